@@ -1,0 +1,126 @@
+//===- Engine.h - Compiles, caches and runs kernels -------------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// An Engine owns everything that is needed to turn a normalization into machine
+// code and run it: the MLIR context, the JIT, the cache of kernels and the
+// threads. Nothing is global: engines with different options live side by side.
+// All calls are safe from several threads at once.
+//
+//   auto engine = norma::Engine::create();
+//   auto statistics = (*engine)->moments(x, {{1}});
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_ENGINE_H
+#define NORMA_RUNTIME_ENGINE_H
+
+#include "norma/Support/Statistics.h"
+
+#include <memory>
+#include <vector>
+
+namespace norma {
+
+struct EngineOptions {
+  /// Threads a call may use; 0 for all cores of the machine.
+  int threads = 0;
+  /// The processor to compile for, as LLVM names it ("x86-64-v3",
+  /// "sapphirerapids"); empty for the machine's own.
+  std::string targetCpu;
+};
+
+/// What was compiled, and how it has been used since.
+struct KernelInfo {
+  /// "moments" or "affine".
+  std::string family;
+  /// Kept and reduced axes after collapsing, outermost first: "RK", "RKR".
+  std::string axisForm;
+  /// The schedule attribute, as it stands in the IR.
+  std::string schedule;
+  /// Everything the kernel is specialized on.
+  std::string key;
+  /// Wall time of MLIR lowering, and of LLVM with linking.
+  double lowerMilliseconds = 0, codegenMilliseconds = 0;
+  /// Calls so far, bytes of tensors they read and wrote, and their wall time.
+  uint64_t calls = 0, bytes = 0;
+  double runSeconds = 0;
+};
+
+/// A compiled function of an MLIR module: tensors in, tensors out.
+class Program {
+public:
+  struct Options {
+    /// The function to run; may be empty when the module has exactly one.
+    std::string entry;
+    /// Names of stages whose IR `stages` shall hold; see Engine::stageNames().
+    std::vector<std::string> dumpStages;
+  };
+
+  /// Runs the function. The inputs must match its argument types.
+  Expected<std::vector<Array>> run(std::span<const Tensor> inputs) const;
+
+  /// The text of the IR after the stages asked for, in pipeline order.
+  const std::vector<std::pair<std::string, std::string>> &stages() const;
+  const std::string &entry() const;
+  double lowerMilliseconds() const;
+  double codegenMilliseconds() const;
+
+  struct State;
+  explicit Program(std::shared_ptr<State> state) : state(std::move(state)) {}
+
+private:
+  std::shared_ptr<State> state;
+};
+
+class Engine {
+public:
+  static Expected<std::shared_ptr<Engine>> create(const EngineOptions &options = {});
+  ~Engine();
+  Engine(const Engine &) = delete;
+  Engine &operator=(const Engine &) = delete;
+
+  /// Statistics of `x` for every index of the `kept` axes: ascending, each in
+  /// [0, rank). The bits depend on the data alone, not on the threads.
+  Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
+                               const MomentsOptions &options = {});
+
+  /// The statistics of several tensors taken as one data set, cut along axis 0;
+  /// the tensors agree in everything but their extent of axis 0. (One call for
+  /// many small batches.)
+  Expected<Statistics> moments(std::span<const Tensor> batches,
+                               std::span<const int64_t> kept,
+                               const MomentsOptions &options = {});
+
+  /// y = (x - center) * scale + shift, computed in `compute` (F32 or F64). `y`
+  /// has x's shape, a floating dtype, and is either x itself (same memory, dtype
+  /// and strides) or does not overlap it.
+  Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
+                        const Coefficients &coefficients, DType compute, const Tensor &y);
+
+  /// Compiles a function of an MLIR module in text form.
+  Expected<Program> compile(std::string_view source, const Program::Options &options);
+
+  /// The stages of the pipeline, in order; see docs/architecture.md.
+  static std::vector<std::string> stageNames();
+
+  /// The kernels compiled so far, in order of their first use.
+  std::vector<KernelInfo> kernels() const;
+
+  int threads() const;
+  /// The processor kernels are compiled for.
+  const std::string &targetCpu() const;
+
+private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state;
+  friend class Program;
+};
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_ENGINE_H
