@@ -23,9 +23,10 @@ include(AddMLIR)
 separate_arguments(norma_llvm_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 
 add_library(norma_mlir_flags INTERFACE)
-target_include_directories(norma_mlir_flags SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
-target_include_directories(norma_mlir_flags INTERFACE "${PROJECT_SOURCE_DIR}/include"
+# Tablegen output is not held to our warnings.
+target_include_directories(norma_mlir_flags SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS}
                            "${PROJECT_BINARY_DIR}/include")
+target_include_directories(norma_mlir_flags INTERFACE "${PROJECT_SOURCE_DIR}/include")
 target_compile_definitions(norma_mlir_flags INTERFACE ${norma_llvm_definitions})
 # Debian's LLVM is built without exceptions, with RTTI.
 target_compile_options(norma_mlir_flags INTERFACE -fno-exceptions)

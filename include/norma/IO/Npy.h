@@ -51,7 +51,10 @@ public:
   const NpyHeader &header() const { return parsed; }
   const std::string &path() const { return name; }
 
-  /// Maps the whole file, read only. The view lives as long as the reader.
+  /// Maps the whole file, read only. The view lives as long as the reader, is the
+  /// same for every call, and has an address even when there are no elements. As
+  /// with every mapping, a file that another program cuts short meanwhile faults
+  /// when it is touched; read() gives an error instead.
   Expected<Tensor> map();
   /// Reads bytes [begin, begin + size) of the element data into `buffer` with
   /// plain reads, for streaming: pages are dropped from the cache of this
@@ -68,20 +71,21 @@ private:
   size_t mappingSize = 0;
 };
 
-/// The bytes of a version 1 header (or 2, when it is long), padded to 64.
-std::string formatNpyHeader(DType dtype, std::span<const int64_t> shape,
-                            bool fortranOrder = false);
+/// The bytes from the magic to the first element: version 1 (or 2, when the header
+/// is long), padded to 64.
+std::string formatNpyHeader(DType dtype, std::span<const int64_t> shape, bool fortranOrder = false);
 
 /// Writes a .npy file element data first to last, atomically. Strided tensors
 /// are written in C order.
 Expected<void> writeNpy(const std::string &path, const Tensor &tensor);
 
 /// A .npy file written piece by piece: header at once, then append() until all
-/// elements are there, then commit() (an error when some are missing).
+/// elements are there, then commit() (an error when some are missing). Elements
+/// are appended in the order of the file; `fortranOrder` is only noted in the header.
 class NpyWriter {
 public:
-  static Expected<NpyWriter> create(const std::string &path, DType dtype,
-                                    const Dims &shape, bool fortranOrder = false);
+  static Expected<NpyWriter> create(const std::string &path, DType dtype, const Dims &shape,
+                                    bool fortranOrder = false);
   Expected<void> append(const void *data, size_t size);
   Expected<void> commit();
 

@@ -8,7 +8,8 @@
 // Eight bytes of header length, a JSON header, then the tensors without gaps:
 // https://github.com/huggingface/safetensors (format section of its README). The
 // reader is strict: lengths, offsets, overlaps, gaps, shapes and dtypes are
-// checked before any tensor is handed out.
+// checked before any tensor is handed out. Element types: F64, F32, F16, BF16, I64,
+// I32, I16, U16, I8, U8 and BOOL.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 #include "norma/Support/Tensor.h"
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,14 +32,14 @@ struct Safetensors {
 };
 
 /// Reads and checks a whole file (up to `maxBytes`).
-Expected<Safetensors> readSafetensors(const std::string &path,
-                                      uint64_t maxBytes = uint64_t(1) << 32);
+Expected<Safetensors> readSafetensors(const std::string &path, uint64_t maxBytes = uint64_t(1)
+                                                                                   << 32);
 /// The same from memory; `name` stands in messages.
-Expected<Safetensors> parseSafetensors(std::span<const std::byte> bytes,
-                                       const std::string &name);
+Expected<Safetensors> parseSafetensors(std::span<const std::byte> bytes, const std::string &name);
 
-/// Writes a file atomically. Tensors are written contiguously in name order,
-/// the header padded so that they are 8-byte aligned.
+/// Writes a file atomically, in C order, the header padded to 8 bytes. Tensors
+/// follow each other by falling element size, then name, so that each is aligned to
+/// its element.
 Expected<void> writeSafetensors(const std::string &path,
                                 const std::map<std::string, std::string> &metadata,
                                 const std::map<std::string, Tensor> &tensors);

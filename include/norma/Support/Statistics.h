@@ -78,9 +78,9 @@ Expected<void> mergeStatistics(Statistics &into, const Statistics &from);
 struct MomentsOptions {
   NanPolicy nan = NanPolicy::Propagate;
   /// Elements where the mask is zero are left out: any dtype, nonzero keeps.
-  std::optional<Tensor> mask;
+  std::optional<Tensor> mask = {};
   /// Non-negative, finite weights of any float or integer dtype.
-  std::optional<Tensor> weights;
+  std::optional<Tensor> weights = {};
 };
 
 /// Mask and weights broadcast to the data from the left: their rank may be lower,

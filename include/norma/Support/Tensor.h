@@ -15,6 +15,7 @@
 
 #include "norma/Support/DType.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <memory>

@@ -29,6 +29,8 @@
 
 namespace norma {
 
+struct NormalizationState;
+
 /// A mean or variance given by the user: row-major values and their shape; ()
 /// is a scalar.
 struct GivenStatistic {
@@ -41,7 +43,7 @@ struct NormalizationOptions {
   /// mean and one variance for all elements).
   Dims axis = {-1};
   /// Both or neither. Broadcast to the kept extents, aligned from the right.
-  std::optional<GivenStatistic> mean, variance;
+  std::optional<GivenStatistic> mean = {}, variance = {};
   /// Undo the normalization instead.
   bool invert = false;
   /// The smallest standard deviation divided by.
@@ -52,7 +54,7 @@ struct NormalizationOptions {
   DType compute = DType::F32;
   /// The type of outputs made by apply(x): F32, F64, F16 or BF16. The compute
   /// type when absent.
-  std::optional<DType> output;
+  std::optional<DType> output = {};
   /// Run on the f64 reference instead of compiled kernels, for debugging.
   bool runEagerly = false;
   /// Batches of a source that are handed to one kernel call.
@@ -63,7 +65,7 @@ struct NormalizationOptions {
 /// One batch of data, with an optional mask and weights (see MomentsOptions).
 struct Batch {
   Tensor data;
-  std::optional<Tensor> mask, weights;
+  std::optional<Tensor> mask = {}, weights = {};
 };
 
 /// Called for the next batch; nothing at the end of the data. The memory must
@@ -75,12 +77,13 @@ struct AdaptOptions {
   int64_t batchSize = 0;
   /// Stop after so many batches; 0 for all.
   int64_t steps = 0;
-  std::optional<Tensor> mask, weights;
+  std::optional<Tensor> mask = {}, weights = {};
 };
 
 class Normalization {
 public:
-  /// Checks the options; nothing is compiled yet.
+  /// Checks the options; nothing is compiled yet. The engine may be null where
+  /// the options say to run eagerly.
   static Expected<Normalization> create(std::shared_ptr<Engine> engine,
                                         const NormalizationOptions &options = {});
   Normalization(Normalization &&);
@@ -93,15 +96,17 @@ public:
   bool isBuilt() const;
 
   // Statistics. Each call is an error for a layer with given statistics, and
-  // builds the layer when needed.
+  // changes nothing when it fails. Calls with data build the layer when needed.
 
-  /// Forgets what was seen and learns the statistics of `data`.
+  /// Forgets what was seen and learns the statistics of `data`. An error where
+  /// no element takes part.
   Expected<void> adapt(const Tensor &data, const AdaptOptions &options = {});
   /// The same for a stream of batches; only `steps` of the options is used.
   Expected<void> adapt(const BatchSource &source, const AdaptOptions &options = {});
   /// Adds one batch to the statistics; call finalizeState() before apply().
   Expected<void> updateState(const Batch &batch);
-  /// Adds statistics gathered elsewhere: another thread, file or machine.
+  /// Adds statistics gathered elsewhere: another thread, file or machine. The
+  /// layer must be built; call finalizeState() before apply().
   Expected<void> merge(const Statistics &other);
   /// Forgets all data: count 0, the layer is an identity again.
   Expected<void> resetState();
@@ -125,28 +130,35 @@ public:
   const NormalizationOptions &options() const;
   /// The kept axes, canonical and ascending; empty before build().
   const Dims &keptAxes() const;
-  /// The gathered statistics: zeros before any data.
+  /// The gathered statistics: zeros before any data, empty before build().
+  /// Given statistics have a count of 1.
   const Statistics &statistics() const;
-  /// Mean and population variance of every kept index, as apply() uses them.
+  /// Mean and population variance of every kept index, as apply() uses them: 0
+  /// and 1 where nothing was counted. Empty before build().
   std::vector<double> mean() const;
   std::vector<double> variance() const;
-  /// The flat kept indices found constant by the last finalizeState().
+  /// The flat kept indices found constant by the last finalizeState(), or given
+  /// a variance of 0.
   const std::vector<int64_t> &constantFeatures() const;
 
   // Storage.
 
   /// The configuration as JSON, with the keys of Keras' get_config() (name, axis,
   /// mean, variance, invert, dtype) and norma's own. Adapted statistics are not
-  /// part of it.
+  /// part of it. docs/state-file.md lists the keys; an empty axis is null.
   std::string getConfig() const;
-  static Expected<Normalization> fromConfig(std::shared_ptr<Engine> engine,
-                                            std::string_view json);
+  static Expected<Normalization> fromConfig(std::shared_ptr<Engine> engine, std::string_view json);
 
-  /// Writes statistics and configuration as safetensors, atomically; see
-  /// docs/state-file.md.
+  /// Writes the gathered statistics and the configuration of a built layer as
+  /// safetensors, atomically; see docs/state-file.md. load() finalizes them.
   Expected<void> save(const std::string &path) const;
-  static Expected<Normalization> load(std::shared_ptr<Engine> engine,
-                                      const std::string &path);
+  static Expected<Normalization> load(std::shared_ptr<Engine> engine, const std::string &path);
+
+  /// What save() writes, and the layer that load() makes of it: see
+  /// NormalizationState.h. The layer must be built.
+  Expected<NormalizationState> toState() const;
+  static Expected<Normalization> fromState(std::shared_ptr<Engine> engine,
+                                           const NormalizationState &state);
 
 private:
   struct State;

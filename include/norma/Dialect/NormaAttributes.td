@@ -1,0 +1,121 @@
+//===- NormaAttributes.td - Policies and schedules ---------*- tablegen -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_DIALECT_NORMAATTRIBUTES_TD
+#define NORMA_DIALECT_NORMAATTRIBUTES_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "norma/Dialect/NormaBase.td"
+
+//===----------------------------------------------------------------------===//
+// Policies
+//===----------------------------------------------------------------------===//
+
+def Norma_EpsilonMode : I32Enum<"EpsilonMode", "Where epsilon enters the divisor", [
+    I32EnumCase<"ClampStd", 0, "clamp_std">,
+    I32EnumCase<"AddToVariance", 1, "add_to_variance">,
+    I32EnumCase<"AddToStd", 2, "add_to_std">]> {
+  let cppNamespace = "::norma";
+}
+def Norma_EpsilonModeAttr : EnumAttr<NormaDialect, Norma_EpsilonMode, "epsilon_mode"> {
+  let summary = "Where epsilon enters the divisor";
+  let description = [{
+    `clamp_std`: `max(sqrt(variance), epsilon)` (Keras' Normalization);
+    `add_to_variance`: `sqrt(variance + epsilon)` (batch normalization);
+    `add_to_std`: `sqrt(variance) + epsilon` (ONNX MeanVarianceNormalization).
+  }];
+}
+
+def Norma_ZeroVariance : I32Enum<"ZeroVariancePolicy", "What zero variance means", [
+    I32EnumCase<"Clamp", 0, "clamp">,
+    I32EnumCase<"Unit", 1, "unit">]> {
+  let cppNamespace = "::norma";
+}
+def Norma_ZeroVarianceAttr : EnumAttr<NormaDialect, Norma_ZeroVariance, "zero_variance"> {
+  let summary = "What a variance of exactly zero means";
+  let description = [{
+    `clamp`: nothing special, epsilon alone decides; `unit`: the divisor is 1
+    (scikit-learn's StandardScaler).
+  }];
+}
+
+def Norma_NanPolicy : I32Enum<"NanHandling", "What a NaN in the data does", [
+    I32EnumCase<"Propagate", 0, "propagate">,
+    I32EnumCase<"Omit", 1, "omit">]> {
+  let cppNamespace = "::norma";
+}
+def Norma_NanPolicyAttr : EnumAttr<NormaDialect, Norma_NanPolicy, "nan"> {
+  let summary = "What a NaN in the data does to the statistics of its kept index";
+  let description = [{
+    `propagate`: mean and m2 become NaN; `omit`: the element is neither used nor
+    counted.
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Schedule
+//===----------------------------------------------------------------------===//
+
+def Norma_Traversal : I32Enum<"Traversal", "How a kernel walks its data", [
+    I32EnumCase<"Flat", 0, "flat">,
+    I32EnumCase<"Rows", 1, "rows">,
+    I32EnumCase<"Runs", 2, "runs">]> {
+  let cppNamespace = "::norma";
+}
+
+def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
+  let mnemonic = "schedule";
+  let summary = "Every choice a loop lowering makes, in one place";
+  let description = [{
+    How a kernel op is to be written as loops. `norma-schedule` chooses one from
+    the target description, the axis form and the static extents, and leaves an
+    op alone that has one already, so a schedule can be given as text.
+
+    - `traversal`:
+      - `flat`: the contiguous data is walked as lines of `line` elements,
+        whatever its rows are; per-kept-index operands are expanded to one line
+        first (the period trick: full vectors for 3, 5, 13 or 1000 features).
+        For axis forms of one row structure: `R`, `K`, `RK`, `RKR`, static.
+      - `rows`: the innermost axis is kept; vectors along it, a masked tail.
+      - `runs`: the innermost axis is reduced; vectors along it, one kept index
+        for a whole run, a masked tail.
+    - `vector`: elements of the accumulate or compute type in a vector.
+    - `unroll`: vectors per iteration of the innermost loop.
+    - `group`: vectors summed in the accumulate type before they are added to
+      the f64 totals (reductions only; bounds the rounding error of f32).
+    - `line`: elements of a line, a multiple of `vector` (`flat` only).
+    - `accumulate`: the type deviations are formed and summed in (reductions).
+    - `block`: extents of the outermost axis that make one block of parallel
+      work; the same blocks for every number of threads.
+    - `nontemporal`: stores bypass the cache (maps only; needs an output that is
+      aligned to a vector).
+
+    Example:
+
+    ```mlir
+    #norma.schedule<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 20165>
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<Norma_Traversal>:$traversal,
+    "int64_t":$vector,
+    "int64_t":$unroll,
+    OptionalParameter<"int64_t">:$group,
+    OptionalParameter<"int64_t">:$line,
+    OptionalParameter<"::mlir::Type">:$accumulate,
+    OptionalParameter<"int64_t">:$block,
+    OptionalParameter<"bool">:$nontemporal
+  );
+  let assemblyFormat = [{
+    `<` $traversal `,`
+    struct($vector, $unroll, $group, $line, $accumulate, $block, $nontemporal) `>`
+  }];
+  let genVerifyDecl = 1;
+}
+
+#endif // NORMA_DIALECT_NORMAATTRIBUTES_TD

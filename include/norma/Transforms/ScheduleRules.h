@@ -1,0 +1,40 @@
+//===- ScheduleRules.h - Which schedule a kernel gets -----------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_TRANSFORMS_SCHEDULERULES_H
+#define NORMA_TRANSFORMS_SCHEDULERULES_H
+
+#include "norma/Dialect/Norma.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace norma {
+
+/// What the rules know of a processor. The defaults are the least any x86-64 or
+/// AArch64 machine has.
+struct TargetDescription {
+  int64_t vectorBits = 128;
+  int64_t l1Bytes = 32 * 1024;
+  /// Vector registers.
+  int64_t vectorRegisters = 16;
+};
+
+/// Reads the "CPU" device of the module's DLTI target system specification;
+/// entries that are missing keep their defaults.
+TargetDescription readTarget(mlir::ModuleOp module);
+
+/// Writes it there.
+void writeTarget(mlir::ModuleOp module, const TargetDescription &target);
+
+/// The schedule of an op in axis form. `streaming` lets a map write past the
+/// cache.
+ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming);
+ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target);
+
+} // namespace norma
+
+#endif // NORMA_TRANSFORMS_SCHEDULERULES_H

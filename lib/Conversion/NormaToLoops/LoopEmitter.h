@@ -1,0 +1,117 @@
+//===- LoopEmitter.h - Loops, vectors and conversions ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The vocabulary the kernel lowerings are written in: loops over indices, walks
+// along a contiguous axis in vectors with a masked tail, and loads and stores
+// that convert between the type in memory and the type of the arithmetic.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_CONVERSION_NORMATOLOOPS_LOOPEMITTER_H
+#define NORMA_CONVERSION_NORMATOLOOPS_LOOPEMITTER_H
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace norma {
+
+class LoopEmitter : public mlir::ImplicitLocOpBuilder {
+public:
+  using Value = mlir::Value;
+  using Values = llvm::SmallVector<mlir::Value>;
+
+  /// Vectors have `width` elements. A width of one stands for scalar accesses,
+  /// which may have any stride.
+  LoopEmitter(mlir::Location loc, mlir::OpBuilder &builder, int64_t width)
+      : ImplicitLocOpBuilder(loc, builder), width(width) {}
+
+  const int64_t width;
+
+  // Indices.
+
+  Value index(int64_t value);
+  /// The extent of an axis; a constant when it is static.
+  Value extent(Value memref, int64_t axis);
+  Value add(Value a, Value b);
+  Value sub(Value a, Value b);
+  Value mul(Value a, Value b);
+  /// For a not negative and b positive.
+  Value floorDiv(Value a, Value b);
+  Value min(Value a, Value b);
+  /// The largest multiple of `step` that is not above `value`.
+  Value roundDown(Value value, int64_t step);
+
+  // Loops.
+
+  void forEach(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
+  /// A loop that carries values from iteration to iteration.
+  Values carry(Value begin, Value end, int64_t step, mlir::ValueRange initial,
+               llvm::function_ref<Values(Value, mlir::ValueRange)> body);
+  /// A nest over [0, extent) of every listed axis of `memref`, outermost first.
+  /// `body` gets one index per axis of the memref, 0 for those not listed.
+  void nest(Value memref, llvm::ArrayRef<int64_t> axes, llvm::function_ref<void(Values)> body);
+  /// [0, extent) in vectors: `unroll` at a time, then one at a time, then a tail
+  /// with a mask (which is null for whole vectors).
+  void walk(Value extent, int64_t unroll, llvm::function_ref<void(Value index, Value mask)> body);
+  void ifTrue(Value condition, llvm::function_ref<void()> body);
+  void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> other);
+
+  // Memory.
+
+  /// A vector at `indices`, converted to `element`. Lanes off the mask hold zero.
+  Value load(Value memref, mlir::ValueRange indices, mlir::Type element, bool isUnsigned = false,
+             Value mask = {});
+  /// The same for a single element, repeated in every lane.
+  Value loadBroadcast(Value memref, mlir::ValueRange indices, mlir::Type element,
+                      bool isUnsigned = false);
+  /// Converts to the element type in memory and stores; lanes off the mask keep
+  /// what memory holds.
+  void store(Value vector, Value memref, mlir::ValueRange indices, Value mask = {},
+             bool nontemporal = false);
+  Value loadScalar(Value memref, mlir::ValueRange indices);
+  void storeScalar(Value value, Value memref, mlir::ValueRange indices);
+  /// Scratch memory: on the stack of the enclosing function where it is static and
+  /// small; else on the heap, given back by release().
+  Value scratch(llvm::ArrayRef<Value> sizes, mlir::Type element);
+  void release(Value scratch);
+  /// All axes of a contiguous memref as one.
+  Value flatten(Value memref);
+
+  // Arithmetic, on scalars and vectors alike.
+
+  Value constant(double value, mlir::Type type);
+  Value addf(Value a, Value b);
+  Value subf(Value a, Value b);
+  Value mulf(Value a, Value b);
+  Value divf(Value a, Value b);
+  /// a * b + c, fused where the target can.
+  Value fma(Value a, Value b, Value c);
+  Value maxf(Value a, Value b);
+  Value absf(Value a);
+  Value select(Value condition, Value a, Value b);
+  Value both(Value a, Value b);
+  Value either(Value a, Value b);
+  Value negate(Value condition);
+  Value lessEqual(Value a, Value b);
+  Value notNan(Value a);
+  Value notZero(Value a);
+  /// The sum of all lanes, as a tree.
+  Value sumLanes(Value vector);
+  Value anyLane(Value vector);
+  Value broadcast(Value scalar);
+  /// Between element types of scalars or vectors. Floats to f16 and bf16 go
+  /// through f32.
+  Value convert(Value value, mlir::Type element, bool isUnsigned = false);
+  Value indexToF64(Value index);
+
+  mlir::VectorType vectorOf(mlir::Type element) { return mlir::VectorType::get({width}, element); }
+};
+
+} // namespace norma
+
+#endif // NORMA_CONVERSION_NORMATOLOOPS_LOOPEMITTER_H

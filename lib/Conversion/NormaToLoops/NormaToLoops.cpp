@@ -1,0 +1,96 @@
+//===- NormaToLoops.cpp - Scheduled kernel ops to vector loops ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "NormaToLoops.h"
+
+#include "norma/Conversion/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/TypeUtilities.h"
+
+namespace norma {
+#define GEN_PASS_DEF_CONVERTNORMATOLOOPSPASS
+#include "norma/Conversion/Passes.h.inc"
+} // namespace norma
+
+using namespace mlir;
+using namespace norma;
+
+/// What the lowerings rely on and no verifier can know: the op is on memrefs,
+/// scheduled, and its buffers allow the schedule's accesses.
+template <typename Op>
+static LogicalResult checkLowerable(Op op) {
+  auto dps = cast<DestinationStyleOpInterface>(op.getOperation());
+  if (!dps.hasPureBufferSemantics())
+    return op.emitOpError("is on tensors; bufferize before convert-norma-to-loops");
+  ScheduleAttr schedule = op.getScheduleAttr();
+  if (!schedule)
+    return op.emitOpError("has no schedule; run norma-schedule before convert-norma-to-loops");
+  for (Value operand : op->getOperands()) {
+    auto type = cast<MemRefType>(operand.getType());
+    if (schedule.getVector() > 1 && type.getRank() > 0 && !type.isLastDimUnitStride())
+      return op.emitOpError("schedule: vector = ")
+             << schedule.getVector() << " needs a unit innermost stride, " << type
+             << " has another; expected vector = 1";
+    if (schedule.getVector() > 1 && type.getElementType().isInteger(1))
+      return op.emitOpError("schedule: i1 is loaded bit-packed in vectors; expected vector = 1");
+    if (schedule.getTraversal() == Traversal::Flat && !type.getLayout().isIdentity())
+      return op.emitOpError("schedule: flat needs contiguous buffers, ") << type << " is strided";
+  }
+  auto data = cast<MemRefType>(op.getData().getType());
+  if (schedule.getTraversal() == Traversal::Flat) {
+    if (auto moments = dyn_cast<MomentsOp>(op.getOperation()))
+      if (moments.getMask() || moments.getWeights())
+        return op.emitOpError("schedule: flat takes no mask and no weights");
+    int64_t row = 1;
+    for (int64_t extent : data.getShape().drop_front(data.getRank() ? 1 : 0))
+      row = ShapedType::isDynamic(extent) ? 0 : row * extent;
+    if (op.getKept().empty())
+      row = 1;
+    bool form = data.getRank() >= 1 && data.getRank() <= 3 && op.getKept().size() <= 1 &&
+                (op.getKept().empty() ? data.getRank() == 1 : op.getKept()[0] == 1);
+    if (!form || row == 0 || schedule.getLine() % row != 0)
+      return op.emitOpError("schedule: flat needs an axis form R, RK or RKR whose static row "
+                            "divides line = ")
+             << schedule.getLine();
+  }
+  return success();
+}
+
+namespace {
+
+struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<ConvertNormaToLoopsPass> {
+  void runOnOperation() override {
+    SmallVector<Operation *> kernels;
+    getOperation()->walk([&](Operation *op) {
+      if (isa<AffineOp, MomentsOp>(op))
+        kernels.push_back(op);
+    });
+    IRRewriter rewriter(&getContext());
+    for (Operation *op : kernels) {
+      rewriter.setInsertionPoint(op);
+      if (auto affine = dyn_cast<AffineOp>(op)) {
+        if (failed(checkLowerable(affine)))
+          return signalPassFailure();
+        emitAffineLoops(affine, rewriter);
+      } else {
+        auto moments = cast<MomentsOp>(op);
+        if (failed(checkLowerable(moments)))
+          return signalPassFailure();
+        emitMomentsLoops(moments, rewriter);
+      }
+      rewriter.eraseOp(op);
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,24 @@
+//===- NormaToLoops.h - Kernel lowerings, one per op ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_CONVERSION_NORMATOLOOPS_NORMATOLOOPS_H
+#define NORMA_CONVERSION_NORMATOLOOPS_NORMATOLOOPS_H
+
+#include "norma/Dialect/Norma.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+namespace norma {
+
+/// Each writes the loops of a scheduled op on memrefs before the op, and leaves
+/// the op to the caller to erase.
+void emitAffineLoops(AffineOp op, mlir::RewriterBase &rewriter);
+void emitMomentsLoops(MomentsOp op, mlir::RewriterBase &rewriter);
+
+} // namespace norma
+
+#endif // NORMA_CONVERSION_NORMATOLOOPS_NORMATOLOOPS_H

@@ -1,0 +1,73 @@
+//===- NormaDialect.cpp - Registration, attributes ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "norma/Dialect/Norma.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/Transforms/InliningUtils.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+#include "norma/Dialect/NormaDialect.cpp.inc"
+#include "norma/Dialect/NormaEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "norma/Dialect/NormaAttributes.cpp.inc"
+
+namespace {
+
+/// Calls of functions that hold norma ops may be inlined anywhere.
+struct NormaInlinerInterface : DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final { return true; }
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const final { return true; }
+};
+
+} // namespace
+
+void norma::NormaDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "norma/Dialect/NormaAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "norma/Dialect/NormaOps.cpp.inc"
+      >();
+  addInterfaces<NormaInlinerInterface>();
+}
+
+Operation *norma::NormaDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                                    Location location) {
+  return arith::ConstantOp::materialize(builder, value, type, location);
+}
+
+LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
+                                          Traversal traversal, int64_t vector, int64_t unroll,
+                                          int64_t group, int64_t line, Type accumulate,
+                                          int64_t block, bool) {
+  if (vector < 1 || vector > 64 || (vector & (vector - 1)))
+    return emitError() << "schedule: vector = " << vector
+                       << ", expected a power of two from 1 to 64";
+  if (unroll < 1 || unroll > 64)
+    return emitError() << "schedule: unroll = " << unroll << ", expected 1 to 64";
+  if (group < 0 || group > 1024 || (group && group % unroll))
+    return emitError() << "schedule: group = " << group
+                       << ", expected a multiple of unroll up to 1024";
+  if (traversal == Traversal::Flat ? line < 1 || line % vector : line != 0)
+    return emitError() << "schedule: line = " << line
+                       << ", expected a positive multiple of vector for a flat traversal and "
+                          "none for the others";
+  if (accumulate && !isa<Float32Type, Float64Type>(accumulate))
+    return emitError() << "schedule: accumulate = " << accumulate << ", expected f32 or f64";
+  if (block < 0)
+    return emitError() << "schedule: block = " << block << ", expected a positive number";
+  return success();
+}

@@ -1,0 +1,117 @@
+//===- Pipeline.cpp - The ordered stages of the compiler ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "norma/Pipeline/Pipeline.h"
+
+#include "norma/Conversion/Passes.h"
+#include "norma/Dialect/Norma.h"
+#include "norma/Transforms/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace norma;
+
+/// norma's layer and kernel ops on tensors, simplified.
+static void buildCanonicalize(OpPassManager &pm, const PipelineOptions &) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// Kernel ops and linalg.generic on tensors.
+static void buildDecompose(OpPassManager &pm, const PipelineOptions &) {
+  pm.addPass(createDecomposePass());
+}
+
+/// The same, every kernel op in axis form.
+static void buildCollapseAxes(OpPassManager &pm, const PipelineOptions &) {
+  pm.addPass(createCollapseAxesPass());
+}
+
+/// Kernel ops on memrefs, or none (linalg lowering); linalg on memrefs; bufferized
+/// function boundaries, and every allocation freed.
+static void buildBufferize(OpPassManager &pm, const PipelineOptions &options) {
+  if (options.lowering == KernelLowering::Linalg)
+    pm.addPass(createConvertNormaToLinalgPass());
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  bufferization::OneShotBufferizePassOptions bufferize;
+  bufferize.bufferizeFunctionBoundaries = true;
+  bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
+  pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  bufferization::BufferDeallocationPipelineOptions deallocate;
+  bufferization::buildBufferDeallocationPipeline(pm, deallocate);
+  pm.addPass(createCanonicalizerPass());
+}
+
+/// The same with a schedule on every kernel op.
+static void buildSchedule(OpPassManager &pm, const PipelineOptions &options) {
+  SchedulePassOptions schedule;
+  schedule.streaming = options.streaming;
+  pm.addPass(createSchedulePass(schedule));
+}
+
+/// scf, vector, memref, arith, math.
+static void buildLoops(OpPassManager &pm, const PipelineOptions &) {
+  pm.addPass(createConvertNormaToLoopsPass());
+  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createLoopInvariantCodeMotionPass());
+}
+
+/// The LLVM dialect.
+static void buildLlvm(OpPassManager &pm, const PipelineOptions &) {
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createSCFToControlFlowPass());
+  ConvertVectorToLLVMPassOptions vector;
+  vector.reassociateFPReductions = true;
+  pm.addPass(createConvertVectorToLLVMPass(vector));
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+}
+
+ArrayRef<Stage> norma::cpuStages() {
+  static const Stage stages[] = {
+      {"canonicalize", "the input, simplified", buildCanonicalize},
+      {"decompose", "kernel ops and linalg on tensors", buildDecompose},
+      {"collapse-axes", "kernel ops in axis form", buildCollapseAxes},
+      {"bufferize", "kernel ops and linalg on memrefs", buildBufferize},
+      {"schedule", "a schedule on every kernel op", buildSchedule},
+      {"loops", "scf, vector, memref, arith, math", buildLoops},
+      {"llvm", "the LLVM dialect", buildLlvm},
+  };
+  return stages;
+}
+
+void norma::buildCpuPipeline(OpPassManager &pm, const PipelineOptions &options) {
+  for (const Stage &stage : cpuStages())
+    stage.build(pm, options);
+}
+
+void norma::registerPassesAndPipelines() {
+  registerNormaTransformsPasses();
+  registerNormaConversionPasses();
+  PassPipelineRegistration<> cpu("norma-cpu",
+                                 "norma ops to the LLVM dialect, as scheduled vector loops",
+                                 [](OpPassManager &pm) { buildCpuPipeline(pm, {}); });
+  PassPipelineRegistration<> linalg(
+      "norma-cpu-linalg", "norma ops to the LLVM dialect, through linalg and scalar loops",
+      [](OpPassManager &pm) { buildCpuPipeline(pm, {KernelLowering::Linalg, false}); });
+}

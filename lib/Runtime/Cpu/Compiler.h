@@ -1,0 +1,74 @@
+//===- Compiler.h - MLIR in, object bytes out ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Runs the stages of the pipeline on a module and compiles what comes out. Bytes
+// leave this room, not LLVM objects.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_CPU_COMPILER_H
+#define NORMA_RUNTIME_CPU_COMPILER_H
+
+#include "../KernelSpec.h"
+#include "Target.h"
+
+#include <mutex>
+
+namespace norma {
+
+/// The function every object exports: `void norma_entry(void **arguments)`, each
+/// argument a pointer to a memref descriptor. Its name carries the kernel's.
+struct CompiledObject {
+  std::string object;
+  std::string symbol;
+  double lowerMilliseconds = 0, codegenMilliseconds = 0;
+};
+
+/// Everything a call of a compiled kernel needs to know about it.
+struct CompiledKernelObject {
+  CompiledObject compiled;
+  /// The schedule, as it stands in the IR, and its parallel block.
+  std::string schedule;
+  int64_t block = 0;
+};
+
+/// One argument or result of a program.
+struct ProgramValue {
+  DType dtype;
+  /// kDynamic where any extent goes.
+  Dims shape;
+};
+
+struct CompiledProgramObject {
+  CompiledObject compiled;
+  std::string entry;
+  std::vector<ProgramValue> arguments, results;
+  std::vector<std::pair<std::string, std::string>> stages;
+};
+
+class Compiler {
+public:
+  explicit Compiler(std::shared_ptr<const CpuTarget> target);
+  ~Compiler();
+
+  Expected<CompiledKernelObject> compileKernel(const KernelSpec &spec);
+  Expected<CompiledProgramObject> compileProgram(std::string_view source, const std::string &entry,
+                                                 const std::vector<std::string> &dumpStages);
+
+private:
+  struct State;
+  std::unique_ptr<State> state;
+  /// MLIR contexts are not for several threads that change them.
+  std::mutex mutex;
+};
+
+/// The names of all stages, including those after the LLVM dialect.
+std::vector<std::string> allStageNames();
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_CPU_COMPILER_H

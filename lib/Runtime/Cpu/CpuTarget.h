@@ -1,0 +1,28 @@
+//===- CpuTarget.h - The processor, as LLVM sees it ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_CPU_CPUTARGET_H
+#define NORMA_RUNTIME_CPU_CPUTARGET_H
+
+#include "Target.h"
+
+#include "norma/Transforms/ScheduleRules.h"
+
+#include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
+
+namespace norma {
+
+/// A processor: how LLVM names it, and what the schedule rules know of it.
+struct CpuTarget {
+  std::string cpu;
+  llvm::orc::JITTargetMachineBuilder machine;
+  TargetDescription description;
+};
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_CPU_CPUTARGET_H

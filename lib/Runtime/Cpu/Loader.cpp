@@ -1,0 +1,71 @@
+//===- Loader.cpp - Object bytes in, function pointer out ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Loader.h"
+
+#include "CpuTarget.h"
+
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+namespace norma {
+
+namespace {
+
+Error linkError(llvm::Error error) {
+  return Error(ErrorCode::Internal, "linking a kernel: " + llvm::toString(std::move(error)));
+}
+
+class OrcCode : public LoadedCode {
+public:
+  OrcCode(std::shared_ptr<llvm::orc::LLJIT> jit, llvm::orc::ResourceTrackerSP tracker)
+      : jit(std::move(jit)), tracker(std::move(tracker)) {}
+  ~OrcCode() override {
+    // Nobody is left to hear of a failure, and nothing depends on it.
+    llvm::consumeError(tracker->remove());
+  }
+
+private:
+  // The code keeps its JIT alive, so handles may outlive the engine.
+  std::shared_ptr<llvm::orc::LLJIT> jit;
+  llvm::orc::ResourceTrackerSP tracker;
+};
+
+class OrcLoader : public Loader {
+public:
+  explicit OrcLoader(std::shared_ptr<llvm::orc::LLJIT> jit) : jit(std::move(jit)) {}
+
+  Expected<std::unique_ptr<LoadedCode>> load(const std::string &object,
+                                             const std::string &symbol) override {
+    llvm::orc::JITDylib &library = jit->getMainJITDylib();
+    llvm::orc::ResourceTrackerSP tracker = library.createResourceTracker();
+    if (llvm::Error error =
+            jit->addObjectFile(tracker, llvm::MemoryBuffer::getMemBufferCopy(object, symbol)))
+      return linkError(std::move(error));
+    auto code = std::make_unique<OrcCode>(jit, tracker);
+    llvm::Expected<llvm::orc::ExecutorAddr> address = jit->lookup(symbol);
+    if (!address)
+      return linkError(address.takeError());
+    code->entry = address->toPtr<EntryPoint>();
+    return std::unique_ptr<LoadedCode>(std::move(code));
+  }
+
+private:
+  std::shared_ptr<llvm::orc::LLJIT> jit;
+};
+
+} // namespace
+
+Expected<std::unique_ptr<Loader>> Loader::create(const CpuTarget &target) {
+  llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> jit =
+      llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target.machine).create();
+  if (!jit)
+    return linkError(jit.takeError());
+  return std::unique_ptr<Loader>(new OrcLoader(std::move(*jit)));
+}
+
+} // namespace norma

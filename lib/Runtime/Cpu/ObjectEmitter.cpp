@@ -1,0 +1,122 @@
+//===- ObjectEmitter.cpp - From the LLVM dialect to machine code ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Codegen.h"
+
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+namespace norma {
+
+/// `void symbol(ptr arguments)`: loads the descriptor pointers and calls the C
+/// interface of the function. One signature for every kernel.
+static llvm::Error addEntry(llvm::Module &module, llvm::StringRef function, llvm::StringRef symbol,
+                            unsigned descriptors) {
+  llvm::Function *target = module.getFunction(("_mlir_ciface_" + function).str());
+  if (!target || target->arg_size() != descriptors)
+    return llvm::createStringError("the function has no C interface of memrefs");
+  llvm::IRBuilder<> b(module.getContext());
+  auto *type = llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
+  auto *entry = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, symbol, module);
+  b.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "", entry));
+  llvm::SmallVector<llvm::Value *> arguments;
+  for (unsigned i = 0; i < descriptors; ++i)
+    arguments.push_back(
+        b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_32(b.getPtrTy(), entry->getArg(0), i)));
+  b.CreateCall(target, arguments);
+  b.CreateRetVoid();
+  for (llvm::Function &other : module)
+    if (!other.isDeclaration() && &other != entry)
+      other.setLinkage(llvm::GlobalValue::InternalLinkage);
+  return llvm::Error::success();
+}
+
+/// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
+/// inline the wrapper, promote descriptors to registers, and clean up addresses.
+/// The standard -O3 pipeline takes several times as long for the same code.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager callGraph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(callGraph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, callGraph, modules);
+  llvm::ModulePassManager passes;
+  llvm::cantFail(builder.parsePassPipeline(
+      passes, "inline,globaldce,function(sroa,early-cse<memssa>,simplifycfg,"
+              "loop-mssa(licm<allowspeculation>),instsimplify)"));
+  passes.run(module, modules);
+}
+
+static std::string textOf(const llvm::Module &module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.print(stream, nullptr);
+  return text;
+}
+
+Expected<std::string> emitObject(mlir::ModuleOp module, const CpuTarget &target,
+                                 llvm::StringRef function, llvm::StringRef symbol,
+                                 unsigned descriptors, const TextObserver &observer) {
+  auto internal = [](llvm::Error error) {
+    return Error(ErrorCode::Internal, "code generation: " + llvm::toString(std::move(error)));
+  };
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> translated = mlir::translateModuleToLLVMIR(module, context);
+  if (!translated)
+    return Error(ErrorCode::Internal, "code generation: translation to LLVM IR failed");
+  // The builder is copied because making a machine is not const.
+  llvm::orc::JITTargetMachineBuilder builder = target.machine;
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = builder.createTargetMachine();
+  if (!machine)
+    return internal(machine.takeError());
+  translated->setTargetTriple((*machine)->getTargetTriple());
+  translated->setDataLayout((*machine)->createDataLayout());
+  if (llvm::Error error = addEntry(*translated, function, symbol, descriptors))
+    return internal(std::move(error));
+  for (llvm::Function &each : *translated) {
+    each.addFnAttr("target-cpu", target.machine.getCPU());
+    each.addFnAttr("target-features", target.machine.getFeatures().getString());
+    // Nothing unwinds, so no tables for it.
+    each.setDoesNotThrow();
+  }
+  optimize(*translated, **machine);
+  if (observer)
+    observer("llvm-ir", textOf(*translated));
+
+  auto emit = [&](llvm::Module &m, llvm::CodeGenFileType kind, llvm::SmallVectorImpl<char> &out) {
+    llvm::raw_svector_ostream stream(out);
+    llvm::legacy::PassManager passes;
+    if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, kind))
+      return false;
+    passes.run(m);
+    return true;
+  };
+  if (observer) {
+    llvm::SmallVector<char, 0> assembly;
+    std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*translated);
+    if (emit(*copy, llvm::CodeGenFileType::AssemblyFile, assembly))
+      observer("assembly", std::string(assembly.begin(), assembly.end()));
+  }
+  llvm::SmallVector<char, 0> bytes;
+  if (!emit(*translated, llvm::CodeGenFileType::ObjectFile, bytes))
+    return Error(ErrorCode::Internal, "code generation: the target emits no objects");
+  return std::string(bytes.begin(), bytes.end());
+}
+
+} // namespace norma

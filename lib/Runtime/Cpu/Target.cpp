@@ -1,0 +1,85 @@
+//===- Target.cpp - The processor kernels are compiled for ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "CpuTarget.h"
+
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <fmt/format.h>
+#include <mutex>
+#include <unistd.h>
+
+namespace norma {
+
+/// Features by which machines of one architecture differ, and which code made for
+/// the wrong one would trap on.
+static constexpr const char *kX86Features[] = {
+    "sse3",     "ssse3",    "sse4.1",   "sse4.2",   "avx",        "avx2",       "fma",
+    "f16c",     "bmi",      "bmi2",     "lzcnt",    "movbe",      "popcnt",     "avx512f",
+    "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512bf16", "avx512fp16", "avx10.1"};
+
+static void initializeLlvm() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+}
+
+Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu) {
+  initializeLlvm();
+  llvm::Expected<llvm::orc::JITTargetMachineBuilder> host =
+      llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!host)
+    return Error(ErrorCode::Unsupported, "target-cpu: this machine is not one LLVM can compile "
+                                         "for: " +
+                                             llvm::toString(host.takeError()));
+  CpuTarget target{cpu.empty() ? host->getCPU() : cpu, std::move(*host), {}};
+  target.machine.setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+
+  std::string message;
+  const llvm::Triple &triple = target.machine.getTargetTriple();
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!backend)
+    return Error(ErrorCode::Unsupported, "target-cpu: " + message);
+
+  llvm::StringMap<bool> hostFeatures = llvm::sys::getHostCPUFeatures();
+  if (!cpu.empty()) {
+    // A name LLVM does not know would otherwise quietly mean the baseline.
+    std::unique_ptr<llvm::MCSubtargetInfo> generic(backend->createMCSubtargetInfo(triple, "", ""));
+    if (!generic->isCPUStringValid(cpu))
+      return invalidArgument(
+          fmt::format("target-cpu: '{}' is not a processor LLVM knows; expected a name such as "
+                      "'x86-64-v2', 'x86-64-v3' or '{}'",
+                      cpu, llvm::sys::getHostCPUName().str()));
+    target.machine.setCPU(cpu);
+    target.machine.getFeatures() = llvm::SubtargetFeatures();
+  }
+  std::unique_ptr<llvm::MCSubtargetInfo> info(backend->createMCSubtargetInfo(
+      triple, target.machine.getCPU(), target.machine.getFeatures().getString()));
+  auto has = [&](const char *feature) { return info->checkFeatures(std::string("+") + feature); };
+  if (triple.isX86()) {
+    for (const char *feature : kX86Features)
+      if (!cpu.empty() && has(feature) && !hostFeatures.lookup(feature))
+        return invalidArgument(
+            fmt::format("target-cpu: '{}' has {}, which this machine lacks", cpu, feature));
+    target.description.vectorBits = has("avx512f") && has("avx512bw") && has("avx512vl") ? 512
+                                    : has("avx2")                                        ? 256
+                                                                                         : 128;
+    target.description.vectorRegisters = has("avx512f") ? 32 : 16;
+  }
+  if (long bytes = ::sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
+    target.description.l1Bytes = bytes;
+  return std::make_shared<const CpuTarget>(std::move(target));
+}
+
+const std::string &nameOf(const CpuTarget &target) { return target.cpu; }
+
+} // namespace norma

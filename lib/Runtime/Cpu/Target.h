@@ -1,0 +1,30 @@
+//===- Target.h - The processor kernels are compiled for ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_CPU_TARGET_H
+#define NORMA_RUNTIME_CPU_TARGET_H
+
+#include "norma/Support/Error.h"
+
+#include <memory>
+#include <string>
+
+namespace norma {
+
+/// A processor: how LLVM names it, and what the schedule rules know of it.
+struct CpuTarget;
+
+/// `cpu` as LLVM names it, or empty for the machine's own. An error names a
+/// processor LLVM does not know, or one that needs instructions the machine
+/// lacks.
+Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu);
+
+const std::string &nameOf(const CpuTarget &target);
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_CPU_TARGET_H

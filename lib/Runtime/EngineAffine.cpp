@@ -1,0 +1,181 @@
+//===- EngineAffine.cpp - Maps, in parallel blocks ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineImpl.h"
+
+#include <chrono>
+#include <fmt/format.h>
+
+namespace norma {
+
+/// The bytes a tensor reaches: [first, last) addresses.
+static std::pair<uintptr_t, uintptr_t> addressRange(const Tensor &tensor) {
+  int64_t low = 0, high = 0;
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    const int64_t reach = (tensor.shape[axis] - 1) * tensor.strides[axis];
+    (reach < 0 ? low : high) += reach;
+  }
+  const auto base = reinterpret_cast<uintptr_t>(tensor.data);
+  const int64_t bytes = int64_t(sizeOf(tensor.dtype));
+  return {base + uintptr_t(low * bytes), base + uintptr_t((high + 1) * bytes)};
+}
+
+/// Whether every element of an output has memory of its own: strides, sorted, step
+/// over each other.
+static bool isInjective(const Tensor &tensor) {
+  std::vector<std::pair<int64_t, int64_t>> axes;
+  for (int axis = 0; axis < tensor.rank(); ++axis)
+    if (tensor.shape[axis] > 1)
+      axes.emplace_back(std::llabs(tensor.strides[axis]), tensor.shape[axis]);
+  std::sort(axes.begin(), axes.end());
+  int64_t reach = 0;
+  for (auto [stride, extent] : axes) {
+    if (stride <= reach)
+      return false;
+    reach += stride * (extent - 1);
+  }
+  return true;
+}
+
+static Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
+                                  const Coefficients &coefficients, DType compute,
+                                  const Tensor &y) {
+  if (Expected<void> ok = checkTensor(x, "x"); !ok)
+    return ok;
+  if (Expected<void> ok = checkTensor(y, "y"); !ok)
+    return ok;
+  if (!(x.shape == y.shape))
+    return invalidArgument(fmt::format("y: shape {}, expected {}, the shape of x",
+                                       toString(y.shape), toString(x.shape)));
+  if (!isFloat(y.dtype))
+    return invalidArgument(
+        fmt::format("y: dtype {}, expected f32, f64, f16 or bf16", toString(y.dtype)));
+  if (compute != DType::F32 && compute != DType::F64)
+    return invalidArgument(
+        fmt::format("compute: dtype {}, expected f32 or f64", toString(compute)));
+  Expected<Dims> canonical = canonicalAxes(kept, x.rank(), "kept");
+  if (!canonical)
+    return canonical.takeError();
+  if (!(*canonical == Dims(kept)))
+    return invalidArgument(
+        fmt::format("kept: {}, expected ascending, non-negative axes", toString(kept)));
+  Dims expected = keptShape(x.shape, kept);
+  Expected<int64_t> size = numElements(expected);
+  if (!size)
+    return size.takeError();
+  for (const auto &[name, values] :
+       {std::pair("center", &coefficients.center), std::pair("scale", &coefficients.scale),
+        std::pair("shift", &coefficients.shift)})
+    if (!values->empty() && int64_t(values->size()) != *size)
+      return invalidArgument(fmt::format("{}: {} values, expected {} for kept extents {}", name,
+                                         values->size(), *size, toString(expected)));
+  if (x.size() == 0)
+    return {};
+  if (!isInjective(y))
+    return invalidArgument(
+        fmt::format("y: strides {} make elements share memory", toString(y.strides)));
+  const bool same = x.data == y.data && x.dtype == y.dtype && x.strides == y.strides;
+  auto [xBegin, xEnd] = addressRange(x);
+  auto [yBegin, yEnd] = addressRange(y);
+  if (!same && xBegin < yEnd && yBegin < xEnd)
+    return invalidArgument("y: overlaps x; expected x itself (same dtype and strides) or memory "
+                           "of its own");
+  return {};
+}
+
+/// One coefficient in the compute type, in the order of the kernel.
+static std::vector<std::byte> rounded(const Problem &problem, const std::vector<double> &values,
+                                      DType compute) {
+  const std::vector<double> ordered = problem.toKernelOrder(values);
+  std::vector<std::byte> bytes(ordered.size() * sizeOf(compute));
+  for (size_t i = 0; i < ordered.size(); ++i)
+    storeFromDouble(ordered[i], bytes.data() + i * sizeOf(compute), compute);
+  return bytes;
+}
+
+/// Output larger than this does not stay in the caches that matter, and is written
+/// past them.
+static constexpr int64_t kStreamingBytes = int64_t(32) << 20;
+
+Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
+                              const Coefficients &coefficients, DType compute, const Tensor &y) {
+  if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
+    return ok;
+  const int64_t size = x.size();
+  if (size == 0)
+    return {};
+  const auto start = std::chrono::steady_clock::now();
+
+  const Tensor tensors[] = {x, y};
+  const Problem problem = makeProblem(tensors, 2, kept);
+  const std::vector<double> *given[] = {&coefficients.center, &coefficients.scale,
+                                        &coefficients.shift};
+  const int64_t outBytes = int64_t(sizeOf(y.dtype));
+  KernelSpec spec;
+  spec.family = KernelFamily::Affine;
+  spec.kinds = problem.kinds;
+  spec.extents = problem.extents;
+  spec.extents[0] = kDynamic;
+  spec.layout = problem.layout();
+  spec.data = x.dtype;
+  spec.out = y.dtype;
+  spec.compute = compute;
+  spec.center = !given[0]->empty();
+  spec.scale = !given[1]->empty();
+  spec.shift = !given[2]->empty();
+  spec.streaming = x.data != y.data && size * outBytes > kStreamingBytes &&
+                   spec.layout == Layout::Contiguous &&
+                   reinterpret_cast<uintptr_t>(y.data) % 64 == 0;
+  Expected<std::shared_ptr<KernelState>> kernel = state->kernel(spec);
+  if (!kernel)
+    return kernel.takeError();
+
+  std::vector<std::byte> buffers[3];
+  for (int i = 0; i < 3; ++i)
+    buffers[i] = rounded(problem, *given[i], compute);
+  // When the outermost axis is kept, a block has coefficients of its own.
+  const bool outerKept = problem.kinds[0] == 'K';
+  const int64_t outer = problem.extents[0];
+  const int64_t innerKept = outerKept ? problem.keptSize() / outer : 0;
+
+  const int64_t block = (*kernel)->block ? (*kernel)->block : outer;
+  const int64_t blocks = (outer + block - 1) / block;
+  state->pool.forEach(blocks, [&](int64_t b) {
+    const int64_t begin = b * block, end = std::min(outer, begin + block);
+    Dims extents = problem.extents, keptExtents = problem.keptExtents;
+    extents[0] = end - begin;
+    // Merged kept axes are one extent for the kernel.
+    keptExtents = Dims();
+    for (int group = 0; group < extents.size(); ++group)
+      if (problem.kinds[group] == 'K')
+        keptExtents.push_back(extents[group]);
+    const Dims keptStrides = contiguousStrides(keptExtents);
+    auto at = [&](const GroupedTensor &tensor) {
+      return tensor.data + begin * tensor.strides[0] * int64_t(sizeOf(tensor.dtype));
+    };
+    std::optional<Descriptor> descriptors[5];
+    void *arguments[5];
+    int count = 0;
+    auto push = [&](void *data, const Dims &sizes, const Dims &strides) {
+      arguments[count] = descriptors[count].emplace(data, sizes, strides).address();
+      ++count;
+    };
+    push(at(problem.tensors[0]), extents, problem.tensors[0].strides);
+    for (std::vector<std::byte> &buffer : buffers)
+      if (!buffer.empty())
+        push(buffer.data() + begin * innerKept * int64_t(sizeOf(compute)), keptExtents,
+             keptStrides);
+    push(at(problem.tensors[1]), extents, problem.tensors[1].strides);
+    (*kernel)->code->entry(arguments);
+  });
+  const auto elapsed = std::chrono::steady_clock::now() - start;
+  (*kernel)->count(uint64_t(size) * (sizeOf(x.dtype) + sizeOf(y.dtype)),
+                   uint64_t(std::chrono::nanoseconds(elapsed).count()));
+  return {};
+}
+
+} // namespace norma

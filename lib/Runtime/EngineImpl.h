@@ -1,0 +1,88 @@
+//===- EngineImpl.h - What an engine is made of ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_ENGINEIMPL_H
+#define NORMA_RUNTIME_ENGINEIMPL_H
+
+#include "Cache/MemoryCache.h"
+#include "Cpu/Compiler.h"
+#include "Cpu/Loader.h"
+#include "KernelSpec.h"
+#include "Problem.h"
+
+#include "norma/Runtime/Engine.h"
+
+#include <atomic>
+#include <functional>
+
+namespace norma {
+
+/// A memref descriptor as compiled code reads it: allocated and aligned pointer,
+/// offset, sizes, strides.
+class Descriptor {
+public:
+  Descriptor(void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides);
+  void *address() { return words.data(); }
+
+private:
+  std::array<int64_t, 3 + 2 * kMaxRank> words;
+};
+
+/// A kernel that can be called, and how often it was.
+struct KernelState {
+  std::unique_ptr<LoadedCode> code;
+  std::string key, family, axisForm, schedule;
+  /// Extents of the outermost axis in a block of parallel work; 0 when the rules
+  /// gave none.
+  int64_t block = 0;
+  double lowerMilliseconds = 0, codegenMilliseconds = 0;
+  std::atomic<uint64_t> calls{0}, bytes{0}, nanoseconds{0};
+
+  KernelInfo info() const;
+  /// Adds one call of the engine to the counters.
+  void count(uint64_t callBytes, uint64_t callNanoseconds);
+};
+
+/// Threads, as oneTBB gives them; the header is kept out of everybody's way.
+class ThreadPool {
+public:
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  int size() const { return threads; }
+  /// Calls body(i) for every i in [0, count), on this thread alone when there is
+  /// only one task or one thread. Which thread runs what is not defined.
+  void forEach(int64_t count, const std::function<void(int64_t)> &body) const;
+
+private:
+  struct Arena;
+  std::unique_ptr<Arena> arena;
+  int threads;
+};
+
+struct Engine::State {
+  explicit State(int threads) : pool(threads) {}
+
+  std::string cpu;
+  // Declared before the kernels, which are unloaded first.
+  std::unique_ptr<Loader> loader;
+  std::unique_ptr<Compiler> compiler;
+  MemoryCache<KernelSpec, KernelState> kernels;
+  ThreadPool pool;
+
+  Expected<std::shared_ptr<KernelState>> kernel(const KernelSpec &spec);
+};
+
+struct Program::State {
+  ~State();
+  std::shared_ptr<Engine> engine;
+  std::unique_ptr<CompiledProgramObject> object;
+  std::unique_ptr<LoadedCode> code;
+};
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_ENGINEIMPL_H

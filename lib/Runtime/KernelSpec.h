@@ -1,0 +1,67 @@
+//===- KernelSpec.h - What a kernel is specialized on ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A KernelSpec is known before any IR exists: it is what a call looks like after
+// its axes were brought to the axis form. Equal specs run the same kernel. One
+// list of fields gives equality, the hash and the text of the key.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_KERNELSPEC_H
+#define NORMA_RUNTIME_KERNELSPEC_H
+
+#include "norma/Support/AxisForm.h"
+#include "norma/Support/Statistics.h"
+
+namespace norma {
+
+enum class KernelFamily : uint8_t { Moments, Affine };
+const char *toString(KernelFamily family);
+
+/// What is known of the strides of the tensors with the shape of the data.
+enum class Layout : uint8_t {
+  /// Row-major and dense.
+  Contiguous,
+  /// Unit innermost stride, the others arbitrary.
+  UnitInner,
+  /// Arbitrary.
+  Strided,
+};
+
+struct KernelSpec {
+  KernelFamily family = KernelFamily::Moments;
+  /// The axis form; the outermost extent is always kDynamic.
+  std::string kinds;
+  Dims extents;
+  Layout layout = Layout::Contiguous;
+  DType data = DType::F32;
+
+  // Affine.
+  DType out = DType::F32, compute = DType::F32;
+  bool center = false, scale = false, shift = false;
+  /// Stores may go past the cache.
+  bool streaming = false;
+
+  // Moments. One bit per group, innermost first, where mask or weights repeat.
+  NanPolicy nan = NanPolicy::Propagate;
+  std::optional<DType> mask, weights;
+  uint32_t maskRepeats = 0, weightsRepeats = 0;
+
+  friend bool operator==(const KernelSpec &a, const KernelSpec &b) = default;
+  size_t hash() const;
+  /// "moments;RK[?x13];f32;contiguous;nan=propagate".
+  std::string key() const;
+};
+
+} // namespace norma
+
+template <>
+struct std::hash<norma::KernelSpec> {
+  size_t operator()(const norma::KernelSpec &spec) const { return spec.hash(); }
+};
+
+#endif // NORMA_RUNTIME_KERNELSPEC_H

@@ -1,0 +1,242 @@
+//===- Normalization.cpp - Feature-wise normalization layer ---------------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "NormalizationImpl.h"
+
+#include "norma/Reference/Reference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace norma {
+
+PreparedNormalization prepare(const NormalizationState &state) {
+  const Statistics &statistics = state.statistics;
+  const NormalizationOptions &options = state.options;
+  PreparedNormalization result;
+  result.axis = state.axis;
+  result.coefficients.shape = statistics.shape;
+  if (!state.isGiven())
+    result.constant = statistics.constantFeatures();
+  std::vector<double> divisor;
+  for (int64_t i = 0; i < statistics.size(); ++i) {
+    // Where nothing was seen the layer is an identity.
+    const bool isSeen = statistics.count[i] > 0;
+    const double variance = isSeen ? statistics.variance(i) : 1;
+    result.isAdapted |= isSeen && !state.isGiven();
+    result.mean.push_back(isSeen ? statistics.mean[i] : 0);
+    result.variance.push_back(variance);
+    if (state.isGiven() && variance == 0)
+      result.constant.push_back(i);
+    // In this order std::max keeps NaN.
+    divisor.push_back(isSeen ? std::max(std::sqrt(variance), options.epsilon) : 1);
+  }
+  if (options.zeroVariance == ZeroVariance::Unit)
+    for (int64_t i : result.constant)
+      divisor[i] = 1;
+
+  if (!result.isAdapted && !state.isGiven())
+    return result; // Absent coefficients are exactly the identity.
+  if (options.invert) {
+    result.coefficients.scale = std::move(divisor);
+    result.coefficients.shift = result.mean;
+    return result;
+  }
+  for (double &value : divisor)
+    value = 1 / value;
+  result.coefficients.center = result.mean;
+  result.coefficients.scale = std::move(divisor);
+  return result;
+}
+
+Dims batchShape(const Tensor &data, const Dims &axis) {
+  Dims shape = data.shape;
+  const bool isKept = std::any_of(axis.begin(), axis.end(), [&](int64_t value) {
+    return value == 0 || value == -int64_t(shape.size());
+  });
+  if (!shape.empty() && !isKept)
+    shape[0] = kUnknownExtent;
+  return shape;
+}
+
+void Normalization::State::set(NormalizationState next) {
+  auto fresh = std::make_shared<const PreparedNormalization>(prepare(next));
+  const std::lock_guard lock(mutex);
+  built = std::move(next);
+  prepared = std::move(fresh);
+}
+
+Expected<std::shared_ptr<const PreparedNormalization>>
+Normalization::State::preparedFor(const Tensor &x) {
+  const std::lock_guard lock(mutex);
+  if (!built) {
+    Expected<NormalizationState> fresh =
+        createNormalizationState(options, batchShape(x, options.axis));
+    if (!fresh)
+      return fresh.takeError();
+    prepared = std::make_shared<const PreparedNormalization>(prepare(*fresh));
+    built = std::move(*fresh);
+  }
+  if (Expected<void> valid = checkInputShape(*built, x.shape, "x"); !valid)
+    return valid.takeError();
+  return prepared;
+}
+
+static Expected<void> checkEngine(const std::shared_ptr<Engine> &engine,
+                                  const NormalizationOptions &options) {
+  if (!engine && !options.runEagerly)
+    return invalidArgument("engine: null; expected an engine, or the option to run eagerly");
+  return {};
+}
+
+Normalization::Normalization(std::unique_ptr<State> state) : state(std::move(state)) {}
+Normalization::Normalization(Normalization &&) = default;
+Normalization &Normalization::operator=(Normalization &&) = default;
+Normalization::~Normalization() = default;
+
+Expected<Normalization> Normalization::create(std::shared_ptr<Engine> engine,
+                                              const NormalizationOptions &options) {
+  if (Expected<void> valid = checkNormalizationOptions(options); !valid)
+    return valid.takeError();
+  if (Expected<void> valid = checkEngine(engine, options); !valid)
+    return valid.takeError();
+  auto fresh = std::make_unique<State>();
+  fresh->engine = std::move(engine);
+  fresh->options = options;
+  return Normalization(std::move(fresh));
+}
+
+Expected<void> Normalization::build(std::span<const int64_t> inputShape) {
+  Expected<NormalizationState> fresh = createNormalizationState(state->options, inputShape);
+  if (!fresh)
+    return fresh.takeError();
+  if (!state->built) {
+    state->set(std::move(*fresh));
+    return {};
+  }
+  if (Expected<void> valid = checkInputShape(*state->built, inputShape, "shape"); !valid)
+    return valid;
+  state->built->shape = fresh->shape;
+  return {};
+}
+
+bool Normalization::isBuilt() const {
+  const std::lock_guard lock(state->mutex);
+  return state->built.has_value();
+}
+
+//===----------------------------------------------------------------------===//
+// Use
+//===----------------------------------------------------------------------===//
+
+Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const {
+  if (Expected<void> valid = checkTensor(x, "x"); !valid)
+    return valid;
+  if (Expected<void> valid = checkTensor(y, "y"); !valid)
+    return valid;
+  if (!isFloat(y.dtype))
+    return invalidArgument(
+        fmt::format("y: type {}; expected one of f32, f64, f16, bf16", toString(y.dtype)));
+  if (y.shape != x.shape)
+    return invalidArgument(
+        fmt::format("y: shape {}; expected x's, {}", toString(y.shape), toString(x.shape)));
+  Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x);
+  if (!prepared)
+    return prepared.takeError();
+  const NormalizationOptions &options = state->options;
+  const PreparedNormalization &use = **prepared;
+  return options.runEagerly
+             ? reference::affine(x, use.axis, use.coefficients, options.compute, y)
+             : state->engine->affine(x, use.axis, use.coefficients, options.compute, y);
+}
+
+Expected<Array> Normalization::apply(const Tensor &x) const {
+  if (Expected<void> valid = checkTensor(x, "x"); !valid)
+    return valid.takeError();
+  Expected<Array> y =
+      Array::create(state->options.output.value_or(state->options.compute), x.shape);
+  if (!y)
+    return y;
+  if (Expected<void> done = apply(x, *y); !done)
+    return done.takeError();
+  return y;
+}
+
+Expected<Dims> Normalization::computeOutputShape(std::span<const int64_t> inputShape) const {
+  const std::lock_guard lock(state->mutex);
+  // A shape that could be built for is checked even when the layer is built.
+  Expected<NormalizationState> created = createNormalizationState(state->options, inputShape);
+  if (!created)
+    return created.takeError();
+  if (state->built)
+    if (Expected<void> valid = checkInputShape(*state->built, inputShape, "shape"); !valid)
+      return valid.takeError();
+  return Dims(inputShape);
+}
+
+//===----------------------------------------------------------------------===//
+// What it knows
+//===----------------------------------------------------------------------===//
+
+const NormalizationOptions &Normalization::options() const { return state->options; }
+
+const Dims &Normalization::keptAxes() const {
+  static const Dims none{};
+  return state->built ? state->built->axis : none;
+}
+
+const Statistics &Normalization::statistics() const {
+  static const Statistics none{};
+  return state->built ? state->built->statistics : none;
+}
+
+std::vector<double> Normalization::mean() const {
+  const std::lock_guard lock(state->mutex);
+  return state->prepared ? state->prepared->mean : std::vector<double>();
+}
+
+std::vector<double> Normalization::variance() const {
+  const std::lock_guard lock(state->mutex);
+  return state->prepared ? state->prepared->variance : std::vector<double>();
+}
+
+const std::vector<int64_t> &Normalization::constantFeatures() const {
+  static const std::vector<int64_t> none;
+  return state->prepared ? state->prepared->constant : none;
+}
+
+//===----------------------------------------------------------------------===//
+// Storage
+//===----------------------------------------------------------------------===//
+
+Expected<NormalizationState> Normalization::toState() const {
+  const std::lock_guard lock(state->mutex);
+  if (!state->built)
+    return invalidArgument("the layer is not built; it has no statistics and no shape yet");
+  return *state->built;
+}
+
+Expected<Normalization> Normalization::fromState(std::shared_ptr<Engine> engine,
+                                                 const NormalizationState &from) {
+  if (Expected<void> valid = checkNormalizationState(from); !valid)
+    return valid.takeError();
+  Expected<Normalization> layer = create(std::move(engine), from.options);
+  if (!layer)
+    return layer;
+  // Given statistics follow the options, which the caller may have edited.
+  if (from.isGiven()) {
+    if (Expected<void> built = layer->build(from.shape); !built)
+      return built.takeError();
+    return layer;
+  }
+  layer->state->set(from);
+  return layer;
+}
+
+} // namespace norma

@@ -1,0 +1,63 @@
+//===- NormalizationImpl.h - Inside of a normalization ----------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
+#define NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
+
+#include "norma/Runtime/Layers/NormalizationState.h"
+
+#include <mutex>
+
+namespace norma {
+
+/// What apply() uses: computed from statistics once, then never changed, so that
+/// threads may share it.
+struct PreparedNormalization {
+  Dims axis;
+  Coefficients coefficients;
+  std::vector<double> mean, variance;
+  std::vector<int64_t> constant;
+  bool isAdapted = false;
+};
+
+PreparedNormalization prepare(const NormalizationState &state);
+
+/// The build shape that a batch implies: how many rows it has is chance, unless
+/// axis 0 is kept.
+Dims batchShape(const Tensor &data, const Dims &axis);
+
+struct Normalization::State {
+  std::shared_ptr<Engine> engine;
+  NormalizationOptions options;
+  /// Guards `built` and `prepared`, which even a const apply() may create.
+  mutable std::mutex mutex;
+  std::optional<NormalizationState> built;
+  std::shared_ptr<const PreparedNormalization> prepared;
+
+  /// Replaces what the layer knows.
+  void set(NormalizationState next);
+
+  /// The coefficients for an input, building the layer when needed.
+  Expected<std::shared_ptr<const PreparedNormalization>> preparedFor(const Tensor &x);
+
+  /// An error for a layer with given statistics; `call` is what it cannot do.
+  Expected<void> checkLearns(const char *call) const;
+
+  /// The statistics of tensors that were cut along axis 0, on the engine or the
+  /// reference.
+  Expected<Statistics> moments(std::span<const Tensor> tensors, const Dims &kept,
+                               const MomentsOptions &momentsOptions) const;
+
+  /// The state that the layer would have after the batches of `source` alone,
+  /// built for `shape` or, without one, for the first batch.
+  Expected<NormalizationState> learn(const BatchSource &source, int64_t steps,
+                                     const std::optional<Dims> &shape) const;
+};
+
+} // namespace norma
+
+#endif // NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H

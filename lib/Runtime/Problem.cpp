@@ -1,0 +1,139 @@
+//===- Problem.cpp - A call in axis form ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Problem.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+namespace norma {
+
+int64_t Problem::keptSize() const {
+  return std::accumulate(keptExtents.begin(), keptExtents.end(), int64_t(1), std::multiplies<>());
+}
+
+Layout Problem::layout() const {
+  Layout weakest = Layout::Contiguous;
+  for (const GroupedTensor &tensor : tensors) {
+    if (extents.back() > 1 && tensor.strides.back() != 1 &&
+        !(tensor.strides.back() == 0 && &tensor != &tensors.front()))
+      return Layout::Strided;
+    int64_t expected = 1;
+    for (int group = extents.size() - 1; group >= 0; --group) {
+      if (extents[group] > 1 && tensor.strides[group] != expected)
+        weakest = Layout::UnitInner;
+      expected *= extents[group];
+    }
+  }
+  return weakest;
+}
+
+uint32_t Problem::repeats(size_t i) const {
+  uint32_t bits = 0;
+  for (int group = 0; group < extents.size(); ++group)
+    if (tensors[i].strides[group] == 0)
+      bits |= uint32_t(1) << group;
+  return bits;
+}
+
+/// Calls `visit(kernelIndex, callerIndex)` for every kept index.
+template <typename Visit>
+static void forEachKept(const Problem &problem, Visit visit) {
+  const int rank = problem.keptExtents.size();
+  // Strides of the caller's row-major order, by kernel axis.
+  Dims callerExtents = problem.keptExtents, strides = problem.keptExtents;
+  for (int i = 0; i < rank; ++i)
+    callerExtents[int(problem.keptOrder[i])] = problem.keptExtents[i];
+  for (int i = 0; i < rank; ++i) {
+    int64_t stride = 1;
+    for (int j = int(problem.keptOrder[i]) + 1; j < rank; ++j)
+      stride *= callerExtents[j];
+    strides[i] = stride;
+  }
+  const int64_t size = problem.keptSize();
+  for (int64_t kernel = 0; kernel < size; ++kernel) {
+    int64_t rest = kernel, caller = 0;
+    for (int i = rank - 1; i >= 0; --i) {
+      caller += rest % problem.keptExtents[i] * strides[i];
+      rest /= problem.keptExtents[i];
+    }
+    visit(kernel, caller);
+  }
+}
+
+std::vector<double> Problem::toKernelOrder(std::span<const double> values) const {
+  std::vector<double> result(values.begin(), values.end());
+  if (!keptInOrder && !values.empty())
+    forEachKept(*this, [&](int64_t kernel, int64_t caller) { result[kernel] = values[caller]; });
+  return result;
+}
+
+std::vector<double> Problem::fromKernelOrder(std::span<const double> values) const {
+  std::vector<double> result(values.begin(), values.end());
+  if (!keptInOrder && !values.empty())
+    forEachKept(*this, [&](int64_t kernel, int64_t caller) { result[caller] = values[kernel]; });
+  return result;
+}
+
+Problem makeProblem(std::span<const Tensor> all, size_t broadcastFrom,
+                    std::span<const int64_t> kept) {
+  const Tensor &data = all.front();
+  Problem problem;
+  for (const Tensor &tensor : all)
+    problem.tensors.push_back({static_cast<char *>(tensor.data), tensor.dtype, {}});
+
+  // Axes that matter, largest stride of the data first.
+  std::vector<int> axes;
+  for (int axis = 0; axis < data.rank(); ++axis)
+    if (data.shape[axis] != 1)
+      axes.push_back(axis);
+  std::stable_sort(axes.begin(), axes.end(), [&](int a, int b) {
+    return std::llabs(data.strides[a]) > std::llabs(data.strides[b]);
+  });
+
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const int axis = axes[i];
+    const int64_t extent = data.shape[axis];
+    auto keptAt = std::find(kept.begin(), kept.end(), axis);
+    const char kind = keptAt != kept.end() ? 'K' : 'R';
+    bool merges = !problem.kinds.empty() && problem.kinds.back() == kind;
+    for (size_t t = 0; merges && t < all.size(); ++t) {
+      const int64_t outer = all[t].strides[axes[i - 1]], inner = all[t].strides[axis];
+      merges = outer == inner * extent && (t < broadcastFrom || (outer == 0) == (inner == 0));
+    }
+    if (merges) {
+      problem.extents.back() *= extent;
+      for (size_t t = 0; t < all.size(); ++t)
+        problem.tensors[t].strides.back() = all[t].strides[axis];
+    } else {
+      problem.kinds.push_back(kind);
+      problem.extents.push_back(extent);
+      for (size_t t = 0; t < all.size(); ++t)
+        problem.tensors[t].strides.push_back(all[t].strides[axis]);
+    }
+    if (kind == 'K') {
+      problem.keptOrder.push_back(keptAt - kept.begin());
+      problem.keptExtents.push_back(extent);
+    }
+  }
+  if (problem.kinds.empty()) {
+    problem.kinds = "R";
+    problem.extents.push_back(1);
+    for (GroupedTensor &tensor : problem.tensors)
+      tensor.strides.push_back(1);
+  }
+  // The positions among the kept axes that matter; those of extent 1 do not.
+  Dims sorted = problem.keptOrder;
+  std::sort(sorted.begin(), sorted.end());
+  for (int64_t &position : problem.keptOrder)
+    position = std::find(sorted.begin(), sorted.end(), position) - sorted.begin();
+  problem.keptInOrder = std::is_sorted(problem.keptOrder.begin(), problem.keptOrder.end());
+  return problem;
+}
+
+} // namespace norma

@@ -1,0 +1,146 @@
+//===- Statistics.cpp - count, mean, m2 -----------------------------------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "norma/Support/Statistics.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+namespace norma {
+
+const char *toString(NanPolicy policy) { return policy == NanPolicy::Omit ? "omit" : "propagate"; }
+
+Expected<NanPolicy> parseNanPolicy(std::string_view name) {
+  if (name == "propagate")
+    return NanPolicy::Propagate;
+  if (name == "omit")
+    return NanPolicy::Omit;
+  return invalidArgument(
+      fmt::format("NaN policy: '{}' is not known; expected propagate or omit", name));
+}
+
+const char *toString(ZeroVariance policy) {
+  return policy == ZeroVariance::Unit ? "unit" : "clamp";
+}
+
+Expected<ZeroVariance> parseZeroVariance(std::string_view name) {
+  if (name == "clamp")
+    return ZeroVariance::Clamp;
+  if (name == "unit")
+    return ZeroVariance::Unit;
+  return invalidArgument(
+      fmt::format("zero-variance policy: '{}' is not known; expected clamp or unit", name));
+}
+
+Statistics Statistics::zeros(const Dims &shape) {
+  size_t size = 1;
+  for (int64_t extent : shape)
+    size *= size_t(extent);
+  Statistics result;
+  result.shape = shape;
+  result.count.assign(size, 0.0);
+  result.mean.assign(size, 0.0);
+  result.m2.assign(size, 0.0);
+  return result;
+}
+
+double Statistics::variance(int64_t i) const {
+  if (count[i] == 0)
+    return 0;
+  const double quotient = m2[i] / count[i];
+  // Not std::max, which would turn NaN into 0 or keep it by the order of its arguments.
+  return quotient < 0 ? 0 : quotient;
+}
+
+bool Statistics::isConstant(int64_t i) const {
+  const double u = std::numeric_limits<double>::epsilon();
+  const double spread = variance(i);
+  const double rounding = count[i] * mean[i] * u;
+  return spread <= count[i] * u * spread + rounding * rounding;
+}
+
+std::vector<int64_t> Statistics::constantFeatures() const {
+  std::vector<int64_t> result;
+  for (int64_t i = 0; i < size(); ++i)
+    if (count[i] > 0 && isConstant(i))
+      result.push_back(i);
+  return result;
+}
+
+Expected<void> mergeStatistics(Statistics &into, const Statistics &from) {
+  if (into.shape != from.shape)
+    return invalidArgument(fmt::format("statistics: shape {} cannot be merged into shape {}",
+                                       toString(from.shape), toString(into.shape)));
+  for (const Statistics *side : {static_cast<const Statistics *>(&into), &from}) {
+    Expected<int64_t> size = numElements(side->shape);
+    if (!size)
+      return size.takeError().within("statistics");
+    for (const std::vector<double> *part : {&side->count, &side->mean, &side->m2})
+      if (int64_t(part->size()) != *size)
+        return invalidArgument(fmt::format("statistics: {} values for shape {}; expected {}",
+                                           part->size(), toString(side->shape), *size));
+  }
+  for (int64_t i = 0; i < into.size(); ++i) {
+    const double na = into.count[i], nb = from.count[i];
+    // Nothing on one side leaves the other as it is, to the bit, whatever it holds.
+    if (nb == 0)
+      continue;
+    if (na == 0) {
+      into.count[i] = nb;
+      into.mean[i] = from.mean[i];
+      into.m2[i] = from.m2[i];
+      continue;
+    }
+    const double ma = into.mean[i], mb = from.mean[i];
+    const double n = na + nb;
+    into.count[i] = n;
+    if (!std::isfinite(ma) || !std::isfinite(mb)) {
+      // Infinity stays infinite, opposite infinities and NaN give NaN; the
+      // deviations from such a mean are undefined.
+      into.mean[i] = ma + mb;
+      into.m2[i] = std::numeric_limits<double>::quiet_NaN();
+      continue;
+    }
+    const double d = mb - ma;
+    if (d == 0) {
+      into.m2[i] += from.m2[i];
+      continue;
+    }
+    const double weight = nb / n;
+    into.mean[i] = std::isfinite(d) ? ma + d * weight : ma * (na / n) + mb * weight;
+    into.m2[i] += from.m2[i] + d * d * (na * weight);
+  }
+  return {};
+}
+
+Expected<Tensor> broadcastFromLeft(const Tensor &tensor, std::span<const int64_t> shape,
+                                   std::string_view name) {
+  Tensor result = tensor;
+  result.shape = Dims(shape);
+  result.strides = Dims();
+  const int rank = int(shape.size());
+  bool fits = tensor.rank() <= rank;
+  for (int axis = 0; fits && axis < rank; ++axis) {
+    const int64_t extent = axis < tensor.rank() ? tensor.shape[axis] : 1;
+    if (extent == shape[axis])
+      result.strides.push_back(axis < tensor.rank() ? tensor.strides[axis] : 0);
+    else if (extent == 1)
+      result.strides.push_back(0);
+    else
+      fits = false;
+  }
+  if (!fits)
+    return invalidArgument(
+        fmt::format("{}: shape {} does not broadcast from the left to the data's shape {}; every "
+                    "extent must be the data's or 1",
+                    name, toString(tensor.shape), toString(shape)));
+  return result;
+}
+
+} // namespace norma

@@ -1,0 +1,35 @@
+//===- Schedule.cpp - Puts a schedule on every kernel op ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "norma/Transforms/Passes.h"
+#include "norma/Transforms/ScheduleRules.h"
+
+namespace norma {
+#define GEN_PASS_DEF_SCHEDULEPASS
+#include "norma/Transforms/Passes.h.inc"
+} // namespace norma
+
+using namespace mlir;
+using namespace norma;
+
+namespace {
+
+struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
+  using SchedulePassBase::SchedulePassBase;
+
+  void runOnOperation() override {
+    TargetDescription target = readTarget(getOperation());
+    getOperation().walk([&](Operation *op) {
+      if (auto affine = dyn_cast<AffineOp>(op); affine && !affine.getSchedule())
+        affine.setScheduleAttr(chooseSchedule(affine, target, streaming));
+      if (auto moments = dyn_cast<MomentsOp>(op); moments && !moments.getSchedule())
+        moments.setScheduleAttr(chooseSchedule(moments, target));
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,200 @@
+//===- ScheduleRules.cpp - Which schedule a kernel gets ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "norma/Transforms/ScheduleRules.h"
+
+#include "mlir/Dialect/DLTI/DLTI.h"
+#include "mlir/IR/TypeUtilities.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace norma;
+
+//===----------------------------------------------------------------------===//
+// Target description
+//===----------------------------------------------------------------------===//
+
+static constexpr StringLiteral kDevice = "CPU";
+
+/// The entries of the device specification and the fields they fill.
+template <typename Target, typename Visit>
+static void forEachEntry(Target &target, Visit visit) {
+  visit("norma.vector_bits", target.vectorBits);
+  visit("norma.l1_bytes", target.l1Bytes);
+  visit("norma.vector_registers", target.vectorRegisters);
+}
+
+TargetDescription norma::readTarget(ModuleOp module) {
+  TargetDescription target;
+  auto system =
+      module->getAttrOfType<TargetSystemSpecInterface>(DLTIDialect::kTargetSystemDescAttrName);
+  if (!system)
+    return target;
+  std::optional<TargetDeviceSpecInterface> device =
+      system.getDeviceSpecForDeviceID(StringAttr::get(module.getContext(), kDevice));
+  if (!device)
+    return target;
+  forEachEntry(target, [&](StringRef key, int64_t &field) {
+    FailureOr<Attribute> value = device->queryHelper(StringAttr::get(module.getContext(), key));
+    if (succeeded(value))
+      if (auto integer = dyn_cast<IntegerAttr>(*value))
+        field = integer.getInt();
+  });
+  return target;
+}
+
+void norma::writeTarget(ModuleOp module, const TargetDescription &target) {
+  Builder b(module.getContext());
+  SmallVector<DataLayoutEntryInterface> entries;
+  forEachEntry(target, [&](StringRef key, int64_t field) {
+    entries.push_back(DataLayoutEntryAttr::get(b.getStringAttr(key), b.getI64IntegerAttr(field)));
+  });
+  auto device = TargetDeviceSpecAttr::get(module.getContext(), entries);
+  DataLayoutEntryInterface entry = DataLayoutEntryAttr::get(b.getStringAttr(kDevice), device);
+  module->setAttr(DLTIDialect::kTargetSystemDescAttrName,
+                  TargetSystemSpecAttr::get(module.getContext(), {entry}));
+}
+
+//===----------------------------------------------------------------------===//
+// Facts about an op
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The shape of the work, as the rules look at it.
+struct Form {
+  std::string kinds;
+  ArrayRef<int64_t> extents;
+
+  Form(ShapedType data, ArrayRef<int64_t> kept) : extents(data.getShape()) {
+    for (int64_t axis = 0; axis < data.getRank(); ++axis)
+      kinds.push_back(llvm::is_contained(kept, axis) ? 'K' : 'R');
+  }
+
+  bool innermostKept() const { return !kinds.empty() && kinds.back() == 'K'; }
+
+  /// Elements of one index of the outermost axis; 0 when that is not static.
+  int64_t row() const {
+    int64_t product = 1;
+    for (int64_t extent : extents.drop_front(extents.empty() ? 0 : 1))
+      product = ShapedType::isDynamic(extent) ? 0 : product * extent;
+    return product;
+  }
+};
+
+} // namespace
+
+/// Neighbouring elements of the innermost axis are neighbours in memory.
+static bool hasUnitInnerStride(Value value) {
+  auto type = dyn_cast<MemRefType>(value.getType());
+  return !type || type.getRank() == 0 || type.isLastDimUnitStride();
+}
+
+static bool isContiguous(Value value) {
+  auto type = dyn_cast<MemRefType>(value.getType());
+  return !type || type.getLayout().isIdentity();
+}
+
+/// Vectors of i1 are packed in memory, scalars are not.
+static bool isBit(Value value) { return getElementTypeOrSelf(value).isInteger(1); }
+
+static int64_t bytesOf(Value value) {
+  return (getElementTypeOrSelf(value).getIntOrFloatBitWidth() + 7) / 8;
+}
+
+/// Outermost extents that make about `bytes`. Blocks of any element type start
+/// vector-aligned when the whole does: non-temporal stores rely on it.
+static int64_t blockOf(int64_t row, int64_t rowBytes, int64_t vector, int64_t bytes,
+                       int64_t atLeast) {
+  if (rowBytes == 0)
+    return 0;
+  int64_t block = std::max(bytes / rowBytes, atLeast);
+  return llvm::alignTo(block, block < 64 ? vector / std::gcd(row, vector) : 64);
+}
+
+//===----------------------------------------------------------------------===//
+// Maps
+//===----------------------------------------------------------------------===//
+
+ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
+  auto data = cast<ShapedType>(op.getData().getType());
+  Form form(data, op.getKept());
+  int64_t computeBytes = op.getComputeType().getIntOrFloatBitWidth() / 8;
+  int64_t vector = target.vectorBits / 8 / computeBytes;
+  if (data.getRank() == 0 || !hasUnitInnerStride(op.getData()) || !hasUnitInnerStride(op.getOut()))
+    vector = 1;
+
+  Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
+  int64_t unroll = vector == 1 ? 1 : 4, line = 0;
+  bool contiguous = isContiguous(op.getData()) && isContiguous(op.getOut());
+  bool flattens = form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR";
+  if (vector > 1 && contiguous && flattens && form.row() > 0) {
+    // The period of the coefficients in whole vectors; long enough to unroll, and
+    // short enough that one line of every coefficient stays in half the L1.
+    int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
+    while (period / vector < 4)
+      period *= 2;
+    int64_t lineBytes = period * computeBytes * std::max<size_t>(op.getCoefficients().size(), 1);
+    if (lineBytes <= target.l1Bytes / 2) {
+      traversal = Traversal::Flat;
+      line = period;
+      unroll = std::min<int64_t>(period / vector, 8);
+    }
+  }
+
+  // A non-temporal store needs an address that is a multiple of the vector.
+  int64_t outBytes = bytesOf(op.getOut());
+  int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
+  bool aligned = traversal == Traversal::Flat ||
+                 (!ShapedType::isDynamic(innermost) && innermost % vector == 0);
+  bool nontemporal = streaming && contiguous && vector > 1 && vector * outBytes >= 16 && aligned;
+
+  int64_t rowBytes = form.row() * (bytesOf(op.getData()) + outBytes);
+  return ScheduleAttr::get(op.getContext(), traversal, vector, unroll, /*group=*/0, line, Type(),
+                           blockOf(form.row(), rowBytes, vector, 512 * 1024, 1), nontemporal);
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target) {
+  auto data = cast<ShapedType>(op.getData().getType());
+  Form form(data, op.getKept());
+  Type element = data.getElementType();
+  // f32 holds every value of the narrow types; weights need f64 to be counted
+  // exactly.
+  bool wide = element.getIntOrFloatBitWidth() > 32 || element.isInteger(32) || op.getWeights();
+  Type accumulate =
+      wide ? Type(Float64Type::get(op.getContext())) : Type(Float32Type::get(op.getContext()));
+  int64_t vector = target.vectorBits / accumulate.getIntOrFloatBitWidth();
+  bool plain = !op.getMask() && !op.getWeights();
+  if (data.getRank() == 0 || !hasUnitInnerStride(op.getData()) ||
+      (op.getMask() && (isBit(op.getMask()) || !hasUnitInnerStride(op.getMask()))) ||
+      (op.getWeights() && !hasUnitInnerStride(op.getWeights())))
+    vector = 1;
+
+  Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
+  int64_t line = 0;
+  if (vector > 1 && plain && isContiguous(op.getData()) && form.row() > 0) {
+    // Rows that are not whole vectors, and short runs, go by lines, as long as the
+    // totals of a line (16 bytes an element, touched once a group) fit near L1.
+    int64_t period = std::lcm(form.row(), vector);
+    bool ragged = form.kinds == "RK" && form.row() % vector != 0;
+    bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
+    if ((ragged || shortRuns) && period * 16 <= 2 * target.l1Bytes) {
+      traversal = Traversal::Flat;
+      line = period;
+    }
+  }
+
+  int64_t rowBytes = form.row() * bytesOf(op.getData());
+  return ScheduleAttr::get(op.getContext(), traversal, vector, /*unroll=*/8, /*group=*/32, line,
+                           accumulate, blockOf(form.row(), rowBytes, vector, 1024 * 1024, 256),
+                           false);
+}

@@ -1,0 +1,217 @@
+// RUN: norma-opt %s --norma-schedule --split-input-file | FileCheck %s
+// RUN: norma-opt %s --norma-schedule=streaming=true --split-input-file | FileCheck %s --check-prefix=STREAM
+
+//===----------------------------------------------------------------------===//
+// The target description
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: @bits_512
+// STREAM-LABEL: @bits_512
+module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
+  func.func @f(%x: memref<?x13xf32>, %c: memref<13xf32>, %d: memref<13xf64>, %n: memref<13xf64>) {
+    // One line is lcm(13, 16) elements.
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 5056>}
+    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 5056, nontemporal = true>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
+        outs(%x : memref<?x13xf32>)
+    // The compute type decides how many elements a vector has.
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 5056>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
+        outs(%x : memref<?x13xf32>)
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 20224>}
+    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 20224>}
+    norma.moments kept [1] ins(%x : memref<?x13xf32>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    return
+  }
+}
+
+// -----
+
+// CHECK-LABEL: @bits_256
+module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 256 : i64>>} {
+  func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 5056>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, group = 32, line = 104, accumulate = f32, block = 20224>}
+    norma.moments kept [1] ins(%x : memref<?x13xf32>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    return
+  }
+}
+
+// -----
+
+// Without a description, or with that of another device only: 128 bits.
+// CHECK-LABEL: @unknown
+module @unknown attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "GPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64>>} {
+  func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 8, line = 52, block = 5056>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
+    return
+  }
+}
+
+// -----
+
+// CHECK-LABEL: @none
+module @none {
+  func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 8, group = 32, line = 52, accumulate = f32, block = 20224>}
+    norma.moments kept [1] ins(%x : memref<?x13xf32>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    return
+  }
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Forms and extents
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: @maps
+// STREAM-LABEL: @maps
+module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
+  func.func @f(%r: memref<?xf32>, %c1000: memref<1001xf32>, %rk1000: memref<?x1001xf32>, %rk: memref<?x?xf32>,
+               %k: memref<17xf32>, %c: memref<64xf32>, %rkr49: memref<?x64x49xf32>,
+               %rkr3136: memref<?x64x3136xf32>, %kr: memref<32x?xf32>, %u8: memref<?x3xi8>,
+               %f16: memref<?x3xf16>, %scalar: memref<f32>, %c1500: memref<1500xf32>,
+               %rk1500: memref<?x1500xf32>) {
+    // R: no period but that of a few vectors.
+    // CHECK: norma.affine kept [] {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 65536>
+    norma.affine kept [] ins(%r : memref<?xf32>) outs(%r : memref<?xf32>)
+    // Two coefficients of lcm(1001, 16) elements do not fit the cache: by rows, and
+    // their ends are not aligned, so never past the cache.
+    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 128>
+    // STREAM: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 128>
+    norma.affine kept [1] ins(%rk1000 : memref<?x1001xf32>) center(%c1000 : memref<1001xf32>)
+        scale(%c1000 : memref<1001xf32>) outs(%rk1000 : memref<?x1001xf32>)
+    // RK, dynamic.
+    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4>}
+    norma.affine kept [1] ins(%rk : memref<?x?xf32>) outs(%rk : memref<?x?xf32>)
+    // K.
+    // CHECK: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 65536>
+    norma.affine kept [0] ins(%k : memref<17xf32>) outs(%k : memref<17xf32>)
+    // RKR with short runs: one line of 64 * 49.
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 3136, block = 20>
+    norma.affine kept [1] ins(%rkr49 : memref<?x64x49xf32>) center(%c : memref<64xf32>)
+        outs(%rkr49 : memref<?x64x49xf32>)
+    // RKR with long runs.
+    // CHECK: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // STREAM: norma.affine kept [1] ins(%{{.*}} : memref<?x64x3136xf32>) {{.*}}<runs, vector = 16, unroll = 4, block = 1, nontemporal = true>
+    norma.affine kept [1] ins(%rkr3136 : memref<?x64x3136xf32>) center(%c : memref<64xf32>)
+        outs(%rkr3136 : memref<?x64x3136xf32>)
+    // KR.
+    // CHECK: norma.affine kept [0] {{.*}}<runs, vector = 16, unroll = 4>}
+    norma.affine kept [0] ins(%kr : memref<32x?xf32>) outs(%kr : memref<32x?xf32>)
+    // CHECK: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 16, unroll = 6, line = 96, block = 58304>
+    norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
+    // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 65536>
+    norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
+    // Every block starts at a whole vector: 44 rows of 1500, not 43.
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 44>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 44, nontemporal = true>
+    norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
+        outs(%rk1500 : memref<?x1500xf32>)
+    return
+  }
+}
+
+// -----
+
+// CHECK-LABEL: @reductions
+module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
+  func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
+               %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %scalar: memref<f32>,
+               %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>) {
+    // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 262144>
+    norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    // Rows of whole vectors need no period.
+    // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 4096>
+    norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
+        outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 3136, accumulate = f32, block = 256>
+    norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
+        outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 256>
+    norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
+        outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.moments kept [0, 2] {{.*}}<runs, vector = 16,
+    norma.moments kept [0, 2] ins(%krkr : memref<3x5x7x9xf32>)
+        outs(%n21, %n21, %n21 : memref<3x7xf64>, memref<3x7xf64>, memref<3x7xf64>)
+    // CHECK: norma.moments kept [] {{.*}}<runs, vector = 1,
+    norma.moments kept [] ins(%scalar : memref<f32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    return
+  }
+
+  // What f32 does not hold exactly is accumulated in f64.
+  // CHECK-LABEL: func @accumulate(
+  func.func @accumulate(%f16: memref<?x13xf16>, %i16: memref<?x13xi16>, %f64: memref<?x13xf64>,
+                        %i32: memref<?x13xi32>, %f32: memref<?x13xf32>, %mask: memref<?x1xi8>,
+                        %bits: memref<?x1xi1>, %weights: memref<?x1xf32>, %n: memref<13xf64>) {
+    // CHECK: memref<?x13xf16>{{.*}}<flat, vector = 16, {{.*}} accumulate = f32,
+    norma.moments kept [1] ins(%f16 : memref<?x13xf16>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: memref<?x13xi16>{{.*}}<flat, vector = 16, {{.*}} accumulate = f32,
+    norma.moments kept [1] ins(%i16 : memref<?x13xi16>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: memref<?x13xf64>{{.*}}<flat, vector = 8, {{.*}} accumulate = f64,
+    norma.moments kept [1] ins(%f64 : memref<?x13xf64>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: memref<?x13xi32>{{.*}}<flat, vector = 8, {{.*}} accumulate = f64,
+    norma.moments kept [1] ins(%i32 : memref<?x13xi32>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // A mask or weights have rows of their own.
+    // CHECK: mask({{.*}}<rows, vector = 16, {{.*}} accumulate = f32,
+    norma.moments kept [1] ins(%f32 : memref<?x13xf32>) mask(%mask : memref<?x1xi8>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // Vectors of i1 would be read as packed bits.
+    // CHECK: mask({{.*}}<rows, vector = 1, {{.*}} accumulate = f32,
+    norma.moments kept [1] ins(%f32 : memref<?x13xf32>) mask(%bits : memref<?x1xi1>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: weights({{.*}}<rows, vector = 8, {{.*}} accumulate = f64,
+    norma.moments kept [1] ins(%f32 : memref<?x13xf32>) weights(%weights : memref<?x1xf32>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    return
+  }
+
+  // CHECK-LABEL: func @strides(
+  // STREAM-LABEL: func @strides(
+  func.func @strides(%inner: memref<?x13xf32, strided<[26, 2]>>, %outer: memref<?x16xf32, strided<[20, 1]>>,
+                     %n13: memref<13xf64>, %n16: memref<16xf64>) {
+    // CHECK: norma.affine {{.*}}<rows, vector = 1, unroll = 1, block = 5056>
+    norma.affine kept [1] ins(%inner : memref<?x13xf32, strided<[26, 2]>>) outs(%inner : memref<?x13xf32, strided<[26, 2]>>)
+    // CHECK: norma.affine {{.*}}<rows, vector = 16, unroll = 4, block = 4096>
+    // STREAM: strided<[20, 1]>{{.*}}<rows, vector = 16, unroll = 4, block = 4096>}
+    norma.affine kept [1] ins(%outer : memref<?x16xf32, strided<[20, 1]>>) outs(%outer : memref<?x16xf32, strided<[20, 1]>>)
+    // CHECK: norma.moments {{.*}}<rows, vector = 1,
+    norma.moments kept [1] ins(%inner : memref<?x13xf32, strided<[26, 2]>>)
+        outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: norma.moments {{.*}}<rows, vector = 16,
+    norma.moments kept [1] ins(%outer : memref<?x16xf32, strided<[20, 1]>>)
+        outs(%n16, %n16, %n16 : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+    return
+  }
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Given schedules
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: @given
+module @given {
+  func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<rows, vector = 2, unroll = 3>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
+        {schedule = #norma.schedule<rows, vector = 2, unroll = 3>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<rows, vector = 64, unroll = 1, group = 5>}
+    norma.moments kept [1] ins(%x : memref<?x13xf32>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+        {schedule = #norma.schedule<rows, vector = 64, unroll = 1, group = 5>}
+    return
+  }
+}

@@ -1,0 +1,15 @@
+"""The GoogleTest programs below unittests/ of the build, each test case by itself."""
+
+import os
+
+import lit.formats
+
+config.name = "norma-unit"
+config.test_format = lit.formats.GoogleTest(".", "Tests")
+config.suffixes = []
+config.test_exec_root = os.path.join(config.norma_binary_root, "unittests")
+config.test_source_root = config.test_exec_root
+
+for name in ["ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"]:
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
