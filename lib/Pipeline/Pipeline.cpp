@@ -11,7 +11,17 @@
 #include "norma/Dialect/Norma.h"
 #include "norma/Transforms/Passes.h"
 
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/BufferizationToMemRef/BufferizationToMemRef.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -34,11 +44,6 @@ static void buildDecompose(OpPassManager &pm, const PipelineOptions &) {
   pm.addPass(createDecomposePass());
 }
 
-/// The same, every kernel op in axis form.
-static void buildCollapseAxes(OpPassManager &pm, const PipelineOptions &) {
-  pm.addPass(createCollapseAxesPass());
-}
-
 /// Kernel ops on memrefs, or none (linalg lowering); linalg on memrefs; bufferized
 /// function boundaries, and every allocation freed.
 static void buildBufferize(OpPassManager &pm, const PipelineOptions &options) {
@@ -51,7 +56,15 @@ static void buildBufferize(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
   bufferization::BufferDeallocationPipelineOptions deallocate;
   bufferization::buildBufferDeallocationPipeline(pm, deallocate);
+  // Deallocation clones what is returned but not owned.
+  pm.addPass(createConvertBufferizationToMemRefPass());
   pm.addPass(createCanonicalizerPass());
+}
+
+/// The same, every kernel op in axis form. After bufferization, since collapsing a
+/// tensor on its way into a given buffer would cost a copy.
+static void buildCollapseAxes(OpPassManager &pm, const PipelineOptions &) {
+  pm.addPass(createCollapseAxesPass());
 }
 
 /// The same with a schedule on every kernel op.
@@ -91,8 +104,8 @@ ArrayRef<Stage> norma::cpuStages() {
   static const Stage stages[] = {
       {"canonicalize", "the input, simplified", buildCanonicalize},
       {"decompose", "kernel ops and linalg on tensors", buildDecompose},
-      {"collapse-axes", "kernel ops in axis form", buildCollapseAxes},
       {"bufferize", "kernel ops and linalg on memrefs", buildBufferize},
+      {"collapse-axes", "kernel ops in axis form", buildCollapseAxes},
       {"schedule", "a schedule on every kernel op", buildSchedule},
       {"loops", "scf, vector, memref, arith, math", buildLoops},
       {"llvm", "the LLVM dialect", buildLlvm},

@@ -15,8 +15,7 @@ namespace norma {
 Program::State::~State() = default;
 
 Expected<Program> Engine::compile(std::string_view source, const Program::Options &options) {
-  Expected<CompiledProgramObject> object =
-      state->compiler->compileProgram(source, options.entry, options.dumpStages);
+  Expected<CompiledProgramObject> object = state->compiler->compileProgram(source, options);
   if (!object)
     return object.takeError();
   auto program = std::make_shared<Program::State>();

@@ -49,6 +49,7 @@ public:
     state.statistics = sliceStatistics(whole.statistics, piece.statisticsBegin, shape);
     if (state.isGiven()) {
       std::vector<double> variance;
+      variance.reserve(state.statistics.size());
       for (int64_t i = 0; i < state.statistics.size(); ++i)
         variance.push_back(state.statistics.variance(i));
       state.options.mean = {shape, state.statistics.mean};

@@ -8,6 +8,7 @@
 #include "Text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 using namespace norma;
@@ -38,7 +39,7 @@ std::string tool::formatDuration(double seconds) {
     return fmt::format("{:.3f} s", seconds);
   if (seconds < 60)
     return fmt::format("{:.1f} s", seconds);
-  auto whole = int64_t(seconds + 0.5);
+  int64_t whole = std::llround(seconds);
   if (whole < 3600)
     return fmt::format("{}:{:02} min", whole / 60, whole % 60);
   return fmt::format("{}:{:02}:{:02} h", whole / 3600, whole / 60 % 60, whole % 60);

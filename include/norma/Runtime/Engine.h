@@ -30,7 +30,7 @@ struct EngineOptions {
   int threads = 0;
   /// The processor to compile for, as LLVM names it ("x86-64-v3",
   /// "sapphirerapids"); empty for the machine's own.
-  std::string targetCpu;
+  std::string targetCpu = {};
 };
 
 /// What was compiled, and how it has been used since.
@@ -50,14 +50,23 @@ struct KernelInfo {
   double runSeconds = 0;
 };
 
+/// How the kernel ops of a program are lowered.
+enum class Lowering {
+  /// Scheduled vector loops: what is meant to run.
+  Loops,
+  /// linalg and scalar loops: the executable specification, slow.
+  Linalg,
+};
+
 /// A compiled function of an MLIR module: tensors in, tensors out.
 class Program {
 public:
   struct Options {
     /// The function to run; may be empty when the module has exactly one.
-    std::string entry;
+    std::string entry = {};
     /// Names of stages whose IR `stages` shall hold; see Engine::stageNames().
-    std::vector<std::string> dumpStages;
+    std::vector<std::string> dumpStages = {};
+    Lowering lowering = Lowering::Loops;
   };
 
   /// Runs the function. The inputs must match its argument types.
@@ -91,8 +100,7 @@ public:
   /// The statistics of several tensors taken as one data set, cut along axis 0;
   /// the tensors agree in everything but their extent of axis 0. (One call for
   /// many small batches.)
-  Expected<Statistics> moments(std::span<const Tensor> batches,
-                               std::span<const int64_t> kept,
+  Expected<Statistics> moments(std::span<const Tensor> batches, std::span<const int64_t> kept,
                                const MomentsOptions &options = {});
 
   /// y = (x - center) * scale + shift, computed in `compute` (F32 or F64). `y`

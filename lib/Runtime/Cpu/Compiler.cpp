@@ -222,9 +222,9 @@ static std::string textOf(ModuleOp module) {
   return text;
 }
 
-Expected<CompiledProgramObject>
-Compiler::compileProgram(std::string_view source, const std::string &entry,
-                         const std::vector<std::string> &dumpStages) {
+Expected<CompiledProgramObject> Compiler::compileProgram(std::string_view source,
+                                                         const Program::Options &program) {
+  const std::vector<std::string> &dumpStages = program.dumpStages;
   std::vector<std::string> known = allStageNames();
   for (const std::string &stage : dumpStages)
     if (!llvm::is_contained(known, stage))
@@ -243,7 +243,7 @@ Compiler::compileProgram(std::string_view source, const std::string &entry,
       StringRef(source.data(), source.size()), ParserConfig(&state->context));
   if (!module)
     return invalidArgument("the program does not parse: " + diagnostics.text);
-  Expected<func::FuncOp> function = findEntry(*module, entry);
+  Expected<func::FuncOp> function = findEntry(*module, program.entry);
   if (!function)
     return function.takeError();
   result.entry = function->getName().str();
@@ -269,7 +269,10 @@ Compiler::compileProgram(std::string_view source, const std::string &entry,
   if (!(*module)->hasAttr("dlti.target_system_spec"))
     writeTarget(*module, state->target->description);
 
-  LogicalResult lowered = state->run(*module, {}, /*verify=*/true, [&](StringRef stage) {
+  PipelineOptions options;
+  if (program.lowering == Lowering::Linalg)
+    options.lowering = KernelLowering::Linalg;
+  LogicalResult lowered = state->run(*module, options, /*verify=*/true, [&](StringRef stage) {
     dump(stage, [&] { return textOf(*module); });
   });
   if (failed(lowered))

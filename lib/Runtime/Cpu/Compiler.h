@@ -16,6 +16,8 @@
 #include "../KernelSpec.h"
 #include "Target.h"
 
+#include "norma/Runtime/Engine.h"
+
 #include <mutex>
 
 namespace norma {
@@ -56,8 +58,8 @@ public:
   ~Compiler();
 
   Expected<CompiledKernelObject> compileKernel(const KernelSpec &spec);
-  Expected<CompiledProgramObject> compileProgram(std::string_view source, const std::string &entry,
-                                                 const std::vector<std::string> &dumpStages);
+  Expected<CompiledProgramObject> compileProgram(std::string_view source,
+                                                 const Program::Options &program);
 
 private:
   struct State;
