@@ -42,6 +42,8 @@ static void buildCanonicalize(OpPassManager &pm, const PipelineOptions &) {
 /// Kernel ops and linalg.generic on tensors.
 static void buildDecompose(OpPassManager &pm, const PipelineOptions &) {
   pm.addPass(createDecomposePass());
+  // Arithmetic on whole tensors, which bufferization does not take.
+  pm.addPass(createConvertElementwiseToLinalgPass());
 }
 
 /// Kernel ops on memrefs, or none (linalg lowering); linalg on memrefs; bufferized

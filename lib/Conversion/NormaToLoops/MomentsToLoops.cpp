@@ -76,7 +76,7 @@ public:
 private:
   // The steps, in the order they are described above.
   void emitPivots(Value pivots);
-  void emitTotals(Value pivots, Type type);
+  void emitTotals(Value pivots, Type type, int64_t unroll);
   void emitFlatTotals(Value pivots);
   void emitFinish(Value pivots, Value suspect);
   void emitRepair();
@@ -84,7 +84,7 @@ private:
   // Totals of rows (innermost axis kept) and of runs (innermost axis reduced).
   void emitRows(Value view, bool rowAxisReduced, function_ref<Values(ValueRange)> keptOf,
                 Value pivots, Sums totals, Type type, int64_t unroll);
-  void emitRuns(Value pivots, Type type);
+  void emitRuns(Value pivots, Type type, int64_t unroll);
   Sums emitGroup(Value count, Value pivot, Type type, int64_t unroll,
                  function_ref<Element(Value)> at);
 
@@ -140,7 +140,7 @@ void MomentsLoops::emit() {
     if (schedule.getTraversal() == Traversal::Flat)
       emitFlatTotals(pivots);
     else
-      emitTotals(pivots, accumulate);
+      emitTotals(pivots, accumulate, schedule.getUnroll());
 
     // Deviations of 8-bit integers sum exactly: nothing can go wrong.
     if (dataType.getElementType().isInteger(8) && !op.getWeights()) {
@@ -174,7 +174,8 @@ void MomentsLoops::emitRepair() {
   // A loop of two rounds, so that the code is there once.
   e.forEach(e.index(0), e.index(2), 1, [&](Value) {
     clearOuts();
-    emitTotals(pivots, f64);
+    // Rare, so short code rather than fast code.
+    emitTotals(pivots, f64, /*unroll=*/1);
     emitFinish(pivots, {});
     recenter();
   });
@@ -460,7 +461,7 @@ void MomentsLoops::emitRows(Value view, bool rowAxisReduced,
 }
 
 /// Runs along the innermost, reduced axis: one kept index for a whole run.
-void MomentsLoops::emitRuns(Value pivots, Type type) {
+void MomentsLoops::emitRuns(Value pivots, Type type, int64_t unroll) {
   int64_t rank = dataType.getRank(), innermost = rank - 1;
   int64_t group = schedule.getGroup() ? schedule.getGroup() : 32;
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
@@ -481,13 +482,12 @@ void MomentsLoops::emitRuns(Value pivots, Type type) {
     totals =
         e.carry(e.index(0), whole, group * e.width, totals, [&](Value start, ValueRange carried) {
           Value left = e.floorDiv(e.sub(whole, start), e.index(e.width));
-          Sums sums = emitGroup(e.min(left, e.index(group)), pivot, type, schedule.getUnroll(),
-                                [&](Value g) {
-                                  Values at = indices;
-                                  if (rank)
-                                    at[innermost] = e.add(start, e.mul(g, e.index(e.width)));
-                                  return loadElement(at, type, {});
-                                });
+          Sums sums = emitGroup(e.min(left, e.index(group)), pivot, type, unroll, [&](Value g) {
+            Values at = indices;
+            if (rank)
+              at[innermost] = e.add(start, e.mul(g, e.index(e.width)));
+            return loadElement(at, type, {});
+          });
           return addGroup(carried, sums);
         });
     if (e.width > 1) {
@@ -506,14 +506,14 @@ void MomentsLoops::emitRuns(Value pivots, Type type) {
   });
 }
 
-void MomentsLoops::emitTotals(Value pivots, Type type) {
+void MomentsLoops::emitTotals(Value pivots, Type type, int64_t unroll) {
   if (!lastIsKept())
-    return emitRuns(pivots, type);
+    return emitRuns(pivots, type, unroll);
   bool rowAxisReduced =
       dataType.getRank() >= 2 && llvm::is_contained(reduced, dataType.getRank() - 2);
   emitRows(
       data, rowAxisReduced, [&](ValueRange at) { return keptOf(at); }, pivots, outs(), type,
-      schedule.getUnroll());
+      unroll);
 }
 
 /// The flat array as rows of `line` elements. Each element of a line has totals of

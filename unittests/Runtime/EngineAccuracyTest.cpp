@@ -1,0 +1,237 @@
+//===- EngineAccuracyTest.cpp - Data that is hard to get right ------------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineTest.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace norma;
+using namespace norma::test;
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
+
+class EngineAccuracy : public EngineTest {};
+
+TEST_F(EngineAccuracy, VarianceFarFromZero) {
+  Random random(1);
+  const Array x =
+      arrayOf(DType::F32, {1'000'000, 3}, [&](int64_t) { return 1e4 + random.normal(); });
+  expectMoments(x, {1});
+  expectMoments(x, {});
+}
+
+TEST_F(EngineAccuracy, MeanOfManyUniformNumbers) {
+  constexpr int64_t kSize = int64_t(1) << 26;
+  Expected<Array> x = Array::create(DType::F32, {kSize});
+  ASSERT_TRUE(x) << x.error().message();
+  // Multiples of 2^-24, whose sum is exact in integers.
+  Random random(2);
+  uint64_t sum = 0;
+  std::vector<uint64_t> columnSums(16, 0);
+  for (int64_t i = 0; i < kSize; ++i) {
+    const uint64_t bits = random.bits() >> 40;
+    x->as<float>()[i] = float(bits) * 0x1p-24f;
+    sum += bits;
+    columnSums[size_t(i % 16)] += bits;
+  }
+  const double mean = double(sum) * 0x1p-24 / double(kSize);
+  const Statistics all = moments(*x, {});
+  EXPECT_EQ(all.count, std::vector<double>{double(kSize)});
+  EXPECT_NEAR(all.mean[0], mean, 1e-7 * mean);
+  EXPECT_NEAR(all.variance(0), 1.0 / 12, 1e-4);
+
+  const Statistics columns = moments(*x->view().reshaped({kSize / 16, 16}), {1});
+  for (size_t column = 0; column < 16; ++column) {
+    const double expected = double(columnSums[column]) * 0x1p-24 / double(kSize / 16);
+    EXPECT_NEAR(columns.mean[column], expected, 1e-7 * expected) << "column " << column;
+  }
+}
+
+TEST_F(EngineAccuracy, ConstantsAreExact) {
+  const Array tens = arrayOf(DType::F16, {10'000'000, 1}, [](int64_t) { return 10; });
+  for (const Dims &kept : {Dims{1}, Dims{}}) {
+    const Statistics s = moments(tens, kept);
+    EXPECT_EQ(s.count, std::vector<double>{1e7});
+    EXPECT_EQ(s.mean, std::vector<double>{10});
+    EXPECT_EQ(s.m2, std::vector<double>{0});
+  }
+  // 1e10 is exact in f32, a tenth is not exact in anything.
+  for (DType dtype : {DType::F32, DType::F64, DType::I64})
+    for (double value : {0.0, 0.1, -1e10}) {
+      const Array x = arrayOf(dtype, {50'000, 13}, [&](int64_t) { return value; });
+      for (const Dims &kept : {Dims{1}, Dims{0}, Dims{}}) {
+        const Statistics s = moments(x, kept);
+        const double stored = loadAsDouble(x.as<char>(), dtype);
+        EXPECT_EQ(s.mean, std::vector<double>(s.mean.size(), stored)) << toString(dtype);
+        EXPECT_EQ(s.m2, std::vector<double>(s.m2.size(), 0)) << toString(dtype);
+      }
+    }
+}
+
+TEST_F(EngineAccuracy, SquaresOutsideOfTheRangeOfF32) {
+  for (double scale : {1e30, 1e-30, 1e37, 1e-37}) {
+    Random random(3);
+    const Array x =
+        arrayOf(DType::F32, {30'000, 5}, [&](int64_t) { return scale * (3 + random.normal()); });
+    for (const Dims &kept : {Dims{1}, Dims{0}, Dims{}})
+      expectMoments(x, kept);
+  }
+  // Only one column of several.
+  Random random(4);
+  const double scales[] = {1, 1e30, 1e-3, 1e-30};
+  const Array mixed =
+      arrayOf(DType::F32, {30'000, 4}, [&](int64_t i) { return scales[i % 4] * random.normal(); });
+  expectMoments(mixed, {1});
+}
+
+TEST_F(EngineAccuracy, MisleadingBeginnings) {
+  for (double outlier : {1e6, -1e12, 1e30}) {
+    Random random(5);
+    const Array first = arrayOf(DType::F32, {100'000, 4},
+                                [&](int64_t i) { return i < 4 ? outlier : random.normal(); });
+    expectMoments(first, {1});
+    expectMoments(first, {});
+  }
+  // A block that is constant, then something else far away.
+  Random random(6);
+  const Array step = arrayOf(DType::F32, {200'000, 3}, [&](int64_t i) {
+    return i < 300'000 ? 1000 : 1000.5 + 1e-3 * random.normal();
+  });
+  expectMoments(step, {1});
+}
+
+TEST_F(EngineAccuracy, SortedData) {
+  for (double direction : {1.0, -1.0}) {
+    const Array x = arrayOf(DType::F32, {500'000, 2}, [&](int64_t i) {
+      return direction * double(i) * (i % 2 ? 1e-3 : 10.0) + 7;
+    });
+    expectMoments(x, {1});
+    expectMoments(x, {});
+  }
+}
+
+TEST_F(EngineAccuracy, LargeIntegers) {
+  Random random(7);
+  const Array x = arrayOf(DType::I64, {20'000, 3},
+                          [&](int64_t) { return 9007199254740992.0 - double(random.below(100)); });
+  const Statistics s = moments(x, {1});
+  EXPECT_EQ(differenceOfMoments(x, {1}, {}, s), "");
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(s.mean[size_t(i)], 9007199254740992.0 - 49.5, 2);
+    // (100^2 - 1) / 12
+    EXPECT_NEAR(s.variance(i), 833.25, 20);
+  }
+}
+
+TEST_F(EngineAccuracy, SmallIntegersAreExact) {
+  Random random(8);
+  constexpr int64_t kRows = 100'000, kColumns = 3;
+  uint64_t sums[kColumns] = {}, squares[kColumns] = {};
+  const Array x = arrayOf(DType::U8, {kRows, kColumns}, [&](int64_t i) {
+    const auto value = uint64_t(random.below(256));
+    sums[i % kColumns] += value;
+    squares[i % kColumns] += value * value;
+    return double(value);
+  });
+  const Statistics s = moments(x, {1});
+  for (int64_t i = 0; i < kColumns; ++i) {
+    EXPECT_NEAR(s.mean[size_t(i)], double(sums[i]) / kRows, 1e-13 * s.mean[size_t(i)]);
+    // n^2 variance = n sum(x^2) - sum(x)^2, in integers.
+    const uint64_t numerator = uint64_t(kRows) * squares[i] - sums[i] * sums[i];
+    const double variance = double(numerator) / (double(kRows) * double(kRows));
+    EXPECT_NEAR(s.variance(i), variance, 1e-13 * variance);
+  }
+}
+
+TEST_F(EngineAccuracy, InfinityAndNaNStayInTheirColumn) {
+  Random random(9);
+  const Array clean = arrayOf(DType::F32, {5'000, 5}, [&](int64_t) { return random.normal(); });
+  const Statistics expected = moments(clean, {1});
+  const Statistics expectedRows = moments(clean, {0});
+  struct Poison {
+    float value, second;
+    double mean;
+  };
+  for (const Poison &poison :
+       {Poison{float(kInfinity), 0, kInfinity}, Poison{-float(kInfinity), 0, -kInfinity},
+        Poison{float(kInfinity), -float(kInfinity), kNotANumber},
+        Poison{float(kNotANumber), 1, kNotANumber}}) {
+    Expected<Array> x = Array::copyOf(clean);
+    ASSERT_TRUE(x);
+    x->as<float>()[1000 * 5 + 2] = poison.value;
+    x->as<float>()[4000 * 5 + 2] = poison.second;
+    const Statistics s = moments(*x, {1}), rows = moments(*x, {0});
+    EXPECT_EQ(s.count, expected.count);
+    for (size_t column : {0u, 1u, 3u, 4u}) {
+      EXPECT_EQ(s.mean[column], expected.mean[column]);
+      EXPECT_EQ(s.m2[column], expected.m2[column]);
+    }
+    if (std::isnan(poison.mean))
+      EXPECT_TRUE(std::isnan(s.mean[2])) << s.mean[2];
+    else
+      EXPECT_EQ(s.mean[2], poison.mean);
+    EXPECT_TRUE(std::isnan(s.m2[2])) << s.m2[2];
+    EXPECT_FALSE(rows.mean[1000] == expectedRows.mean[1000]);
+    EXPECT_EQ(rows.mean[1001], expectedRows.mean[1001]);
+    EXPECT_EQ(rows.m2[999], expectedRows.m2[999]);
+  }
+}
+
+TEST_F(EngineAccuracy, OmittedNaNsAreAsIfNotThere) {
+  Random random(10);
+  const Array x = arrayOf(DType::F64, {1'000, 2}, [&](int64_t i) {
+    return i % 2 || i % 3 == 0 ? kNotANumber : 5 + random.normal();
+  });
+  const MomentsOptions omit = {.nan = NanPolicy::Omit};
+  const Statistics s = moments(x, {1}, omit);
+  EXPECT_EQ(differenceOfMoments(x, {1}, omit, s), "");
+  // Every second of 2000 is in column 0, two thirds of them are numbers.
+  EXPECT_EQ(s.count, (std::vector<double>{666, 0}));
+  EXPECT_EQ(s.mean[1], 0);
+  EXPECT_EQ(s.m2[1], 0);
+}
+
+TEST_F(EngineAccuracy, MapKeepsWhatItDoesNotTouch) {
+  // No coefficients: a copy, with the sign of zero, subnormals and infinities.
+  for (DType dtype : {DType::F32, DType::F64, DType::F16, DType::BF16}) {
+    const double values[] = {0.0, -0.0, kInfinity, -kInfinity, 1e-40, -1e-40, 6e-8, 1, 65504};
+    const Array x = arrayOf(dtype, {9 * 50}, [&](int64_t i) { return values[i % 9]; });
+    Expected<Array> y = Array::create(dtype, x.view().shape);
+    ASSERT_TRUE(y);
+    ASSERT_TRUE(shared()->affine(x, {}, {}, DType::F32, *y));
+    if (dtype != DType::F64) {
+      EXPECT_EQ(std::memcmp(x.as<char>(), y->as<char>(), x.sizeInBytes()), 0) << toString(dtype);
+    }
+    ASSERT_TRUE(shared()->affine(x, {}, {}, DType::F64, *y));
+    EXPECT_EQ(std::memcmp(x.as<char>(), y->as<char>(), x.sizeInBytes()), 0) << toString(dtype);
+  }
+}
+
+TEST_F(EngineAccuracy, LargeMapsGoPastTheCache) {
+  // More than what is written with ordinary stores, at every alignment.
+  constexpr int64_t kRows = 700'000, kColumns = 13;
+  Random random(11);
+  const Array x = arrayOf(DType::F32, {kRows, kColumns}, [&](int64_t) { return random.normal(); });
+  Coefficients coefficients{{kColumns}, {}, {}, {}};
+  for (int64_t i = 0; i < kColumns; ++i) {
+    coefficients.center.push_back(random.normal());
+    coefficients.scale.push_back(random.normal());
+  }
+  Expected<Array> memory = Array::create(DType::F32, {kRows * kColumns + 8});
+  ASSERT_TRUE(memory);
+  for (int64_t offset : {0, 1, 8}) {
+    const Tensor y(memory->as<float>() + offset, DType::F32, x.view().shape);
+    ASSERT_TRUE(shared()->affine(x, Dims{1}, coefficients, DType::F32, y));
+    EXPECT_EQ(differenceOfAffine(x, {1}, coefficients, DType::F32, y), "") << offset;
+  }
+}
+
+} // namespace

@@ -1,0 +1,94 @@
+//===- EngineTest.h - Fixture of the engine tests ---------------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_UNITTESTS_RUNTIME_ENGINETEST_H
+#define NORMA_UNITTESTS_RUNTIME_ENGINETEST_H
+
+#include "Closeness.h"
+#include "RandomTensor.h"
+
+#include "norma/Runtime/Engine.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+
+namespace norma::test {
+
+/// A contiguous array with the value fill(row-major position) everywhere.
+inline Array arrayOf(DType dtype, const Dims &shape, const std::function<double(int64_t)> &fill) {
+  Expected<Array> array = Array::create(dtype, shape);
+  if (!array) {
+    ADD_FAILURE() << array.error().message();
+    return {};
+  }
+  for (int64_t i = 0; i < array->view().size(); ++i)
+    storeValue(fill(i), array->as<char>() + i * int64_t(sizeOf(dtype)), dtype);
+  return std::move(*array);
+}
+
+inline std::vector<double> valuesOf(const Array &array) {
+  std::vector<double> result;
+  for (int64_t i = 0; i < array.view().size(); ++i)
+    result.push_back(loadAsDouble(array.as<char>() + i * int64_t(sizeOf(array.view().dtype)),
+                                  array.view().dtype));
+  return result;
+}
+
+inline std::shared_ptr<Engine> engineWith(const EngineOptions &options) {
+  Expected<std::shared_ptr<Engine>> created = Engine::create(options);
+  if (!created) {
+    ADD_FAILURE() << created.error().message();
+    std::abort();
+  }
+  return *created;
+}
+
+/// The message of an error, or a failure.
+template <typename T>
+std::string messageOf(const Expected<T> &result) {
+  EXPECT_FALSE(result) << "expected an error";
+  return result ? "" : result.error().message();
+}
+
+inline bool haveSameBits(const std::vector<double> &a, const std::vector<double> &b) {
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+
+inline bool haveSameBits(const Statistics &a, const Statistics &b) {
+  return a.shape == b.shape && haveSameBits(a.count, b.count) && haveSameBits(a.mean, b.mean) &&
+         haveSameBits(a.m2, b.m2);
+}
+
+/// Tests that share one engine, for the sake of its kernels.
+class EngineTest : public ::testing::Test {
+protected:
+  static void SetUpTestSuite() { shared() = engineWith({}); }
+  static void TearDownTestSuite() { shared().reset(); }
+  static std::shared_ptr<Engine> &shared() {
+    static std::shared_ptr<Engine> engine;
+    return engine;
+  }
+
+  static Statistics moments(const Tensor &x, const Dims &kept, const MomentsOptions &options = {}) {
+    Expected<Statistics> result = shared()->moments(x, kept, options);
+    EXPECT_TRUE(result) << result.error().message();
+    return result ? std::move(*result) : Statistics{};
+  }
+
+  /// Expects the contract to hold.
+  static void expectMoments(const Tensor &x, const Dims &kept, const MomentsOptions &options = {}) {
+    const Statistics actual = moments(x, kept, options);
+    EXPECT_EQ(differenceOfMoments(x, kept, options, actual), "");
+  }
+};
+
+} // namespace norma::test
+
+#endif // NORMA_UNITTESTS_RUNTIME_ENGINETEST_H
