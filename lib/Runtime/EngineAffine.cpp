@@ -108,7 +108,6 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
   const int64_t size = x.size();
   if (size == 0)
     return {};
-  const auto start = std::chrono::steady_clock::now();
 
   const Tensor tensors[] = {x, y};
   const Problem problem = makeProblem(tensors, 2, kept);
@@ -133,6 +132,8 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
   Expected<std::shared_ptr<KernelState>> kernel = state->kernel(spec);
   if (!kernel)
     return kernel.takeError();
+  // The time of the call, not of the compilation that may have come first.
+  const auto start = std::chrono::steady_clock::now();
 
   std::vector<std::byte> buffers[3];
   for (int i = 0; i < 3; ++i)

@@ -264,7 +264,6 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     return size.takeError();
   Statistics result = Statistics::zeros(shape);
 
-  const auto start = std::chrono::steady_clock::now();
   std::vector<MomentsCall> calls;
   uint64_t bytes = 0;
   for (const Tensor &batch : batches) {
@@ -279,6 +278,8 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   }
   if (calls.empty())
     return result;
+  // The time of the call, not of the compilation that may have come first.
+  const auto start = std::chrono::steady_clock::now();
   auto toCaller = [&](const MomentsCall &call, Statistics part) {
     part.shape = shape;
     if (!call.problem.keptInOrder)

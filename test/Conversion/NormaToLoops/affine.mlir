@@ -1,0 +1,152 @@
+// RUN: norma-opt %s --convert-norma-to-loops --canonicalize --cse --split-input-file | FileCheck %s
+
+// rows: vectors along the kept axis, coefficients loaded beside the data.
+
+// CHECK-LABEL: func @rows
+// CHECK:         scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step %c1
+// CHECK:           scf.for %[[J:.*]] = %c0 to %c64 step %c16
+// CHECK-DAG:         %[[X:.*]] = vector.load %arg0[%[[I]], %[[J]]] : memref<?x64xf32>, vector<16xf32>
+// CHECK-DAG:         %[[C:.*]] = vector.load %arg1[%[[J]]]
+// CHECK-DAG:         %[[S:.*]] = vector.load %arg2[%[[J]]]
+// CHECK-DAG:         %[[B:.*]] = vector.load %arg3[%[[J]]]
+// CHECK:             %[[D:.*]] = arith.subf %[[X]], %[[C]]
+// CHECK:             %[[Y:.*]] = vector.fma %[[D]], %[[S]], %[[B]]
+// CHECK:             vector.store %[[Y]], %arg4[%[[I]], %[[J]]]
+// CHECK-NOT:     vector.masked
+// CHECK:         return
+func.func @rows(%x: memref<?x64xf32>, %c: memref<64xf32>, %s: memref<64xf32>, %b: memref<64xf32>,
+                %y: memref<?x64xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x64xf32>) center(%c : memref<64xf32>)
+      scale(%s : memref<64xf32>) shift(%b : memref<64xf32>) outs(%y : memref<?x64xf32>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1>}
+  return
+}
+
+// -----
+
+// rows of a dynamic extent: a loop of whole vectors, then a masked tail.
+
+// CHECK-LABEL: func @dynamic_rows
+// CHECK:         scf.for
+// CHECK:           memref.dim %arg0, %c1
+// CHECK:           scf.for %{{.*}} step %c8
+// CHECK:             vector.load
+// CHECK:             vector.store
+// CHECK:           scf.if
+// CHECK:             %[[MASK:.*]] = vector.create_mask
+// CHECK-DAG:         vector.maskedload %arg0{{.*}}, %[[MASK]]
+// CHECK-DAG:         vector.maskedload %arg1{{.*}}, %[[MASK]]
+// CHECK:             vector.maskedstore %arg2{{.*}}, %[[MASK]]
+func.func @dynamic_rows(%x: memref<?x?xf32>, %c: memref<?xf32>, %y: memref<?x?xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x?xf32>) center(%c : memref<?xf32>)
+      outs(%y : memref<?x?xf32>) {schedule = #norma.schedule<rows, vector = 8, unroll = 1>}
+  return
+}
+
+// -----
+
+// runs: one kept index a run, its coefficients broadcast.
+
+// CHECK-LABEL: func @runs
+// CHECK:         scf.for %[[N:.*]] =
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c3
+// CHECK:             %[[C:.*]] = memref.load %arg1[%[[K]]]
+// CHECK:             %[[CV:.*]] = vector.broadcast %[[C]] : f32 to vector<16xf32>
+// CHECK:             scf.for %[[I:.*]] = %c0 to %c96 step %c32
+// CHECK-COUNT-2:       vector.load %arg0[%[[N]], %[[K]], %{{.*}}]
+// CHECK:             vector.maskedload %arg0[%[[N]], %[[K]], %c96]
+func.func @runs(%x: memref<?x3x100xf32>, %c: memref<3xf32>, %y: memref<?x3x100xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x3x100xf32>) center(%c : memref<3xf32>)
+      outs(%y : memref<?x3x100xf32>) {schedule = #norma.schedule<runs, vector = 16, unroll = 2>}
+  return
+}
+
+// -----
+
+// flat: the period trick. 13 features in lines of 208 elements, no mask in the main loop.
+
+// CHECK-LABEL: func @flat
+// CHECK:         %[[LINE:.*]] = memref.alloca() {alignment = 64 : i64} : memref<208xf32>
+// CHECK:         %[[X:.*]] = memref.collapse_shape %arg0 {{\[}}[0, 1]] : memref<?x13xf32> into memref<?xf32>
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c13
+// CHECK:           %[[V:.*]] = memref.load %arg1[%[[K]]]
+// CHECK:           scf.for %[[START:.*]] = %c0 to %c208 step %c13
+// CHECK:             memref.store %[[V]], %[[LINE]]
+// CHECK:         scf.for %{{.*}} step %c208
+// CHECK-NOT:       mask
+// CHECK-DAG:       vector.load %[[X]]
+// CHECK-DAG:       vector.load %[[LINE]]
+// CHECK:           vector.store
+// CHECK:         vector.maskedstore
+func.func @flat(%x: memref<?x13xf32>, %c: memref<13xf32>, %y: memref<?x13xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>)
+      outs(%y : memref<?x13xf32>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, line = 208>}
+  return
+}
+
+// -----
+
+// A short line stays in registers: its coefficients are loaded before the loop.
+
+// CHECK-LABEL: func @flat_registers
+// CHECK:         %[[C0:.*]] = vector.load %[[LINE:.*]][%c0]
+// CHECK:         %[[C1:.*]] = vector.load %[[LINE]][%c8]
+// CHECK:         scf.for
+// CHECK:           arith.subf %{{.*}}, %[[C0]]
+// CHECK:           arith.subf %{{.*}}, %[[C1]]
+func.func @flat_registers(%x: memref<?x4x4xf32>, %c: memref<4xf32>, %y: memref<?x4x4xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x4x4xf32>) center(%c : memref<4xf32>)
+      outs(%y : memref<?x4x4xf32>)
+      {schedule = #norma.schedule<flat, vector = 8, unroll = 2, line = 16>}
+  return
+}
+
+// -----
+
+// Types: u8 widens, f64 narrows to bf16 through f32.
+
+// CHECK-LABEL: func @types
+// CHECK:         %[[X:.*]] = vector.load %arg0{{.*}} : memref<?x16xi8>, vector<16xi8>
+// CHECK:         %[[F:.*]] = arith.uitofp %[[X]] : vector<16xi8> to vector<16xf64>
+// CHECK:         %[[Y:.*]] = arith.mulf %[[F]]
+// CHECK:         %[[S:.*]] = arith.truncf %[[Y]] : vector<16xf64> to vector<16xf32>
+// CHECK:         %[[B:.*]] = arith.truncf %[[S]] : vector<16xf32> to vector<16xbf16>
+// CHECK:         vector.store %[[B]], %arg2
+func.func @types(%x: memref<?x16xi8>, %s: memref<16xf64>, %y: memref<?x16xbf16>) {
+  norma.affine kept [1] ins(%x : memref<?x16xi8>) unsigned scale(%s : memref<16xf64>)
+      outs(%y : memref<?x16xbf16>) {schedule = #norma.schedule<rows, vector = 16, unroll = 1>}
+  return
+}
+
+// -----
+
+// Stores past the cache carry their alignment and end with a fence.
+
+// CHECK-LABEL: func @nontemporal
+// CHECK:         vector.store %{{.*}} {alignment = 64 : i64, nontemporal = true}
+// CHECK:         llvm.fence seq_cst
+func.func @nontemporal(%x: memref<?x16xf32>, %s: memref<16xf32>, %y: memref<?x16xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x16xf32>) scale(%s : memref<16xf32>)
+      outs(%y : memref<?x16xf32>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, nontemporal = true>}
+  return
+}
+
+// -----
+
+// Any strides, one element at a time.
+
+// CHECK-LABEL: func @strided
+// CHECK:         scf.for
+// CHECK:           scf.for
+// CHECK:             memref.load %arg0
+// CHECK:             memref.store
+// CHECK-NOT:         vector.load
+func.func @strided(%x: memref<?x5xf32, strided<[?, ?]>>, %s: memref<5xf32>,
+                   %y: memref<?x5xf32, strided<[?, ?]>>) {
+  norma.affine kept [1] ins(%x : memref<?x5xf32, strided<[?, ?]>>) scale(%s : memref<5xf32>)
+      outs(%y : memref<?x5xf32, strided<[?, ?]>>)
+      {schedule = #norma.schedule<rows, vector = 1, unroll = 1>}
+  return
+}

@@ -1,0 +1,120 @@
+// RUN: norma-opt %s --convert-norma-to-loops --canonicalize --cse --split-input-file | FileCheck %s
+
+// Rows of 32: no tail. The pivots come from samples spread over the rows; groups of rows are
+// summed in f32 around them and added to the f64 totals in the outputs; what looks inaccurate
+// is repaired in f64.
+
+// CHECK-LABEL: func @rows
+// CHECK-SAME:    (%[[X:.*]]: memref<?x32xf32>, %[[N:.*]]: memref<32xf64>, %[[M:.*]]: memref<32xf64>, %[[S:.*]]: memref<32xf64>)
+// CHECK:         %[[PIVOTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<32xf32>
+// CHECK:         scf.if
+// Pivots.
+// CHECK:           scf.for %[[J:.*]] = %c0 to %c32 step %c16
+// CHECK:             %[[ORIGIN:.*]] = vector.load %[[X]][%c0, %[[J]]]
+// CHECK:             scf.for %{{.*}} = %c0 to %c8
+// CHECK:               arith.divui
+// CHECK:               arith.subf %{{.*}}, %[[ORIGIN]]
+// CHECK:             vector.store %{{.*}}, %[[PIVOTS]][%[[J]]]
+// Totals.
+// CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c64
+// CHECK:             scf.for %[[J:.*]] = %c0 to %c32 step %c16
+// CHECK:               %[[P:.*]] = vector.load %[[PIVOTS]][%[[J]]]
+// CHECK:               scf.for {{.*}} iter_args
+// CHECK-COUNT-4:         vector.fma {{.*}} : vector<16xf32>
+// CHECK-NOT:             vector.fma
+// CHECK:                 scf.yield
+// CHECK:               arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
+// CHECK:               vector.store %{{.*}}, %[[M]][%[[J]]]
+// CHECK:               vector.store %{{.*}}, %[[S]][%[[J]]]
+// Finish.
+// CHECK:           arith.divf %{{.*}} : vector<16xf64>
+// CHECK:           arith.maximumf
+// CHECK:           vector.reduction <or>
+// Repair.
+// CHECK:           scf.if
+// CHECK:             scf.for %{{.*}} = %c0 to %c2
+// CHECK:               vector.fma %{{.*}} : vector<16xf64>
+func.func @rows(%x: memref<?x32xf32>, %n: memref<32xf64>, %m: memref<32xf64>, %s: memref<32xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x32xf32>)
+      outs(%n, %m, %s : memref<32xf64>, memref<32xf64>, memref<32xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 64, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Bytes sum exactly around a whole pivot: nothing to repair.
+
+// CHECK-LABEL: func @bytes
+// CHECK:         math.roundeven
+// CHECK:         arith.uitofp %{{.*}} : vector<16xi8> to vector<16xf32>
+// CHECK-NOT:     vector.reduction <or>
+// CHECK-NOT:     vector.fma %{{.*}} : vector<16xf64>
+// CHECK:         return
+func.func @bytes(%x: memref<?x16xi8>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x16xi8>) unsigned
+      outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end.
+
+// CHECK-LABEL: func @runs
+// CHECK:         scf.for %[[N:.*]] = %c0 to
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c3
+// CHECK:             %[[P:.*]] = memref.load %{{.*}}[%[[K]]] : memref<3xf32>
+// CHECK:             vector.broadcast %[[P]]
+// CHECK:             vector.fma
+// CHECK:             vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<16xf64> into f64
+// CHECK:             memref.store %{{.*}}, %arg2[%[[K]]]
+func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, %s: memref<3xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x3x3136xf32>)
+      outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Flat: totals for every element of a line, folded to 13 features at the end.
+
+// CHECK-LABEL: func @flat
+// CHECK:         %[[FLAT:.*]] = memref.collapse_shape %arg0
+// CHECK:         %[[LINES:.*]] = memref.reinterpret_cast %[[FLAT]] to offset: [0], sizes: [%{{.*}}, 208], strides: [208, 1]
+// CHECK:         vector.load %[[LINES]]
+// CHECK-NOT:     vector.maskedload %[[LINES]]
+// CHECK:         %[[REST:.*]] = memref.reinterpret_cast %[[FLAT]] to offset: [%{{.*}}], sizes: [1, %{{.*}}], strides: [208, 1]
+// CHECK:         vector.maskedload %[[REST]]
+// CHECK:         scf.for %{{.*}} = %c0 to %c208 step %c13
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c13
+// CHECK:             memref.load %arg2[%[[K]]]
+// CHECK:             arith.addf
+// CHECK:             memref.store %{{.*}}, %arg2[%[[K]]]
+func.func @flat(%x: memref<?x13xf32>, %n: memref<13xf64>, %m: memref<13xf64>, %s: memref<13xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x13xf32>)
+      outs(%n, %m, %s : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32>}
+  return
+}
+
+// -----
+
+// A mask per row, weights per element, NaN left out: what does not count is selected away, never
+// multiplied with zero.
+
+// CHECK-LABEL: func @partial
+// CHECK:         %[[MASK:.*]] = memref.load %arg1[%{{.*}}, %c0] : memref<?x1xi8>
+// CHECK:         vector.load %arg2{{.*}} : memref<?x8xf64>
+// CHECK:         arith.cmpf ord
+// CHECK:         arith.select
+func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf64>,
+                   %n: memref<8xf64>, %m: memref<8xf64>, %s: memref<8xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x8xf32>) mask(%mask : memref<?x1xi8>)
+      weights(%w : memref<?x8xf64>) outs(%n, %m, %s : memref<8xf64>, memref<8xf64>, memref<8xf64>)
+      {nan = #norma<nan omit>,
+       schedule = #norma.schedule<rows, vector = 8, unroll = 2, group = 32, accumulate = f64>}
+  return
+}
