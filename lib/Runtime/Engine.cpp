@@ -20,6 +20,16 @@ Descriptor::Descriptor(void *data, std::span<const int64_t> sizes,
   std::copy(strides.begin(), strides.end(), words.begin() + 3 + sizes.size());
 }
 
+Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
+  Expected<Dims> canonical = canonicalAxes(kept, rank, "kept");
+  if (!canonical)
+    return canonical.takeError();
+  if (!(*canonical == Dims(kept)))
+    return invalidArgument(
+        fmt::format("kept: {}, expected ascending, non-negative axes", toString(kept)));
+  return {};
+}
+
 KernelInfo KernelState::info() const {
   KernelInfo info;
   info.family = family;

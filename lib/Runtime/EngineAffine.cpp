@@ -7,8 +7,10 @@
 
 #include "EngineImpl.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
+#include <tuple>
 
 namespace norma {
 
@@ -57,12 +59,8 @@ static Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept
   if (compute != DType::F32 && compute != DType::F64)
     return invalidArgument(
         fmt::format("compute: dtype {}, expected f32 or f64", toString(compute)));
-  Expected<Dims> canonical = canonicalAxes(kept, x.rank(), "kept");
-  if (!canonical)
-    return canonical.takeError();
-  if (!(*canonical == Dims(kept)))
-    return invalidArgument(
-        fmt::format("kept: {}, expected ascending, non-negative axes", toString(kept)));
+  if (Expected<void> ok = checkKept(kept, x.rank()); !ok)
+    return ok;
   Dims expected = keptShape(x.shape, kept);
   Expected<int64_t> size = numElements(expected);
   if (!size)
@@ -138,40 +136,23 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
   std::vector<std::byte> buffers[3];
   for (int i = 0; i < 3; ++i)
     buffers[i] = rounded(problem, *given[i], compute);
-  // When the outermost axis is kept, a block has coefficients of its own.
-  const bool outerKept = problem.kinds[0] == 'K';
-  const int64_t outer = problem.extents[0];
-  const int64_t innerKept = outerKept ? problem.keptSize() / outer : 0;
-
+  const int64_t outer = problem.outer();
   const int64_t block = (*kernel)->block ? (*kernel)->block : outer;
   const int64_t blocks = (outer + block - 1) / block;
   state->pool.forEach(blocks, [&](int64_t b) {
-    const int64_t begin = b * block, end = std::min(outer, begin + block);
-    Dims extents = problem.extents, keptExtents = problem.keptExtents;
-    extents[0] = end - begin;
-    // Merged kept axes are one extent for the kernel.
-    keptExtents = Dims();
-    for (int group = 0; group < extents.size(); ++group)
-      if (problem.kinds[group] == 'K')
-        keptExtents.push_back(extents[group]);
-    const Dims keptStrides = contiguousStrides(keptExtents);
-    auto at = [&](const GroupedTensor &tensor) {
-      return tensor.data + begin * tensor.strides[0] * int64_t(sizeOf(tensor.dtype));
-    };
-    std::optional<Descriptor> descriptors[5];
-    void *arguments[5];
-    int count = 0;
-    auto push = [&](void *data, const Dims &sizes, const Dims &strides) {
-      arguments[count] = descriptors[count].emplace(data, sizes, strides).address();
-      ++count;
-    };
-    push(at(problem.tensors[0]), extents, problem.tensors[0].strides);
+    const int64_t begin = b * block;
+    const Slice slice = problem.slice(begin, std::min(outer, begin + block));
+    // Where the outermost axis is kept, a block has coefficients of its own.
+    const int64_t firstKept = begin * problem.keptPerOuter();
+    const auto &[in, out] = std::tie(problem.tensors[0], problem.tensors[1]);
+    KernelArguments arguments;
+    arguments.push(in.at(begin), slice.extents, in.strides);
     for (std::vector<std::byte> &buffer : buffers)
       if (!buffer.empty())
-        push(buffer.data() + begin * innerKept * int64_t(sizeOf(compute)), keptExtents,
-             keptStrides);
-    push(at(problem.tensors[1]), extents, problem.tensors[1].strides);
-    (*kernel)->code->entry(arguments);
+        arguments.push(buffer.data() + firstKept * int64_t(sizeOf(compute)), slice.kept,
+                       slice.keptStrides);
+    arguments.push(out.at(begin), slice.extents, out.strides);
+    arguments.call(*(*kernel)->code);
   });
   const auto elapsed = std::chrono::steady_clock::now() - start;
   (*kernel)->count(uint64_t(size) * (sizeOf(x.dtype) + sizeOf(y.dtype)),

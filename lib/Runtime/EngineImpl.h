@@ -25,12 +25,34 @@ namespace norma {
 /// offset, sizes, strides.
 class Descriptor {
 public:
+  Descriptor() = default;
   Descriptor(void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides);
   void *address() { return words.data(); }
 
 private:
   std::array<int64_t, 3 + 2 * kMaxRank> words;
 };
+
+/// The arguments of one call of a kernel, in order.
+class KernelArguments {
+public:
+  void push(void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides) {
+    assert(used < int(descriptors.size()) && "more arguments than any kernel has");
+    descriptors[used] = Descriptor(data, sizes, strides);
+    pointers[used] = descriptors[used].address();
+    ++used;
+  }
+  void call(const LoadedCode &code) { code.entry(pointers.data()); }
+
+private:
+  // Data, mask, weights and three statistics at most.
+  std::array<Descriptor, 6> descriptors;
+  std::array<void *, 6> pointers;
+  int used = 0;
+};
+
+/// The kept axes of a call: ascending, in range.
+Expected<void> checkKept(std::span<const int64_t> kept, int rank);
 
 /// A kernel that can be called, and how often it was.
 struct KernelState {

@@ -27,13 +27,7 @@ static constexpr int64_t kTasks = 64;
 static Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept) {
   if (Expected<void> ok = checkTensor(x, "x"); !ok)
     return ok;
-  Expected<Dims> canonical = canonicalAxes(kept, x.rank(), "kept");
-  if (!canonical)
-    return canonical.takeError();
-  if (!(*canonical == Dims(kept)))
-    return invalidArgument(
-        fmt::format("kept: {}, expected ascending, non-negative axes", toString(kept)));
-  return {};
+  return checkKept(kept, x.rank());
 }
 
 /// A contiguous copy of `tensor` in another dtype, one value at a time; `convert`
@@ -93,41 +87,21 @@ struct MomentsCall {
   /// Mask and weights in the type of the kernel.
   Array mask, weights;
 
-  int64_t outer() const { return problem.extents[0]; }
-  bool outerKept() const { return problem.kinds[0] == 'K'; }
-  int64_t keptSize() const { return problem.keptSize(); }
-  int64_t innerKept() const { return outerKept() ? keptSize() / outer() : keptSize(); }
-
   /// Runs the kernel on [begin, end) of the outermost axis; the pointers hold as
   /// many values as the range has kept indices.
   void run(int64_t begin, int64_t end, double *count, double *mean, double *m2) const {
-    Dims extents = problem.extents, kept;
-    extents[0] = end - begin;
-    for (int group = 0; group < extents.size(); ++group)
-      if (problem.kinds[group] == 'K')
-        kept.push_back(extents[group]);
-    const Dims keptStrides = contiguousStrides(kept);
-    std::optional<Descriptor> descriptors[6];
-    void *arguments[6];
-    int used = 0;
-    auto push = [&](void *data, const Dims &sizes, const Dims &strides) {
-      arguments[used] = descriptors[used].emplace(data, sizes, strides).address();
-      ++used;
-    };
+    const Slice slice = problem.slice(begin, end);
+    KernelArguments arguments;
     for (size_t t = 0; t < problem.tensors.size(); ++t) {
-      const GroupedTensor &tensor = problem.tensors[t];
-      Dims sizes = extents;
-      if (t > 0)
-        for (int group = 0; group < sizes.size(); ++group)
-          if (problem.repeats(t) >> group & 1)
-            sizes[group] = 1;
-      push(tensor.data + begin * tensor.strides[0] * int64_t(sizeOf(tensor.dtype)), sizes,
-           tensor.strides);
+      Dims sizes = slice.extents;
+      for (int group = 0; t > 0 && group < sizes.size(); ++group)
+        if (problem.repeats(t) >> group & 1)
+          sizes[group] = 1;
+      arguments.push(problem.tensors[t].at(begin), sizes, problem.tensors[t].strides);
     }
-    push(count, kept, keptStrides);
-    push(mean, kept, keptStrides);
-    push(m2, kept, keptStrides);
-    kernel->code->entry(arguments);
+    for (double *output : {count, mean, m2})
+      arguments.push(output, slice.kept, slice.keptStrides);
+    arguments.call(*kernel->code);
   }
 };
 
@@ -190,15 +164,15 @@ prepare(const Tensor &x, std::span<const int64_t> kept, const MomentsOptions &op
 
 /// Statistics of the whole call, in the kernel's order of kept indices.
 static Statistics runBlocks(const MomentsCall &call, const ThreadPool &pool) {
-  const int64_t outer = call.outer();
+  const int64_t outer = call.problem.outer();
   const int64_t block = call.kernel->block ? call.kernel->block : outer;
   const int64_t blocks = (outer + block - 1) / block;
-  const Dims flat{call.keptSize()};
+  const Dims flat{call.problem.keptSize()};
 
-  if (call.outerKept()) {
+  if (call.problem.outerKept()) {
     // Blocks have kept indices of their own: nothing to merge.
     Statistics result = Statistics::zeros(flat);
-    const int64_t inner = call.innerKept();
+    const int64_t inner = call.problem.keptPerOuter();
     pool.forEach(blocks, [&](int64_t b) {
       const int64_t begin = b * block, end = std::min(outer, begin + block);
       call.run(begin, end, &result.count[begin * inner], &result.mean[begin * inner],

@@ -17,6 +17,17 @@ int64_t Problem::keptSize() const {
   return std::accumulate(keptExtents.begin(), keptExtents.end(), int64_t(1), std::multiplies<>());
 }
 
+Slice Problem::slice(int64_t begin, int64_t end) const {
+  Slice slice;
+  slice.extents = extents;
+  slice.extents[0] = end - begin;
+  for (int group = 0; group < extents.size(); ++group)
+    if (kinds[group] == 'K')
+      slice.kept.push_back(slice.extents[group]);
+  slice.keptStrides = contiguousStrides(slice.kept);
+  return slice;
+}
+
 Layout Problem::layout() const {
   Layout weakest = Layout::Contiguous;
   for (const GroupedTensor &tensor : tensors) {

@@ -23,6 +23,14 @@ struct GroupedTensor {
   char *data = nullptr;
   DType dtype = DType::F32;
   Dims strides;
+
+  /// The address of index `outer` of the outermost group.
+  void *at(int64_t outer) const { return data + outer * strides[0] * int64_t(sizeOf(dtype)); }
+};
+
+/// The extents of a range of the outermost group, and of its kept groups.
+struct Slice {
+  Dims extents, kept, keptStrides;
 };
 
 struct Problem {
@@ -38,7 +46,13 @@ struct Problem {
   /// keptOrder is 0, 1, 2, ...
   bool keptInOrder = true;
 
+  int64_t outer() const { return extents[0]; }
+  bool outerKept() const { return kinds[0] == 'K'; }
   int64_t keptSize() const;
+  /// Kept indices that one index of the outermost group has to itself; 0 when all
+  /// share them.
+  int64_t keptPerOuter() const { return outerKept() ? keptSize() / outer() : 0; }
+  Slice slice(int64_t begin, int64_t end) const;
   Layout layout() const;
   /// One bit per group, outermost lowest, where tensor `i` has stride 0 and the
   /// group more than one index.

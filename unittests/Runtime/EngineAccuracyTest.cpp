@@ -154,8 +154,6 @@ TEST_F(EngineAccuracy, SmallIntegersAreExact) {
 TEST_F(EngineAccuracy, InfinityAndNaNStayInTheirColumn) {
   Random random(9);
   const Array clean = arrayOf(DType::F32, {5'000, 5}, [&](int64_t) { return random.normal(); });
-  const Statistics expected = moments(clean, {1});
-  const Statistics expectedRows = moments(clean, {0});
   struct Poison {
     float value, second;
     double mean;
@@ -168,20 +166,18 @@ TEST_F(EngineAccuracy, InfinityAndNaNStayInTheirColumn) {
     ASSERT_TRUE(x);
     x->as<float>()[1000 * 5 + 2] = poison.value;
     x->as<float>()[4000 * 5 + 2] = poison.second;
-    const Statistics s = moments(*x, {1}), rows = moments(*x, {0});
-    EXPECT_EQ(s.count, expected.count);
-    for (size_t column : {0u, 1u, 3u, 4u}) {
-      EXPECT_EQ(s.mean[column], expected.mean[column]);
-      EXPECT_EQ(s.m2[column], expected.m2[column]);
-    }
+    // The neighbours keep the contract, whatever the column in between holds.
+    for (const Dims &kept : {Dims{1}, Dims{0}})
+      expectMoments(*x, kept);
+    const Statistics s = moments(*x, {1});
     if (std::isnan(poison.mean))
       EXPECT_TRUE(std::isnan(s.mean[2])) << s.mean[2];
     else
       EXPECT_EQ(s.mean[2], poison.mean);
-    EXPECT_TRUE(std::isnan(s.m2[2])) << s.m2[2];
-    EXPECT_FALSE(rows.mean[1000] == expectedRows.mean[1000]);
-    EXPECT_EQ(rows.mean[1001], expectedRows.mean[1001]);
-    EXPECT_EQ(rows.m2[999], expectedRows.m2[999]);
+    for (size_t column = 0; column < 5; ++column) {
+      EXPECT_EQ(s.count[column], 5'000);
+      EXPECT_EQ(std::isnan(s.m2[column]), column == 2);
+    }
   }
 }
 

@@ -213,13 +213,15 @@ protected:
   std::shared_ptr<Engine> engine;
 };
 
+std::string cpuName(const ::testing::TestParamInfo<const char *> &info) {
+  std::string name = *info.param ? info.param : "host";
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Cpus, EngineTargets,
                          ::testing::Values("", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"),
-                         [](const ::testing::TestParamInfo<const char *> &info) {
-                           std::string name = *info.param ? info.param : "host";
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         cpuName);
 
 TEST_P(EngineTargets, ConversionsAreExact) {
   for (DType narrow : {DType::F16, DType::BF16})

@@ -17,6 +17,7 @@
 
 #include <cstring>
 #include <functional>
+#include <stdexcept>
 
 namespace norma::test {
 
@@ -42,10 +43,9 @@ inline std::vector<double> valuesOf(const Array &array) {
 
 inline std::shared_ptr<Engine> engineWith(const EngineOptions &options) {
   Expected<std::shared_ptr<Engine>> created = Engine::create(options);
-  if (!created) {
-    ADD_FAILURE() << created.error().message();
-    std::abort();
-  }
+  // GoogleTest turns it into a failure of the test.
+  if (!created)
+    throw std::runtime_error(created.error().message());
   return *created;
 }
 

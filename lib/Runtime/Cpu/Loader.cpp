@@ -12,6 +12,8 @@
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <mutex>
+
 namespace norma {
 
 namespace {
@@ -37,7 +39,14 @@ private:
 
 class OrcLoader : public Loader {
 public:
-  explicit OrcLoader(std::shared_ptr<llvm::orc::LLJIT> jit) : jit(std::move(jit)) {}
+  explicit OrcLoader(std::shared_ptr<llvm::orc::LLJIT> orc)
+      : jit(std::move(orc)), details(std::make_shared<Details>()) {
+    // The session reports the cause of a failed lookup here, and would print it.
+    jit->getExecutionSession().setErrorReporter([details = details](llvm::Error error) {
+      std::lock_guard<std::mutex> lock(details->mutex);
+      details->text += (details->text.empty() ? "" : "; ") + llvm::toString(std::move(error));
+    });
+  }
 
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object,
                                              const std::string &symbol) override {
@@ -48,14 +57,22 @@ public:
       return linkError(std::move(error));
     auto code = std::make_unique<OrcCode>(jit, tracker);
     llvm::Expected<llvm::orc::ExecutorAddr> address = jit->lookup(symbol);
-    if (!address)
-      return linkError(address.takeError());
+    if (!address) {
+      Error error = linkError(address.takeError());
+      std::lock_guard<std::mutex> lock(details->mutex);
+      return Error(error.code(), error.message() + ": " + std::exchange(details->text, {}));
+    }
     code->entry = address->toPtr<EntryPoint>();
     return std::unique_ptr<LoadedCode>(std::move(code));
   }
 
 private:
+  struct Details {
+    std::mutex mutex;
+    std::string text;
+  };
   std::shared_ptr<llvm::orc::LLJIT> jit;
+  std::shared_ptr<Details> details;
 };
 
 } // namespace

@@ -11,6 +11,7 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -40,6 +41,53 @@ static llvm::Error addEntry(llvm::Module &module, llvm::StringRef function, llvm
     if (!other.isDeclaration() && &other != entry)
       other.setLinkage(llvm::GlobalValue::InternalLinkage);
   return llvm::Error::success();
+}
+
+/// bfloat or a vector of it as integers of the same size; null for other types.
+static llvm::Type *integerFor(llvm::Type *type) {
+  if (!type->getScalarType()->isBFloatTy())
+    return nullptr;
+  llvm::Type *integer = llvm::Type::getInt16Ty(type->getContext());
+  auto *vector = llvm::dyn_cast<llvm::VectorType>(type);
+  return vector ? llvm::VectorType::get(integer, vector->getElementCount()) : integer;
+}
+
+/// Moves bf16 numbers as the 16-bit integers they are. Conversions are integer
+/// operations already; what is left is memory, where LLVM would, for processors
+/// without bf16 instructions, widen every element and narrow it by a library call.
+static void moveBfloatAsInteger(llvm::Module &module) {
+  llvm::SmallVector<llvm::Instruction *> work;
+  for (llvm::Function &function : module)
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : block)
+        work.push_back(&instruction);
+  for (llvm::Instruction *instruction : work) {
+    llvm::IRBuilder<> b(instruction);
+    auto replace = [&](llvm::Value *loaded) {
+      instruction->replaceAllUsesWith(b.CreateBitCast(loaded, instruction->getType()));
+      instruction->eraseFromParent();
+    };
+    if (auto *load = llvm::dyn_cast<llvm::LoadInst>(instruction)) {
+      if (llvm::Type *type = integerFor(load->getType()))
+        replace(b.CreateAlignedLoad(type, load->getPointerOperand(), load->getAlign()));
+    } else if (auto *store = llvm::dyn_cast<llvm::StoreInst>(instruction)) {
+      if (llvm::Type *type = integerFor(store->getValueOperand()->getType()))
+        store->setOperand(0, b.CreateBitCast(store->getValueOperand(), type));
+    } else if (auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(instruction)) {
+      if (call->getIntrinsicID() == llvm::Intrinsic::masked_load) {
+        if (llvm::Type *type = integerFor(call->getType()))
+          replace(b.CreateMaskedLoad(type, call->getArgOperand(0),
+                                     call->getParamAlign(0).valueOrOne(), call->getArgOperand(1),
+                                     b.CreateBitCast(call->getArgOperand(2), type)));
+      } else if (call->getIntrinsicID() == llvm::Intrinsic::masked_store) {
+        if (llvm::Type *type = integerFor(call->getArgOperand(0)->getType())) {
+          b.CreateMaskedStore(b.CreateBitCast(call->getArgOperand(0), type), call->getArgOperand(1),
+                              call->getParamAlign(1).valueOrOne(), call->getArgOperand(2));
+          call->eraseFromParent();
+        }
+      }
+    }
+  }
 }
 
 /// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
@@ -95,6 +143,7 @@ Expected<std::string> emitObject(mlir::ModuleOp module, const CpuTarget &target,
     // Nothing unwinds, so no tables for it.
     each.setDoesNotThrow();
   }
+  moveBfloatAsInteger(*translated);
   optimize(*translated, **machine);
   if (observer)
     observer("llvm-ir", textOf(*translated));

@@ -21,9 +21,9 @@ namespace norma {
 /// Features by which machines of one architecture differ, and which code made for
 /// the wrong one would trap on.
 static constexpr const char *kX86Features[] = {
-    "sse3",     "ssse3",    "sse4.1",   "sse4.2",   "avx",        "avx2",       "fma",
-    "f16c",     "bmi",      "bmi2",     "lzcnt",    "movbe",      "popcnt",     "avx512f",
-    "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512bf16", "avx512fp16", "avx10.1"};
+    "sse3",     "ssse3",    "sse4.1",   "sse4.2",   "avx",        "avx2",   "fma",
+    "f16c",     "bmi",      "bmi2",     "lzcnt",    "movbe",      "popcnt", "avx512f",
+    "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512fp16", "avx10.1"};
 
 static void initializeLlvm() {
   static std::once_flag once;

@@ -1,0 +1,101 @@
+//===- MomentsPivots.cpp - A value near every mean ---===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MomentsLoops.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace norma;
+
+/// Samples are taken at s/kSamples of the way along every reduced axis: spread
+/// out, so that a trend in the data does not take the pivot far from the mean.
+static constexpr int64_t kRowSamples = 8, kRunSamples = 4;
+
+/// The mean of a few samples at the kept position that `indices` names (its
+/// entries of reduced axes are not used); with `mask` where the innermost axis is
+/// kept.
+Value MomentsLoops::samplePivot(Values indices, Value mask) {
+  bool rows = lastIsKept();
+  int64_t samples = rows ? kRowSamples : kRunSamples;
+  int64_t innermost = dataType.getRank() - 1;
+  Type type = e.vectorOf(accumulate);
+  Value zero = e.constant(0, type);
+
+  Value runMask;
+  if (!rows && e.width > 1 && innermost >= 0)
+    runMask = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), e.extent(data, innermost));
+  auto sample = [&](Value s) {
+    Values at = indices;
+    for (int64_t axis : reduced) {
+      Value extent = e.extent(data, axis);
+      if (axis == innermost)
+        extent = e.add(e.sub(extent, e.min(extent, e.index(e.width))), e.index(1));
+      at[axis] = e.floorDiv(e.mul(extent, s), e.index(samples));
+    }
+    return loadElement(at, accumulate, rows ? mask : runMask);
+  };
+
+  // Deviations from the first sample that counts: exactly 0 for constants.
+  Value origin;
+  if (rows && !partial) {
+    origin = sample(e.index(0)).x;
+  } else if (!rows && !partial) {
+    origin = e.broadcast(vector::ExtractOp::create(e, sample(e.index(0)).x, 0));
+  } else {
+    origin = e.carry(e.index(0), e.index(samples), 1, {zero, zero},
+                     [&](Value s, ValueRange carried) -> Values {
+                       Element element = sample(s);
+                       Value seen = e.notZero(carried[1]);
+                       Value take = e.both(element.valid, e.negate(seen));
+                       return {e.select(take, element.x, carried[0]),
+                               e.select(element.valid, e.constant(1, type), carried[1])};
+                     })[0];
+  }
+  Values sums = e.carry(e.index(0), e.index(samples), 1, {zero, zero},
+                        [&](Value s, ValueRange carried) -> Values {
+                          Element element = sample(s);
+                          Value deviation = e.subf(element.x, origin);
+                          Value one = e.constant(1, type);
+                          if (element.valid) {
+                            deviation = e.select(element.valid, deviation, zero);
+                            one = e.select(element.valid, one, zero);
+                          }
+                          return {e.addf(carried[0], deviation), e.addf(carried[1], one)};
+                        });
+  Value sum = sums[0], count = sums[1];
+  if (!rows && e.width > 1) {
+    sum = e.broadcast(e.sumLanes(sum));
+    count = e.broadcast(e.sumLanes(count));
+  }
+  Value pivot = e.addf(origin, e.divf(sum, e.maxf(count, e.constant(1, type))));
+  if (isa<IntegerType>(dataType.getElementType()))
+    // A whole number, so that deviations are whole and sum exactly.
+    pivot = math::RoundEvenOp::create(e, pivot);
+  return finiteOrZero(pivot);
+}
+
+void MomentsLoops::emitPivots(Value pivots) {
+  Values indices(dataType.getRank(), e.index(0));
+  auto kept = op.getKept();
+  auto place = [&](ValueRange k) {
+    for (auto [axis, index] : llvm::zip(kept, k))
+      indices[axis] = index;
+  };
+  if (lastIsKept())
+    return walkKept([&](ValueRange k, Value mask) {
+      place(k);
+      e.store(samplePivot(indices, mask), pivots, k, mask);
+    });
+  auto all = llvm::to_vector(llvm::seq<int64_t>(0, keptRank));
+  e.nest(mean, all, [&](Values k) {
+    place(k);
+    e.storeScalar(vector::ExtractOp::create(e, samplePivot(indices, {}), 0), pivots, k);
+  });
+}
