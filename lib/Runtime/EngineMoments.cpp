@@ -24,9 +24,19 @@ namespace norma {
 /// statistics stay small next to the data.
 static constexpr int64_t kTasks = 64;
 
-static Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept) {
+static Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
+                                   const MomentsOptions &options) {
   if (Expected<void> ok = checkTensor(x, "x"); !ok)
     return ok;
+  for (const auto &[operand, name] :
+       {std::pair(&options.mask, "mask"), std::pair(&options.weights, "weights")}) {
+    if (!*operand)
+      continue;
+    if (Expected<void> ok = checkTensor(**operand, name); !ok)
+      return ok;
+    if (Expected<Tensor> fits = broadcastFromLeft(**operand, x.shape, name); !fits)
+      return fits.takeError();
+  }
   return checkKept(kept, x.rank());
 }
 
@@ -116,11 +126,6 @@ prepare(const Tensor &x, std::span<const int64_t> kept, const MomentsOptions &op
                         Expected<Array> (*convert)(const Tensor &)) -> Expected<void> {
     if (!operand)
       return {};
-    if (Expected<void> ok = checkTensor(*operand, name); !ok)
-      return ok;
-    // Checked before the copy is made: the copy has the operand's own shape.
-    if (Expected<Tensor> fits = broadcastFromLeft(*operand, x.shape, name); !fits)
-      return fits.takeError();
     Expected<Array> copy = convert(*operand);
     if (!copy)
       return copy.takeError();
@@ -214,7 +219,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   if (batches.size() > 1 && (options.mask || options.weights))
     return invalidArgument("mask and weights: given for several batches, expected one batch");
   for (const Tensor &batch : batches) {
-    if (Expected<void> ok = checkMoments(batch, kept); !ok)
+    if (Expected<void> ok = checkMoments(batch, kept, options); !ok)
       return ok.takeError();
     Dims expected = batches.front().shape;
     if (expected.size() > 0 && batch.rank() > 0)

@@ -48,6 +48,11 @@ struct Formula {
   Value atMost(Value x, Value y) {
     return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLE, x, y);
   }
+  Value isFinite(Value x) {
+    Value magnitude = math::AbsFOp::create(b, loc, x);
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, magnitude,
+                                 constant(std::numeric_limits<double>::infinity()));
+  }
   Value select(Value condition, Value x, Value y) {
     return arith::SelectOp::create(b, loc, condition, x, y);
   }
@@ -146,7 +151,8 @@ SmallVector<Value> mergeFormula(Formula &f, ValueRange v) {
   Value n = f.add(countA, countB);
   Value share = f.div(countB, n);
   Value d = f.sub(meanB, meanA);
-  Value mean = f.add(meanA, f.mul(d, share));
+  // Infinity stays infinite; opposite infinities and NaN give NaN.
+  Value mean = f.select(f.isFinite(d), f.add(meanA, f.mul(d, share)), f.add(meanA, meanB));
   Value m2 = f.add(f.add(m2A, m2B), f.mul(f.mul(d, d), f.mul(countA, share)));
   // An empty side leaves the other as it is; 0/0 above is then not used.
   Value emptyA = f.equal(countA, zero), emptyB = f.equal(countB, zero);

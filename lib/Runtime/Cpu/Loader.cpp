@@ -9,6 +9,8 @@
 
 #include "CpuTarget.h"
 
+#include "mlir/ExecutionEngine/CRunnerUtils.h"
+#include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -82,6 +84,13 @@ Expected<std::unique_ptr<Loader>> Loader::create(const CpuTarget &target) {
       llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target.machine).create();
   if (!jit)
     return linkError(jit.takeError());
+  // Copies between strided buffers call this function of MLIR's runtime.
+  llvm::orc::SymbolMap runtime;
+  runtime[(*jit)->mangleAndIntern("memrefCopy")] = {llvm::orc::ExecutorAddr::fromPtr(&memrefCopy),
+                                                    llvm::JITSymbolFlags::Exported};
+  if (llvm::Error error =
+          (*jit)->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(runtime))))
+    return linkError(std::move(error));
   return std::unique_ptr<Loader>(new OrcLoader(std::move(*jit)));
 }
 
