@@ -30,7 +30,7 @@ Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
   return {};
 }
 
-KernelInfo KernelState::info() const {
+KernelInfo Kernel::State::info() const {
   KernelInfo info;
   info.family = family;
   info.axisForm = axisForm;
@@ -44,7 +44,9 @@ KernelInfo KernelState::info() const {
   return info;
 }
 
-void KernelState::count(uint64_t callBytes, uint64_t callNanoseconds) {
+KernelInfo Kernel::info() const { return state->info(); }
+
+void Kernel::State::count(uint64_t callBytes, uint64_t callNanoseconds) {
   calls.fetch_add(1, std::memory_order_relaxed);
   bytes.fetch_add(callBytes, std::memory_order_relaxed);
   nanoseconds.fetch_add(callNanoseconds, std::memory_order_relaxed);
@@ -71,8 +73,8 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   return std::shared_ptr<Engine>(new Engine(std::move(state)));
 }
 
-Expected<std::shared_ptr<KernelState>> Engine::State::kernel(const KernelSpec &spec) {
-  return kernels.get(spec, [&]() -> Expected<std::shared_ptr<KernelState>> {
+Expected<std::shared_ptr<Kernel::State>> Engine::State::kernel(const KernelSpec &spec) {
+  return kernels.get(spec, [&]() -> Expected<std::shared_ptr<Kernel::State>> {
     Expected<CompiledKernelObject> object = compiler->compileKernel(spec);
     if (!object)
       return object.takeError();
@@ -81,7 +83,7 @@ Expected<std::shared_ptr<KernelState>> Engine::State::kernel(const KernelSpec &s
         loader->load(object->compiled.object, object->compiled.symbol);
     if (!code)
       return code.takeError();
-    auto kernel = std::make_shared<KernelState>();
+    auto kernel = std::make_shared<Kernel::State>();
     kernel->code = std::move(*code);
     kernel->key = spec.key() + ";cpu=" + cpu;
     kernel->family = toString(spec.family);
@@ -100,7 +102,7 @@ std::vector<std::string> Engine::stageNames() { return allStageNames(); }
 
 std::vector<KernelInfo> Engine::kernels() const {
   std::vector<KernelInfo> infos;
-  for (const std::shared_ptr<KernelState> &kernel : state->kernels.values())
+  for (const std::shared_ptr<Kernel::State> &kernel : state->kernels.values())
     infos.push_back(kernel->info());
   return infos;
 }

@@ -99,19 +99,9 @@ static std::vector<std::byte> rounded(const Problem &problem, const std::vector<
 /// past them.
 static constexpr int64_t kStreamingBytes = int64_t(32) << 20;
 
-Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
-                              const Coefficients &coefficients, DType compute, const Tensor &y) {
-  if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
-    return ok;
-  const int64_t size = x.size();
-  if (size == 0)
-    return {};
-
-  const Tensor tensors[] = {x, y};
-  const Problem problem = makeProblem(tensors, 2, kept);
-  const std::vector<double> *given[] = {&coefficients.center, &coefficients.scale,
-                                        &coefficients.shift};
-  const int64_t outBytes = int64_t(sizeOf(y.dtype));
+static KernelSpec affineSpec(const Problem &problem, const Coefficients &coefficients,
+                             DType compute) {
+  const GroupedTensor &x = problem.tensors[0], &y = problem.tensors[1];
   KernelSpec spec;
   spec.family = KernelFamily::Affine;
   spec.kinds = problem.kinds;
@@ -121,21 +111,50 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
   spec.data = x.dtype;
   spec.out = y.dtype;
   spec.compute = compute;
-  spec.center = !given[0]->empty();
-  spec.scale = !given[1]->empty();
-  spec.shift = !given[2]->empty();
-  spec.streaming = x.data != y.data && size * outBytes > kStreamingBytes &&
+  spec.center = !coefficients.center.empty();
+  spec.scale = !coefficients.scale.empty();
+  spec.shift = !coefficients.shift.empty();
+  const int64_t bytes = problem.size() * int64_t(sizeOf(y.dtype));
+  spec.streaming = x.data != y.data && bytes > kStreamingBytes &&
                    spec.layout == Layout::Contiguous &&
                    reinterpret_cast<uintptr_t>(y.data) % 64 == 0;
-  Expected<std::shared_ptr<KernelState>> kernel = state->kernel(spec);
+  return spec;
+}
+
+Expected<Kernel> Engine::affineKernel(const Tensor &x, std::span<const int64_t> kept,
+                                      const Coefficients &coefficients, DType compute,
+                                      const Tensor &y) {
+  if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
+    return ok.takeError();
+  if (x.size() == 0)
+    return invalidArgument(fmt::format("x: shape {} has no elements, expected some to compile for",
+                                       toString(x.shape)));
+  const Tensor tensors[] = {x, y};
+  Expected<std::shared_ptr<Kernel::State>> kernel =
+      state->kernel(affineSpec(makeProblem(tensors, 2, kept), coefficients, compute));
+  if (!kernel)
+    return kernel.takeError();
+  return Kernel(std::move(*kernel));
+}
+
+Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
+                              const Coefficients &coefficients, DType compute, const Tensor &y) {
+  if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
+    return ok;
+  if (x.size() == 0)
+    return {};
+  const Tensor tensors[] = {x, y};
+  const Problem problem = makeProblem(tensors, 2, kept);
+  Expected<std::shared_ptr<Kernel::State>> kernel =
+      state->kernel(affineSpec(problem, coefficients, compute));
   if (!kernel)
     return kernel.takeError();
   // The time of the call, not of the compilation that may have come first.
   const auto start = std::chrono::steady_clock::now();
 
-  std::vector<std::byte> buffers[3];
-  for (int i = 0; i < 3; ++i)
-    buffers[i] = rounded(problem, *given[i], compute);
+  std::vector<std::byte> buffers[] = {rounded(problem, coefficients.center, compute),
+                                      rounded(problem, coefficients.scale, compute),
+                                      rounded(problem, coefficients.shift, compute)};
   const int64_t outer = problem.outer();
   const int64_t block = (*kernel)->block ? (*kernel)->block : outer;
   const int64_t blocks = (outer + block - 1) / block;
@@ -155,7 +174,7 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
     arguments.call(*(*kernel)->code);
   });
   const auto elapsed = std::chrono::steady_clock::now() - start;
-  (*kernel)->count(uint64_t(size) * (sizeOf(x.dtype) + sizeOf(y.dtype)),
+  (*kernel)->count(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(y.dtype)),
                    uint64_t(std::chrono::nanoseconds(elapsed).count()));
   return {};
 }

@@ -55,7 +55,7 @@ private:
 Expected<void> checkKept(std::span<const int64_t> kept, int rank);
 
 /// A kernel that can be called, and how often it was.
-struct KernelState {
+struct Kernel::State {
   std::unique_ptr<LoadedCode> code;
   std::string key, family, axisForm, schedule;
   /// Extents of the outermost axis in a block of parallel work; 0 when the rules
@@ -92,10 +92,10 @@ struct Engine::State {
   // Declared before the kernels, which are unloaded first.
   std::unique_ptr<Loader> loader;
   std::unique_ptr<Compiler> compiler;
-  MemoryCache<KernelSpec, KernelState> kernels;
+  MemoryCache<KernelSpec, Kernel::State> kernels;
   ThreadPool pool;
 
-  Expected<std::shared_ptr<KernelState>> kernel(const KernelSpec &spec);
+  Expected<std::shared_ptr<Kernel::State>> kernel(const KernelSpec &spec);
 };
 
 struct Program::State {

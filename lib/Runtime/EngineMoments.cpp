@@ -93,7 +93,7 @@ namespace {
 /// A checked call: its kernel and its tensors in axis form.
 struct MomentsCall {
   Problem problem;
-  std::shared_ptr<KernelState> kernel;
+  std::shared_ptr<Kernel::State> kernel;
   /// Mask and weights in the type of the kernel.
   Array mask, weights;
 
@@ -117,9 +117,9 @@ struct MomentsCall {
 
 } // namespace
 
-static Expected<MomentsCall>
-prepare(const Tensor &x, std::span<const int64_t> kept, const MomentsOptions &options,
-        const std::function<Expected<std::shared_ptr<KernelState>>(const KernelSpec &)> &kernelOf) {
+static Expected<MomentsCall> prepare(
+    const Tensor &x, std::span<const int64_t> kept, const MomentsOptions &options,
+    const std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> &kernelOf) {
   MomentsCall call;
   std::vector<Tensor> tensors{x};
   auto addOperand = [&](const std::optional<Tensor> &operand, std::string_view name, Array &owner,
@@ -160,7 +160,7 @@ prepare(const Tensor &x, std::span<const int64_t> kept, const MomentsOptions &op
     spec.weights = DType::F64;
     spec.weightsRepeats = call.problem.repeats(next++);
   }
-  Expected<std::shared_ptr<KernelState>> kernel = kernelOf(spec);
+  Expected<std::shared_ptr<Kernel::State>> kernel = kernelOf(spec);
   if (!kernel)
     return kernel.takeError();
   call.kernel = std::move(*kernel);
@@ -205,6 +205,20 @@ static Statistics runBlocks(const MomentsCall &call, const ThreadPool &pool) {
     for (int64_t t = 0; t + stride < tasks; t += 2 * stride)
       (void)mergeStatistics(parts[t], parts[t + stride]).hasValue();
   return std::move(parts[0]);
+}
+
+Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t> kept,
+                                       const MomentsOptions &options) {
+  if (Expected<void> ok = checkMoments(x, kept, options); !ok)
+    return ok.takeError();
+  if (x.size() == 0)
+    return invalidArgument(fmt::format("x: shape {} has no elements, expected some to compile for",
+                                       toString(x.shape)));
+  Expected<MomentsCall> call =
+      prepare(x, kept, options, [&](const KernelSpec &spec) { return state->kernel(spec); });
+  if (!call)
+    return call.takeError();
+  return Kernel(std::move(call->kernel));
 }
 
 Expected<Statistics> Engine::moments(const Tensor &x, std::span<const int64_t> kept,

@@ -13,9 +13,12 @@
 
 namespace norma {
 
-int64_t Problem::keptSize() const {
-  return std::accumulate(keptExtents.begin(), keptExtents.end(), int64_t(1), std::multiplies<>());
+static int64_t product(const Dims &extents) {
+  return std::accumulate(extents.begin(), extents.end(), int64_t(1), std::multiplies<>());
 }
+
+int64_t Problem::size() const { return product(extents); }
+int64_t Problem::keptSize() const { return product(keptExtents); }
 
 Slice Problem::slice(int64_t begin, int64_t end) const {
   Slice slice;

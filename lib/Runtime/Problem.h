@@ -46,6 +46,8 @@ struct Problem {
   /// keptOrder is 0, 1, 2, ...
   bool keptInOrder = true;
 
+  /// Elements of the data.
+  int64_t size() const;
   int64_t outer() const { return extents[0]; }
   bool outerKept() const { return kinds[0] == 'K'; }
   int64_t keptSize() const;

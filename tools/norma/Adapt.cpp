@@ -40,6 +40,7 @@ public:
 
 private:
   void checkUsage() const;
+  Expected<void> checkOutput() const;
   Expected<void> openShards();
   Expected<Shard> openShard(size_t index);
   Expected<void> chooseAxis(int rank);
@@ -332,9 +333,10 @@ void AdaptCommand::report(const NormalizationState &state, double seconds) const
                toString(shapes.front()), formatAxis(state.options.axis));
   else
     fmt::print("{} files, axis {}\n", dataPaths.size(), formatAxis(state.options.axis));
-  fmt::print("{}, {} to {} values each\n", formatCount(statistics.size(), "feature"),
-             *std::min_element(statistics.count.begin(), statistics.count.end()),
-             *std::max_element(statistics.count.begin(), statistics.count.end()));
+  const auto [fewest, most] = std::minmax_element(statistics.count.begin(), statistics.count.end());
+  // Masks and omitted NaNs leave features with counts of their own.
+  fmt::print("{}, {} values each\n", formatCount(statistics.size(), "feature"),
+             *fewest == *most ? fmt::format("{}", *most) : fmt::format("{} to {}", *fewest, *most));
 
   constexpr size_t shown = 10;
   std::vector<int64_t> constant = statistics.constantFeatures();
@@ -350,7 +352,19 @@ void AdaptCommand::report(const NormalizationState &state, double seconds) const
              formatRate(double(bytes), seconds), output);
 }
 
+/// A state may replace the one it resumes, but not data.
+Expected<void> AdaptCommand::checkOutput() const {
+  for (auto [option, paths] : {std::pair("--data", &dataPaths), std::pair("--mask", &maskPaths),
+                               std::pair("--weights", &weightsPaths)})
+    for (const std::string &path : *paths)
+      if (Expected<void> other = checkIsNoInput(output, path, option); !other)
+        return other;
+  return {};
+}
+
 Expected<void> AdaptCommand::run() {
+  if (Expected<void> valid = checkOutput(); !valid)
+    return valid;
   if (resumePath) {
     Expected<NormalizationState> state = readNormalizationState(*resumePath);
     if (!state)

@@ -78,6 +78,7 @@ public:
 
 private:
   void checkUsage() const;
+  Expected<void> checkOutput() const;
   Expected<void> openInput();
   Expected<NormalizationState> loadState() const;
   Expected<void> stream(std::shared_ptr<Engine> engine, const NormalizationState &state,
@@ -278,7 +279,19 @@ Expected<void> ApplyCommand::stream(std::shared_ptr<Engine> engine, const Normal
   return (*sink)->finish();
 }
 
+/// The output may replace the data, whole and at once, but not the statistics.
+Expected<void> ApplyCommand::checkOutput() const {
+  for (auto [option, path] : {std::pair("--state", &statePath), std::pair("--mean", &meanText),
+                              std::pair("--variance", &varianceText)})
+    if (output && *path)
+      if (Expected<void> other = checkIsNoInput(*output, **path, option); !other)
+        return other;
+  return {};
+}
+
 Expected<void> ApplyCommand::run() {
+  if (Expected<void> valid = checkOutput(); !valid)
+    return valid;
   Expected<void> opened = openInput();
   if (!opened)
     return opened;

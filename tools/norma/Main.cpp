@@ -8,7 +8,11 @@
 #include "Command.h"
 #include "Interrupt.h"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <iostream>
+#include <unistd.h>
 
 using namespace norma;
 using namespace norma::tool;
@@ -29,12 +33,47 @@ A data set is normalized in two steps: learn its statistics, then use them.
 Exit codes: 0 success, 1 failure, 2 wrong usage.)";
 
 /// Splits what CLI11 says into our one line.
+/// Unlike fmt::print, this does not throw where standard error is closed or full.
+void printError(const std::string &text) { std::fputs(text.c_str(), stderr); }
+
+/// Where a standard stream is closed, the next file opened would get its number, and
+/// what is printed would land in that file. The streams opened instead cannot be
+/// used, so that reading and printing fail as they should.
+void reserveStandardDescriptors() {
+  for (int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+      // The lowest free number is this one.
+      ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/// CLI11 would take the next word for the value of "--axis=".
+const char *findEmptyValue(int argc, char **argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word == "--")
+      break;
+    if (word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1)
+      return argv[i];
+  }
+  return nullptr;
+}
+
+/// Output that did not arrive (a full disk behind a redirection) is a failure.
+int finishOutput() {
+  if (std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
+    return 0;
+  // A reader that has seen enough, such as head, needs no message.
+  if (errno != EPIPE)
+    printError("norma: error: writing to standard output failed\n");
+  return kFailure;
+}
+
 int reportUsage(const CLI::App &app, const CLI::ParseError &error) {
   const CLI::App *command = &app;
   for (const CLI::App *subcommand : app.get_subcommands())
     command = subcommand;
   std::string name = command == &app ? "norma" : "norma " + command->get_name();
-  fmt::print(stderr, "norma: error: {}\nTry \"{} --help\".\n", error.what(), name);
+  printError(fmt::format("norma: error: {}\nTry \"{} --help\".\n", error.what(), name));
   return kWrongUsage;
 }
 
@@ -50,10 +89,13 @@ int runMain(int argc, char **argv) {
                                          createMergeCommand(app), createInspectCommand(app),
                                          createRunCommand(app)};
   try {
+    if (const char *word = findEmptyValue(argc, argv))
+      throw CLI::ArgumentMismatch(fmt::format("{} has no value after the '='", word));
     app.parse(argc, argv);
   } catch (const CLI::Success &request) {
     // --help and --version.
-    return app.exit(request);
+    app.exit(request);
+    return finishOutput();
   } catch (const CLI::ParseError &error) {
     return reportUsage(app, error);
   }
@@ -64,27 +106,27 @@ int runMain(int argc, char **argv) {
       continue;
     Expected<void> result = command->run();
     if (!result) {
-      fmt::print(stderr, "norma: error: {}\n", result.error().message());
+      printError(fmt::format("norma: error: {}\n", result.error().message()));
       return kFailure;
     }
   }
-  // Output that did not arrive (a full disk behind a redirection) is a failure too.
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
-    fmt::print(stderr, "norma: error: writing to standard output failed\n");
-    return kFailure;
-  }
-  return 0;
+  return finishOutput();
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
+  reserveStandardDescriptors();
   try {
     return runMain(argc, argv);
   } catch (const std::bad_alloc &) {
-    fmt::print(stderr, "norma: error: out of memory\n");
+    printError("norma: error: out of memory\n");
+  } catch (const std::system_error &error) {
+    // fmt::print throws where the output cannot be written.
+    if (error.code() != std::errc::broken_pipe)
+      printError(fmt::format("norma: error: {}\n", error.what()));
   } catch (const std::exception &error) {
-    fmt::print(stderr, "norma: error: {}\n", error.what());
+    printError(fmt::format("norma: error: {}\n", error.what()));
   }
   return kFailure;
 }

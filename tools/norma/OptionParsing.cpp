@@ -10,6 +10,7 @@
 #include "norma/IO/Npy.h"
 
 #include <charconv>
+#include <filesystem>
 #include <fmt/format.h>
 
 using namespace norma;
@@ -136,6 +137,17 @@ Expected<GivenStatistic> tool::readGivenStatistic(const std::string &text,
     given.values.push_back(loadAsDouble(
         static_cast<const char *>(view.data) + size_t(i) * sizeOf(view.dtype), view.dtype));
   return given;
+}
+
+Expected<void> tool::checkIsNoInput(const std::string &output, const std::string &input,
+                                    const std::string &option) {
+  // A file that is not there is no failure here; opening it says so.
+  std::error_code ignored;
+  if (std::filesystem::equivalent(output, input, ignored))
+    return invalidArgument(
+        fmt::format("--output: {} is the file of {}, which it would replace; expected another name",
+                    output, option));
+  return {};
 }
 
 std::string tool::formatAxis(const Dims &axis) {

@@ -56,6 +56,11 @@ Expected<ZeroVariance> parseZeroVarianceOption(const std::string &text);
 /// which is read later, so that its absence is a failure and not wrong usage.
 Expected<GivenStatistic> readGivenStatistic(const std::string &text, const std::string &option);
 
+/// That the output is not also the file of an input, which it would replace.
+/// `option` says what the input is to the user.
+Expected<void> checkIsNoInput(const std::string &output, const std::string &input,
+                              const std::string &option);
+
 /// How an axis was asked for: "none", "-1", "1,2".
 std::string formatAxis(const Dims &axis);
 

@@ -12,6 +12,7 @@
 #include "norma/IO/Npy.h"
 
 #include <chrono>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <iostream>
@@ -88,6 +89,10 @@ Expected<std::string> RunCommand::readSource() const {
     text << std::cin.rdbuf();
     return text.str();
   }
+  // A stream opens a directory and finds nothing in it.
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return invalidArgument(fmt::format("{}: it is a directory; expected an MLIR file", path));
   std::ifstream file(path, std::ios::binary);
   if (!file)
     return Error(ErrorCode::NotFound, fmt::format("{}: cannot be opened: {}", path,

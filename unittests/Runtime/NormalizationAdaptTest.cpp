@@ -182,7 +182,7 @@ TEST_P(LayerAdapt, AFailingAdaptChangesNothing) {
         "adapt: data: shape (2, 2) has an extent of 2 along the kept axis 1; expected 1, as the "
         "build shape (2, 1)");
   check(errorOf(layer.adapt(Tensor(nullptr, DType::F32, {0, 1}))),
-        "adapt: the data have no elements (1 batches of none)");
+        "adapt: the data have no elements (1 batch of none)");
   check(errorOf(layer.adapt(Tensor(nullptr, DType::F32, {2, 1}))),
         "adapt: data: data is null; expected 2 elements");
   check(errorOf(layer.adapt(cut(x, {}))),

@@ -340,11 +340,15 @@ TEST_F(StateFile, RefusesOtherFormats) {
 }
 
 TEST_F(StateFile, RefusesDamagedMetadata) {
-  for (const char *key : {"format_version", "axis", "shape", "config"}) {
+  for (const char *key : {"format_version", "axis", "shape", "statistics", "config"}) {
     io::Safetensors file = parts();
     file.metadata.erase(key);
     expectError(file, ErrorCode::DataLoss, std::string("the metadata have no '") + key + "'");
   }
+  io::Safetensors given = parts();
+  given.metadata["statistics"] = "given";
+  expectError(given, ErrorCode::DataLoss,
+              "the metadata 'statistics' is 'given'; expected 'adapted', by 'config'");
   io::Safetensors file = parts();
   file.metadata["axis"] = "[-1]";
   expectError(file, ErrorCode::DataLoss,

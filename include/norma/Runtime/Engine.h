@@ -50,6 +50,19 @@ struct KernelInfo {
   double runSeconds = 0;
 };
 
+/// A compiled kernel. A cheap handle: copies share the code, which lives as long as
+/// the last of them, even without its engine.
+class Kernel {
+public:
+  KernelInfo info() const;
+
+  struct State;
+  explicit Kernel(std::shared_ptr<const State> state) : state(std::move(state)) {}
+
+private:
+  std::shared_ptr<const State> state;
+};
+
 /// How the kernel ops of a program are lowered.
 enum class Lowering {
   /// Scheduled vector loops: what is meant to run.
@@ -108,6 +121,14 @@ public:
   /// and strides) or does not overlap it.
   Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                         const Coefficients &coefficients, DType compute, const Tensor &y);
+
+  /// The kernel that the call of the same arguments runs, compiled now, not at the
+  /// first call: for warming up, and for looking at what was chosen. Data without
+  /// elements needs no kernel and is an error.
+  Expected<Kernel> momentsKernel(const Tensor &x, std::span<const int64_t> kept,
+                                 const MomentsOptions &options = {});
+  Expected<Kernel> affineKernel(const Tensor &x, std::span<const int64_t> kept,
+                                const Coefficients &coefficients, DType compute, const Tensor &y);
 
   /// Compiles a function of an MLIR module in text form.
   Expected<Program> compile(std::string_view source, const Program::Options &options);

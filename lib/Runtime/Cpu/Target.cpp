@@ -21,9 +21,15 @@ namespace norma {
 /// Features by which machines of one architecture differ, and which code made for
 /// the wrong one would trap on.
 static constexpr const char *kX86Features[] = {
-    "sse3",     "ssse3",    "sse4.1",   "sse4.2",   "avx",        "avx2",   "fma",
-    "f16c",     "bmi",      "bmi2",     "lzcnt",    "movbe",      "popcnt", "avx512f",
-    "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512fp16", "avx10.1"};
+    "sse3",        "ssse3",      "sse4.1",       "sse4.2",
+    "sse4a",       "avx",        "avx2",         "fma",
+    "fma4",        "xop",        "tbm",          "f16c",
+    "bmi",         "bmi2",       "lzcnt",        "movbe",
+    "popcnt",      "gfni",       "avxvnni",      "avx512f",
+    "avx512bw",    "avx512cd",   "avx512dq",     "avx512vl",
+    "avx512bf16",  "avx512fp16", "avx512ifma",   "avx512vbmi",
+    "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq",
+    "avx10.1"};
 
 static void initializeLlvm() {
   static std::once_flag once;
@@ -66,6 +72,10 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
       triple, target.machine.getCPU(), target.machine.getFeatures().getString()));
   auto has = [&](const char *feature) { return info->checkFeatures(std::string("+") + feature); };
   if (triple.isX86()) {
+    // LLVM ends the process where it cannot generate code at all.
+    if (triple.isArch64Bit() && !has("64bit"))
+      return invalidArgument(
+          fmt::format("target-cpu: '{}' has no 64-bit mode; expected one that has", cpu));
     for (const char *feature : kX86Features)
       if (!cpu.empty() && has(feature) && !hostFeatures.lookup(feature))
         return invalidArgument(

@@ -113,6 +113,11 @@ Expected<std::vector<double>> tensorEntry(const io::Safetensors &file, const cha
   return values;
 }
 
+/// Where the statistics come from, as the metadata say it.
+const char *originOf(const NormalizationOptions &options) {
+  return options.mean ? "given" : "adapted";
+}
+
 /// Whether the numbers are the same, NaN included.
 bool isSame(const std::vector<double> &a, const std::vector<double> &b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -136,6 +141,13 @@ Expected<NormalizationState> parse(const io::Safetensors &file) {
     return damaged(config.error().message());
   if (config->buildShape && *config->buildShape != *shape)
     return damaged("the metadata 'shape' and the build shape of 'config' differ");
+
+  Expected<std::string> origin = metadataEntry(file.metadata, "statistics");
+  if (!origin)
+    return origin.takeError();
+  if (const char *expected = originOf(config->options); *origin != expected)
+    return damaged(fmt::format("the metadata 'statistics' is '{}'; expected '{}', by 'config'",
+                               origin->substr(0, 60), expected));
 
   // What a layer with this configuration and shape must look like.
   Expected<NormalizationState> state = createNormalizationState(config->options, *shape);
@@ -188,7 +200,7 @@ Expected<void> writeNormalizationState(const std::string &path, const Normalizat
       {"producer", kProducer},
       {"axis", formatDims(state.axis, /*mayBeUnknown=*/false)},
       {"shape", formatDims(state.shape, /*mayBeUnknown=*/true)},
-      {"statistics", state.isGiven() ? "given" : "adapted"},
+      {"statistics", originOf(state.options)},
       {"config", formatNormalizationConfig(state.options, state.shape)},
   };
   const Statistics &statistics = state.statistics;

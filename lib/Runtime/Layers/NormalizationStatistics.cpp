@@ -156,7 +156,8 @@ Expected<NormalizationState> Normalization::State::learn(const BatchSource &sour
   if (Expected<void> done = gatherer->flush(); !done)
     return done.takeError();
   if (elements == 0)
-    return invalidArgument(fmt::format("the data have no elements ({} batches of none)", count));
+    return invalidArgument(fmt::format("the data have no elements ({} of none)",
+                                       count == 1 ? "1 batch" : fmt::format("{} batches", count)));
   const std::vector<double> &counts = next->statistics.count;
   if (std::none_of(counts.begin(), counts.end(), [](double value) { return value > 0; }))
     return invalidArgument(fmt::format("none of the {} elements takes part: all are masked, of "
