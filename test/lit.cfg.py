@@ -35,6 +35,7 @@ for name in ["ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"]:
 config.substitutions += [
     ("%norma-opt", os.path.join(config.norma_programs, "norma-opt")),
     ("%norma-src", config.norma_source_root),
+    ("%norma-build", config.norma_binary_root),
     ("%norma", os.path.join(config.norma_programs, "norma")),
     ("%python", config.python),
     ("%data", os.path.join(config.norma_source_root, "examples", "data")),

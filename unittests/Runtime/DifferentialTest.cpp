@@ -16,14 +16,11 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Closeness.h"
-#include "RandomTensor.h"
+#include "EngineTest.h"
 
-#include "norma/Runtime/Engine.h"
 #include "norma/Support/AxisForm.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include <csignal>
 #include <cstring>
@@ -46,11 +43,6 @@ constexpr Arrangement kInputArrangements[] = {
     Arrangement::Permuted,   Arrangement::Sliced,     Arrangement::Stepped,
     Arrangement::Reversed,   Arrangement::Broadcast,  Arrangement::Mixed};
 constexpr DType kOutputDTypes[] = {DType::F32, DType::F64, DType::F16, DType::BF16};
-
-int64_t setting(const char *name, int64_t standard) {
-  const char *text = std::getenv(name);
-  return text ? std::atoll(text) : standard;
-}
 
 /// What is running now, for the handler below.
 char currentCase[2048];
@@ -203,11 +195,6 @@ private:
   }
 };
 
-bool sameBits(const std::vector<double> &a, const std::vector<double> &b) {
-  return a.size() == b.size() &&
-         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
-}
-
 TEST_F(Differential, Moments) {
   forEachCase([&](Random &random, std::string &spec) -> std::string {
     MomentsCase test(random, elements);
@@ -219,8 +206,7 @@ TEST_F(Differential, Moments) {
     Expected<Statistics> again = engine->moments(test.x->view(), test.kept, test.options);
     if (!again)
       return again.error().message();
-    if (!sameBits(actual->count, again->count) || !sameBits(actual->mean, again->mean) ||
-        !sameBits(actual->m2, again->m2))
+    if (!haveSameBits(*actual, *again))
       return "the second run gives other bits";
     return differenceOfMoments(test.x->view(), test.kept, test.options, *actual);
   });

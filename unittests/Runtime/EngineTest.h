@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <stdexcept>
@@ -47,6 +48,12 @@ inline std::shared_ptr<Engine> engineWith(const EngineOptions &options) {
   if (!created)
     throw std::runtime_error(created.error().message());
   return *created;
+}
+
+/// A number from the environment.
+inline int64_t setting(const char *name, int64_t standard) {
+  const char *text = std::getenv(name);
+  return text ? std::atoll(text) : standard;
 }
 
 /// The message of an error, or a failure.

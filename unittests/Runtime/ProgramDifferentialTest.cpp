@@ -50,7 +50,7 @@ class Function {
 public:
   explicit Function(bool isDynamic) : isDynamic(isDynamic) {}
 
-  /// An extent of `fixedAt` 1 stays 1: it is how an operand says that it repeats.
+  /// With `keepOnes` extents of 1 stay static: they say that an operand repeats.
   std::string type(DType dtype, const Dims &shape, bool keepOnes = false) const {
     std::string text = "tensor<";
     for (int64_t extent : shape)
@@ -267,11 +267,6 @@ Case statisticsCase(Random &random, Inputs &in, bool isDynamic, bool layer) {
     return text;
   };
   return result;
-}
-
-int64_t setting(const char *name, int64_t standard) {
-  const char *text = std::getenv(name);
-  return text ? std::atoll(text) : standard;
 }
 
 /// The bytes of every argument.

@@ -69,12 +69,12 @@ Value MomentsLoops::samplePivot(Values indices, Value mask) {
                           }
                           return {e.addf(carried[0], deviation), e.addf(carried[1], one)};
                         });
-  Value sum = sums[0], count = sums[1];
+  Value sum = sums[0], taken = sums[1];
   if (!rows && e.width > 1) {
     sum = e.broadcast(e.sumLanes(sum));
-    count = e.broadcast(e.sumLanes(count));
+    taken = e.broadcast(e.sumLanes(taken));
   }
-  Value pivot = e.addf(origin, e.divf(sum, e.maxf(count, e.constant(1, type))));
+  Value pivot = e.addf(origin, e.divf(sum, e.maxf(taken, e.constant(1, type))));
   if (isa<IntegerType>(dataType.getElementType()))
     // A whole number, so that deviations are whole and sum exactly.
     pivot = math::RoundEvenOp::create(e, pivot);
