@@ -85,6 +85,16 @@ struct Form {
       product = ShapedType::isDynamic(extent) ? 0 : product * extent;
     return product;
   }
+
+  /// Of those, the elements of one kept index: all reduced extents but the
+  /// outermost. 0 when that is not static.
+  int64_t elementsPerKeptOfRow() const {
+    int64_t product = 1;
+    for (size_t axis = 1; axis < extents.size(); ++axis)
+      if (kinds[axis] == 'R')
+        product = ShapedType::isDynamic(extents[axis]) ? 0 : product * extents[axis];
+    return product;
+  }
 };
 
 } // namespace
@@ -193,8 +203,11 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
     }
   }
 
+  // A block sees at least 256 elements of each of its kept indices, so that pivots
+  // and merges cost little beside the sums.
   int64_t rowBytes = form.row() * bytesOf(op.getData());
+  int64_t atLeast = llvm::divideCeil(256, std::max<int64_t>(form.elementsPerKeptOfRow(), 1));
   return ScheduleAttr::get(op.getContext(), traversal, vector, /*unroll=*/8, /*group=*/32, line,
-                           accumulate, blockOf(form.row(), rowBytes, vector, 1024 * 1024, 256),
+                           accumulate, blockOf(form.row(), rowBytes, vector, 1024 * 1024, atLeast),
                            false);
 }

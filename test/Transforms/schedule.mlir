@@ -136,10 +136,10 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 4096>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 3136, accumulate = f32, block = 256>
+    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 3136, accumulate = f32, block = 128>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 256>
+    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 1>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [0, 2] {{.*}}<runs, vector = 16,

@@ -146,8 +146,8 @@ def Norma_MergeOp : Norma_StatisticsOp<"merge", [
     m2   = m2_a + m2_b + d * d * n_a * (n_b / n)
     ```
 
-    A side with a count of zero leaves the other one unchanged. Associative and
-    commutative but for rounding.
+    A side with a count of zero leaves the other one unchanged. A mean that is
+    infinite stays so; its m2 is NaN. Associative and commutative but for rounding.
 
     Example:
 
