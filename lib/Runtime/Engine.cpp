@@ -21,12 +21,16 @@ Descriptor::Descriptor(void *data, std::span<const int64_t> sizes,
 }
 
 Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
-  Expected<Dims> canonical = canonicalAxes(kept, rank, "kept");
-  if (!canonical)
-    return canonical.takeError();
-  if (!(*canonical == Dims(kept)))
-    return invalidArgument(
-        fmt::format("kept: {}, expected ascending, non-negative axes", toString(kept)));
+  int64_t previous = -1;
+  for (int64_t axis : kept) {
+    if (axis < 0 || axis >= rank)
+      return invalidArgument(
+          fmt::format("kept: {} is out of range, expected axes in [0, {})", axis, rank));
+    if (axis <= previous)
+      return invalidArgument(
+          fmt::format("kept: {}, expected ascending axes, each once", toString(kept)));
+    previous = axis;
+  }
   return {};
 }
 

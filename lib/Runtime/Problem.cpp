@@ -106,8 +106,9 @@ Problem makeProblem(std::span<const Tensor> all, size_t broadcastFrom,
   for (int axis = 0; axis < data.rank(); ++axis)
     if (data.shape[axis] != 1)
       axes.push_back(axis);
-  std::stable_sort(axes.begin(), axes.end(), [&](int a, int b) {
-    return std::llabs(data.strides[a]) > std::llabs(data.strides[b]);
+  std::sort(axes.begin(), axes.end(), [&](int a, int b) {
+    const int64_t strideA = std::llabs(data.strides[a]), strideB = std::llabs(data.strides[b]);
+    return strideA != strideB ? strideA > strideB : a < b;
   });
 
   for (size_t i = 0; i < axes.size(); ++i) {

@@ -7,6 +7,8 @@
 
 #include "EngineImpl.h"
 
+#include <algorithm>
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -18,8 +20,11 @@ struct ThreadPool::Arena {
 };
 
 ThreadPool::ThreadPool(int threads) : threads(threads) {
-  if (threads > 1)
-    arena = std::make_unique<Arena>(threads);
+  // More threads than the process may have would gain nothing, and make oneTBB
+  // print a warning.
+  const int useful = std::min(threads, oneapi::tbb::info::default_concurrency());
+  if (useful > 1)
+    arena = std::make_unique<Arena>(useful);
 }
 
 ThreadPool::~ThreadPool() = default;

@@ -20,8 +20,8 @@ static void explainForm(std::span<const int64_t> shape, std::span<const int64_t>
   for (int64_t extent : form.extents)
     extents +=
         (extents.empty() ? "" : " x ") + (extent < 0 ? std::string("?") : std::to_string(extent));
-  fmt::print(stderr, "axis form   {} of {}, from {} with kept axes {}\n", form.kinds, extents,
-             toString(shape), toString(kept));
+  printNote(fmt::format("axis form   {} of {}, from {} with kept axes {}\n", form.kinds, extents,
+                        toString(shape), toString(kept)));
 }
 
 void tool::explain(const Engine &engine, std::span<const int64_t> shape,
@@ -31,20 +31,20 @@ void tool::explain(const Engine &engine, std::span<const int64_t> shape,
 }
 
 void tool::explainKernels(const Engine &engine) {
-  fmt::print(stderr, "engine      {}, {}\n", engine.targetCpu(),
-             formatCount(engine.threads(), "thread"));
+  printNote(fmt::format("engine      {}, {}\n", engine.targetCpu(),
+                        formatCount(engine.threads(), "thread")));
   for (const KernelInfo &kernel : engine.kernels()) {
-    fmt::print(stderr,
-               "kernel      {} {}\n"
-               "  schedule  {}\n"
-               "  key       {}\n"
-               "  compiled  {:.2f} ms: {:.2f} ms lowering, {:.2f} ms code generation\n"
-               "  ran       {}, {} moved in {:.3f} ms, {}\n",
-               kernel.family, kernel.axisForm, kernel.schedule, kernel.key,
-               kernel.lowerMilliseconds + kernel.codegenMilliseconds, kernel.lowerMilliseconds,
-               kernel.codegenMilliseconds, formatCount(int64_t(kernel.calls), "call"),
-               formatBytes(double(kernel.bytes)), kernel.runSeconds * 1e3,
-               formatRate(double(kernel.bytes), kernel.runSeconds));
+    printNote(fmt::format("kernel      {} {}\n"
+                          "  schedule  {}\n"
+                          "  key       {}\n"
+                          "  compiled  {:.2f} ms: {:.2f} ms lowering, {:.2f} ms code generation\n"
+                          "  ran       {}, {} moved in {:.3f} ms, {}\n",
+                          kernel.family, kernel.axisForm, kernel.schedule, kernel.key,
+                          kernel.lowerMilliseconds + kernel.codegenMilliseconds,
+                          kernel.lowerMilliseconds, kernel.codegenMilliseconds,
+                          formatCount(int64_t(kernel.calls), "call"),
+                          formatBytes(double(kernel.bytes)), kernel.runSeconds * 1e3,
+                          formatRate(double(kernel.bytes), kernel.runSeconds)));
   }
 }
 
@@ -54,8 +54,8 @@ void tool::explainWithoutKernels(const NormalizationState &state, uint64_t bytes
     if (extent == kUnknownExtent)
       extent = kDynamic;
   explainForm(shape, state.axis);
-  fmt::print(stderr,
-             "kernels     none: stored statistics are computed on in f64\n"
-             "  ran       {} of statistics in {:.3f} ms, {}\n",
-             formatBytes(double(bytes)), seconds * 1e3, formatRate(double(bytes), seconds));
+  printNote(fmt::format("kernels     none: stored statistics are computed on in f64\n"
+                        "  ran       {} of statistics in {:.3f} ms, {}\n",
+                        formatBytes(double(bytes)), seconds * 1e3,
+                        formatRate(double(bytes), seconds)));
 }

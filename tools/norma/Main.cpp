@@ -7,6 +7,7 @@
 
 #include "Command.h"
 #include "Interrupt.h"
+#include "Text.h"
 
 #include <cerrno>
 #include <fcntl.h>
@@ -33,9 +34,6 @@ A data set is normalized in two steps: learn its statistics, then use them.
 Exit codes: 0 success, 1 failure, 2 wrong usage.)";
 
 /// Splits what CLI11 says into our one line.
-/// Unlike fmt::print, this does not throw where standard error is closed or full.
-void printError(const std::string &text) { std::fputs(text.c_str(), stderr); }
-
 /// Where a standard stream is closed, the next file opened would get its number, and
 /// what is printed would land in that file. The streams opened instead cannot be
 /// used, so that reading and printing fail as they should.
@@ -64,7 +62,7 @@ int finishOutput() {
     return 0;
   // A reader that has seen enough, such as head, needs no message.
   if (errno != EPIPE)
-    printError("norma: error: writing to standard output failed\n");
+    printNote("norma: error: writing to standard output failed\n");
   return kFailure;
 }
 
@@ -73,7 +71,7 @@ int reportUsage(const CLI::App &app, const CLI::ParseError &error) {
   for (const CLI::App *subcommand : app.get_subcommands())
     command = subcommand;
   std::string name = command == &app ? "norma" : "norma " + command->get_name();
-  printError(fmt::format("norma: error: {}\nTry \"{} --help\".\n", error.what(), name));
+  printNote(fmt::format("norma: error: {}\nTry \"{} --help\".\n", error.what(), name));
   return kWrongUsage;
 }
 
@@ -106,7 +104,7 @@ int runMain(int argc, char **argv) {
       continue;
     Expected<void> result = command->run();
     if (!result) {
-      printError(fmt::format("norma: error: {}\n", result.error().message()));
+      printNote(fmt::format("norma: error: {}\n", result.error().message()));
       return kFailure;
     }
   }
@@ -120,13 +118,13 @@ int main(int argc, char **argv) {
   try {
     return runMain(argc, argv);
   } catch (const std::bad_alloc &) {
-    printError("norma: error: out of memory\n");
+    printNote("norma: error: out of memory\n");
   } catch (const std::system_error &error) {
     // fmt::print throws where the output cannot be written.
     if (error.code() != std::errc::broken_pipe)
-      printError(fmt::format("norma: error: {}\n", error.what()));
+      printNote(fmt::format("norma: error: {}\n", error.what()));
   } catch (const std::exception &error) {
-    printError(fmt::format("norma: error: {}\n", error.what()));
+    printNote(fmt::format("norma: error: {}\n", error.what()));
   }
   return kFailure;
 }

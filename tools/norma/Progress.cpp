@@ -70,7 +70,7 @@ void Progress::draw(Clock::time_point now) {
   if (line.size() >= width)
     line.resize(width - 1);
   // Carriage return, then "erase to the end of the line".
-  fmt::print(stderr, "\r{}\x1b[K", line);
+  printNote(fmt::format("\r{}\x1b[K", line));
   std::fflush(stderr);
   lastDrawn = now;
   drawn = true;
@@ -79,7 +79,7 @@ void Progress::draw(Clock::time_point now) {
 void Progress::finish() {
   if (!drawn)
     return;
-  fmt::print(stderr, "\r\x1b[K");
+  printNote(fmt::format("\r\x1b[K"));
   std::fflush(stderr);
   drawn = false;
   enabled = false;

@@ -114,7 +114,7 @@ void explainScheduledOps(const Program &program) {
     for (std::string line; std::getline(lines, line);)
       if (line.find("norma.affine") != std::string::npos ||
           line.find("norma.moments") != std::string::npos)
-        fmt::print(stderr, "kernel      {}\n", line.substr(line.find_first_not_of(' ')));
+        printNote(fmt::format("kernel      {}\n", line.substr(line.find_first_not_of(' '))));
     return;
   }
 }
@@ -176,9 +176,9 @@ Expected<void> RunCommand::execute(const Program &program) const {
       return written;
   }
   if (common.explain)
-    fmt::print(stderr, "ran         {} once, {} of arguments and results in {:.3f} ms, {}\n",
-               program.entry(), formatBytes(double(bytes)), elapsed.count() * 1e3,
-               formatRate(double(bytes), elapsed.count()));
+    printNote(fmt::format("ran         {} once, {} of arguments and results in {:.3f} ms, {}\n",
+                          program.entry(), formatBytes(double(bytes)), elapsed.count() * 1e3,
+                          formatRate(double(bytes), elapsed.count())));
   return {};
 }
 
@@ -205,11 +205,10 @@ Expected<void> RunCommand::run() {
       fmt::print("// ----- {} -----\n{}{}", name, text, text.ends_with('\n') ? "" : "\n");
 
   if (common.explain) {
-    fmt::print(
-        stderr,
+    printNote(fmt::format(
         "program     {}, compiled in {:.2f} ms: {:.2f} ms lowering, {:.2f} ms code generation\n",
         program->entry(), program->lowerMilliseconds() + program->codegenMilliseconds(),
-        program->lowerMilliseconds(), program->codegenMilliseconds());
+        program->lowerMilliseconds(), program->codegenMilliseconds()));
     explainScheduledOps(*program);
     explainKernels(**engine);
   }

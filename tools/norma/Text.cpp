@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <fmt/format.h>
 
 using namespace norma;
@@ -48,6 +49,8 @@ std::string tool::formatDuration(double seconds) {
 std::string tool::formatCount(int64_t count, const std::string &noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
+
+void tool::printNote(const std::string &text) { std::fputs(text.c_str(), stderr); }
 
 Table::Table(std::vector<std::string> heading, std::vector<int> leftAligned)
     : leftAligned(std::move(leftAligned)), rows{std::move(heading)} {}

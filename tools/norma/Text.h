@@ -23,6 +23,10 @@ std::string formatDuration(double seconds);
 /// "178 rows", "1 row": the count and the noun in its number.
 std::string formatCount(int64_t count, const std::string &noun);
 
+/// Prints to standard error. Unlike fmt::print, this does not throw where that is
+/// closed or full: the work goes on without what accompanies it.
+void printNote(const std::string &text);
+
 /// Rows of cells under a heading; numbers are aligned to the right.
 class Table {
 public:

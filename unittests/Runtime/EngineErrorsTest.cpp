@@ -51,14 +51,14 @@ TEST_F(EngineErrors, KeptAxes) {
   for (const auto &run :
        {std::function([&](const Dims &kept) { return momentsError(x, kept); }),
         std::function([&](const Dims &kept) { return affineError(x, kept, y); })}) {
-    EXPECT_EQ(run({1, 0}), "kept: (1, 0), expected ascending, non-negative axes");
-    EXPECT_EQ(run({-1}), "kept: (-1,), expected ascending, non-negative axes");
+    EXPECT_EQ(run({1, 0}), "kept: (1, 0), expected ascending axes, each once");
+    EXPECT_EQ(run({-1}), "kept: -1 is out of range, expected axes in [0, 2)");
     EXPECT_THAT(run({2}),
-                AllOf(StartsWith("kept: 2 is out of range for rank 2"), HasSubstr("expected")));
-    EXPECT_THAT(run({1, 1}), StartsWith("kept: axis 1 is given twice"));
+                Eq("kept: 2 is out of range, expected axes in [0, 2)"));
+    EXPECT_THAT(run({1, 1}), Eq("kept: (1, 1), expected ascending axes, each once"));
   }
   EXPECT_THAT(momentsError(Tensor(x.view().data, DType::F32, {}), {0}),
-              StartsWith("kept: 0 is out of range for rank 0"));
+              Eq("kept: 0 is out of range, expected axes in [0, 0)"));
 }
 
 TEST_F(EngineErrors, Data) {

@@ -53,8 +53,7 @@ AxisForm collapseAxes(std::span<const int64_t> shape, std::span<const int64_t> k
 
 /// Negative axes counted from the back, sorted. Errors: an axis out of
 /// [-rank, rank), the same axis twice. `name` names the argument.
-Expected<Dims> canonicalAxes(std::span<const int64_t> axes, int rank,
-                             std::string_view name);
+Expected<Dims> canonicalAxes(std::span<const int64_t> axes, int rank, std::string_view name);
 
 /// The axes of a tensor of `rank` that are not in `kept`.
 Dims complementAxes(std::span<const int64_t> kept, int rank);

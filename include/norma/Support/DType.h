@@ -20,9 +20,9 @@ namespace norma {
 /// byte holding 0 or 1, as in NumPy and DLPack.
 enum class DType : uint8_t { F32, F64, F16, BF16, I8, U8, I16, U16, I32, I64, Bool };
 
-inline constexpr DType kAllDTypes[] = {
-    DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8,  DType::U8,
-    DType::I16, DType::U16, DType::I32, DType::I64,  DType::Bool};
+inline constexpr DType kAllDTypes[] = {DType::F32, DType::F64, DType::F16, DType::BF16,
+                                       DType::I8,  DType::U8,  DType::I16, DType::U16,
+                                       DType::I32, DType::I64, DType::Bool};
 
 /// Bytes of one element.
 constexpr size_t sizeOf(DType dtype) {

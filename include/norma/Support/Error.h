@@ -50,16 +50,13 @@ const char *toString(ErrorCode code);
 
 class [[nodiscard]] Error {
 public:
-  Error(ErrorCode code, std::string message)
-      : codeValue(code), text(std::move(message)) {}
+  Error(ErrorCode code, std::string message) : codeValue(code), text(std::move(message)) {}
 
   ErrorCode code() const { return codeValue; }
   const std::string &message() const { return text; }
 
   /// The same error with `context: ` before its message.
-  Error within(const std::string &context) && {
-    return Error(codeValue, context + ": " + text);
-  }
+  Error within(const std::string &context) && { return Error(codeValue, context + ": " + text); }
 
 private:
   ErrorCode codeValue;

@@ -56,9 +56,7 @@ public:
     assert(count < kMaxRank && "more dimensions than kMaxRank");
     values[count++] = value;
   }
-  operator std::span<const int64_t>() const {
-    return {values.data(), size_t(count)};
-  }
+  operator std::span<const int64_t>() const { return {values.data(), size_t(count)}; }
   friend bool operator==(const Dims &a, const Dims &b) {
     return a.count == b.count && std::equal(a.begin(), a.end(), b.begin());
   }
@@ -130,7 +128,9 @@ public:
   const Tensor &view() const { return tensor; }
   operator const Tensor &() const { return tensor; }
   template <typename T>
-  T *as() const { return static_cast<T *>(tensor.data); }
+  T *as() const {
+    return static_cast<T *>(tensor.data);
+  }
   size_t sizeInBytes() const { return size_t(tensor.size()) * sizeOf(tensor.dtype); }
 
 private:

@@ -284,6 +284,18 @@ Value LoopEmitter::anyLane(Value vector) {
   return vector::ReductionOp::create(*this, vector::CombiningKind::OR, vector);
 }
 
+Value LoopEmitter::finiteOrZero(Value value) {
+  Value infinity = constant(std::numeric_limits<double>::infinity(), value.getType());
+  Value finite = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, absf(value), infinity);
+  return select(finite, value, constant(0, value.getType()));
+}
+
+Value LoopEmitter::largestLane(Value vector, Value mask) {
+  Value lowest = constant(-std::numeric_limits<double>::infinity(), vector.getType());
+  return finiteOrZero(vector::ReductionOp::create(*this, vector::CombiningKind::MAXIMUMF,
+                                                  select(mask, vector, lowest)));
+}
+
 Value LoopEmitter::broadcast(Value scalar) {
   return vector::BroadcastOp::create(*this, vectorOf(scalar.getType()), scalar);
 }

@@ -103,6 +103,10 @@ public:
   /// The sum of all lanes, as a tree.
   Value sumLanes(Value vector);
   Value anyLane(Value vector);
+  /// The largest of the lanes on the mask; 0 when there is none, or it is not finite.
+  Value largestLane(Value vector, Value mask);
+  /// `value`, or 0 where it is not finite.
+  Value finiteOrZero(Value value);
   Value broadcast(Value scalar);
   /// Between element types of scalars or vectors. Floats to f16 and bf16 go
   /// through f32.

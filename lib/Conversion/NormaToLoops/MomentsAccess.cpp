@@ -77,14 +77,6 @@ Element MomentsLoops::loadLineElement(Value lines, ValueRange indices, Type type
   return element;
 }
 
-Value MomentsLoops::finiteOrZero(Value value) {
-  Value zero = e.constant(0, value.getType());
-  Value finite =
-      arith::CmpFOp::create(e, arith::CmpFPredicate::OLT, e.absf(value),
-                            e.constant(std::numeric_limits<double>::infinity(), value.getType()));
-  return e.select(finite, value, zero);
-}
-
 void MomentsLoops::clearOuts() {
   walkKept([&](ValueRange k, Value mask) {
     for (Value buffer : {count, mean, m2})

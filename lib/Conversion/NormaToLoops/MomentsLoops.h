@@ -89,7 +89,7 @@ private:
                 llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots,
                 Sums totals, mlir::Type type, int64_t unroll);
   void emitRuns(mlir::Value pivots, mlir::Type type, int64_t unroll);
-  Sums emitGroup(mlir::Value count, mlir::Value pivot, mlir::Type type, int64_t unroll,
+  Sums emitGroup(mlir::Value size, mlir::Value pivot, mlir::Type type, int64_t unroll,
                  llvm::function_ref<Element(mlir::Value)> at);
   void addToTotals(Sums sums, Sums totals, mlir::ValueRange indices, mlir::Value mask);
 
@@ -108,7 +108,6 @@ private:
   Values keptExtents();
   Values keptOf(mlir::ValueRange indices);
   mlir::Value withAxis(mlir::Value memref);
-  mlir::Value finiteOrZero(mlir::Value value);
   bool lastIsKept() {
     return !op.getKept().empty() && op.getKept().back() == dataType.getRank() - 1;
   }

@@ -49,14 +49,16 @@ Value MomentsLoops::samplePivot(Values indices, Value mask) {
   } else if (!rows && !partial) {
     origin = e.broadcast(vector::ExtractOp::create(e, sample(e.index(0)).x, 0));
   } else {
-    origin = e.carry(e.index(0), e.index(samples), 1, {zero, zero},
-                     [&](Value s, ValueRange carried) -> Values {
-                       Element element = sample(s);
-                       Value seen = e.notZero(carried[1]);
-                       Value take = e.both(element.valid, e.negate(seen));
-                       return {e.select(take, element.x, carried[0]),
-                               e.select(element.valid, e.constant(1, type), carried[1])};
-                     })[0];
+    // The first sample that counts in every lane; and of a run's lanes, one for all.
+    Values found = e.carry(e.index(0), e.index(samples), 1, {zero, zero},
+                           [&](Value s, ValueRange carried) -> Values {
+                             Element element = sample(s);
+                             Value seen = e.notZero(carried[1]);
+                             Value take = e.both(element.valid, e.negate(seen));
+                             return {e.select(take, element.x, carried[0]),
+                                     e.select(element.valid, e.constant(1, type), carried[1])};
+                           });
+    origin = rows ? found[0] : e.broadcast(e.largestLane(found[0], e.notZero(found[1])));
   }
   Values sums = e.carry(e.index(0), e.index(samples), 1, {zero, zero},
                         [&](Value s, ValueRange carried) -> Values {
@@ -78,7 +80,7 @@ Value MomentsLoops::samplePivot(Values indices, Value mask) {
   if (isa<IntegerType>(dataType.getElementType()))
     // A whole number, so that deviations are whole and sum exactly.
     pivot = math::RoundEvenOp::create(e, pivot);
-  return finiteOrZero(pivot);
+  return e.finiteOrZero(pivot);
 }
 
 void MomentsLoops::emitPivots(Value pivots) {

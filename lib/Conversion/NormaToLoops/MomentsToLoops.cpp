@@ -58,7 +58,7 @@ void MomentsLoops::emitRepair() {
   Value pivots = e.scratch(keptExtents(), f64);
   auto recenter = [&] {
     walkKept([&](ValueRange k, Value mask) {
-      e.store(finiteOrZero(e.load(mean, k, f64, false, mask)), pivots, k, mask);
+      e.store(e.finiteOrZero(e.load(mean, k, f64, false, mask)), pivots, k, mask);
     });
   };
   recenter();

@@ -13,9 +13,9 @@
 using namespace mlir;
 using namespace norma;
 
-/// Sums up to `count` elements (vectors) around a pivot, `unroll` at a time into
+/// Sums up to `size` elements (vectors) around a pivot, `unroll` at a time into
 /// two sets of sums, which hides the latency of the additions.
-Sums MomentsLoops::emitGroup(Value count, Value pivot, Type type, int64_t unroll,
+Sums MomentsLoops::emitGroup(Value size, Value pivot, Type type, int64_t unroll,
                              function_ref<Element(Value)> at) {
   Value zero = e.constant(0, pivot.getType());
   Value one = e.constant(1, pivot.getType());
@@ -37,7 +37,7 @@ Sums MomentsLoops::emitGroup(Value count, Value pivot, Type type, int64_t unroll
   size_t each = none.list().size();
   Values initial = none.list();
   llvm::append_range(initial, none.list());
-  Value even = e.roundDown(count, unroll);
+  Value even = e.roundDown(size, unroll);
   Values sums = e.carry(e.index(0), even, unroll, initial, [&](Value g, ValueRange carried) {
     Sums a = Sums::of(carried.take_front(each)), b = Sums::of(carried.drop_front(each));
     for (int64_t u = 0; u < unroll; ++u) {
@@ -52,7 +52,7 @@ Sums MomentsLoops::emitGroup(Value count, Value pivot, Type type, int64_t unroll
   for (size_t i = 0; i < each; ++i)
     joined.push_back(e.addf(sums[i], sums[each + i]));
   if (unroll > 1)
-    joined = e.carry(even, count, 1, joined, [&](Value g, ValueRange carried) {
+    joined = e.carry(even, size, 1, joined, [&](Value g, ValueRange carried) {
       return accumulateOne(g, Sums::of(carried)).list();
     });
   return Sums::of(joined);
@@ -78,12 +78,12 @@ void MomentsLoops::emitRows(Value view, bool rowAxisReduced,
   e.nest(view, outer, [&](Values indices) {
     Value rows = rowAxisReduced ? e.extent(view, row) : e.index(1);
     e.forEach(e.index(0), rows, group, [&](Value start) {
-      Value count = e.min(e.sub(rows, start), e.index(group));
+      Value size = e.min(e.sub(rows, start), e.index(group));
       e.walk(e.extent(view, column), 1, [&](Value i, Value mask) {
         Values at = indices;
         at[column] = i;
         Value pivot = e.load(pivots, keptIndices(at), type, false, mask);
-        Sums sums = emitGroup(count, pivot, type, unroll, [&](Value g) -> Element {
+        Sums sums = emitGroup(size, pivot, type, unroll, [&](Value g) -> Element {
           if (rowAxisReduced)
             at[row] = e.add(start, g);
           if (isData)

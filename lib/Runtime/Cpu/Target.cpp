@@ -73,7 +73,7 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
   auto has = [&](const char *feature) { return info->checkFeatures(std::string("+") + feature); };
   if (triple.isX86()) {
     // LLVM ends the process where it cannot generate code at all.
-    if (triple.isArch64Bit() && !has("64bit"))
+    if (!cpu.empty() && triple.isArch64Bit() && !has("64bit"))
       return invalidArgument(
           fmt::format("target-cpu: '{}' has no 64-bit mode; expected one that has", cpu));
     for (const char *feature : kX86Features)
