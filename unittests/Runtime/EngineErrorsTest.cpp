@@ -14,6 +14,7 @@
 using namespace norma;
 using namespace norma::test;
 using ::testing::AllOf;
+using ::testing::Eq;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
