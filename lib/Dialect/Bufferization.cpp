@@ -1,4 +1,4 @@
-//===- Bufferization.cpp - Kernel ops under one-shot-bufferize ---===//
+//===- Bufferization.cpp - Kernel ops under one-shot-bufferize ------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

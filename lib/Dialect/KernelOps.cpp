@@ -1,4 +1,4 @@
-//===- KernelOps.cpp - Verifiers and interfaces of kernel ops ---===//
+//===- KernelOps.cpp - Verifiers and interfaces of kernel ops -------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

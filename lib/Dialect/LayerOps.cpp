@@ -1,4 +1,4 @@
-//===- LayerOps.cpp - Verifiers, type inference and folders of layer ops ---===//
+//===- LayerOps.cpp - Verifiers, type inference and folders of layer ops --===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

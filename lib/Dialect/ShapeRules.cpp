@@ -1,4 +1,4 @@
-//===- ShapeRules.cpp - Shape rules shared by verifiers and builders ---===//
+//===- ShapeRules.cpp - Shape rules shared by verifiers and builders ------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Pipeline.cpp - The ordered stages of the compiler ---===//
+//===- Pipeline.cpp - The ordered stages of the compiler ------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

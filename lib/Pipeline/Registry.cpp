@@ -1,4 +1,4 @@
-//===- Registry.cpp - The dialects a program may use ---===//
+//===- Registry.cpp - The dialects a program may use ----------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

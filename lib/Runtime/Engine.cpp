@@ -1,4 +1,4 @@
-//===- Engine.cpp - Creation, and kernels by their specs ---===//
+//===- Engine.cpp - Creation, and kernels by their specs ------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- EngineAffine.cpp - Maps, in parallel blocks ---===//
+//===- EngineAffine.cpp - Maps, in parallel blocks ------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- EngineImpl.h - What an engine is made of ---===//
+//===- EngineImpl.h - What an engine is made of -----------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- EngineMoments.cpp - Reductions, in parallel blocks merged in a fixed order ---===//
+//===- EngineMoments.cpp - Reductions, in parallel blocks merged in a fixed order -===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

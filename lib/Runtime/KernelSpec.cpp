@@ -1,4 +1,4 @@
-//===- KernelSpec.cpp - What a kernel is specialized on ---===//
+//===- KernelSpec.cpp - What a kernel is specialized on -------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Problem.cpp - A call in axis form ---===//
+//===- Problem.cpp - A call in axis form ----------------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Problem.h - A call in axis form ---===//
+//===- Problem.h - A call in axis form --------------------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

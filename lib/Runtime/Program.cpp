@@ -1,4 +1,4 @@
-//===- Program.cpp - Functions of MLIR modules, on tensors ---===//
+//===- Program.cpp - Functions of MLIR modules, on tensors ----------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

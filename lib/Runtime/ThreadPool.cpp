@@ -1,4 +1,4 @@
-//===- ThreadPool.cpp - Threads, by oneTBB ---===//
+//===- ThreadPool.cpp - Threads, by oneTBB --------------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- CollapseAxes.cpp - Kernel ops to their axis form ---===//
+//===- CollapseAxes.cpp - Kernel ops to their axis form -------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

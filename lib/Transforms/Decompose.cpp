@@ -1,4 +1,4 @@
-//===- Decompose.cpp - Layer ops to kernel ops ---===//
+//===- Decompose.cpp - Layer ops to kernel ops ----------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Schedule.cpp - Puts a schedule on every kernel op ---===//
+//===- Schedule.cpp - Puts a schedule on every kernel op ------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ScheduleRules.cpp - Which schedule a kernel gets ---===//
+//===- ScheduleRules.cpp - Which schedule a kernel gets -------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

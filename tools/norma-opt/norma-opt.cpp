@@ -1,4 +1,4 @@
-//===- norma-opt.cpp - mlir-opt with the norma dialect ---===//
+//===- norma-opt.cpp - mlir-opt with the norma dialect --------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- NormaToLinalg.cpp - Kernel ops on tensors to linalg ---===//
+//===- NormaToLinalg.cpp - Kernel ops on tensors to linalg ----------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

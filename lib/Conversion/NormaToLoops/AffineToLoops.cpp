@@ -1,4 +1,4 @@
-//===- AffineToLoops.cpp - The map kernel as loops ---===//
+//===- AffineToLoops.cpp - The map kernel as loops ------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- LoopEmitter.cpp - Loops, vectors and conversions ---===//
+//===- LoopEmitter.cpp - Loops, vectors and conversions -------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

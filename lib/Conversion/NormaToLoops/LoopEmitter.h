@@ -1,4 +1,4 @@
-//===- LoopEmitter.h - Loops, vectors and conversions ---===//
+//===- LoopEmitter.h - Loops, vectors and conversions -----------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- MomentsAccess.cpp - Elements, kept indices and outputs of moments ---===//
+//===- MomentsAccess.cpp - Elements, kept indices and outputs of moments --===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

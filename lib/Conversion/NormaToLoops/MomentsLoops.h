@@ -1,4 +1,4 @@
-//===- MomentsLoops.h - The reduction kernel as loops ---===//
+//===- MomentsLoops.h - The reduction kernel as loops -----------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

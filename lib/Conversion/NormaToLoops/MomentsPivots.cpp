@@ -1,4 +1,4 @@
-//===- MomentsPivots.cpp - A value near every mean ---===//
+//===- MomentsPivots.cpp - A value near every mean ------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

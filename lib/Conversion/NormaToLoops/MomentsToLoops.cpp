@@ -1,4 +1,4 @@
-//===- MomentsToLoops.cpp - The steps of the reduction kernel ---===//
+//===- MomentsToLoops.cpp - The steps of the reduction kernel -------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

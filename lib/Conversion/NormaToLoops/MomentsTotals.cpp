@@ -1,4 +1,4 @@
-//===- MomentsTotals.cpp - Sums of deviations and of their squares ---===//
+//===- MomentsTotals.cpp - Sums of deviations and of their squares --------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- NormaToLoops.cpp - Scheduled kernel ops to vector loops ---===//
+//===- NormaToLoops.cpp - Scheduled kernel ops to vector loops ------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

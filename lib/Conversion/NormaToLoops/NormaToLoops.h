@@ -1,4 +1,4 @@
-//===- NormaToLoops.h - Kernel lowerings, one per op ---===//
+//===- NormaToLoops.h - Kernel lowerings, one per op ------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

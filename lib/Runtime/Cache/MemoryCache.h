@@ -1,4 +1,4 @@
-//===- MemoryCache.h - Every key is made once ---===//
+//===- MemoryCache.h - Every key is made once -------------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

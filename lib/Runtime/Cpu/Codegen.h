@@ -1,4 +1,4 @@
-//===- Codegen.h - The steps of the compiler ---===//
+//===- Codegen.h - The steps of the compiler --------------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

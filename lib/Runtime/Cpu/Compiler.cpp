@@ -1,4 +1,4 @@
-//===- Compiler.cpp - MLIR in, object bytes out ---===//
+//===- Compiler.cpp - MLIR in, object bytes out ---------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Compiler.h - MLIR in, object bytes out ---===//
+//===- Compiler.h - MLIR in, object bytes out -------------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

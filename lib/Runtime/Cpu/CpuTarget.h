@@ -1,4 +1,4 @@
-//===- CpuTarget.h - The processor, as LLVM sees it ---===//
+//===- CpuTarget.h - The processor, as LLVM sees it -------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- KernelModule.cpp - The IR a kernel starts from ---===//
+//===- KernelModule.cpp - The IR a kernel starts from ---------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Loader.cpp - Object bytes in, function pointer out ---===//
+//===- Loader.cpp - Object bytes in, function pointer out -----------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

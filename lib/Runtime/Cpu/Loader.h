@@ -1,4 +1,4 @@
-//===- Loader.h - Object bytes in, function pointer out ---===//
+//===- Loader.h - Object bytes in, function pointer out ---------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Target.h - The processor kernels are compiled for ---===//
+//===- Target.h - The processor kernels are compiled for --------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
