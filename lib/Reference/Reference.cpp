@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "norma/Reference/Reference.h"
+#include "norma/Support/Arguments.h"
 #include "norma/Support/AxisForm.h"
 
 #include <fmt/format.h>
@@ -85,16 +86,6 @@ public:
 private:
   long double total = 0, lost = 0;
 };
-
-Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
-  Expected<Dims> canonical = canonicalAxes(kept, rank, "kept axes");
-  if (!canonical)
-    return canonical.takeError();
-  if (!std::equal(kept.begin(), kept.end(), canonical->begin(), canonical->end()))
-    return invalidArgument(
-        fmt::format("kept axes: {} are not ascending and counted from the front", toString(kept)));
-  return {};
-}
 
 /// An index of `shape` from its position in row-major order.
 Dims unflatten(int64_t position, std::span<const int64_t> shape) {
@@ -188,9 +179,7 @@ private:
 
 Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
                              const MomentsOptions &options) {
-  if (Expected<void> valid = checkTensor(x, "x"); !valid)
-    return valid.takeError();
-  if (Expected<void> valid = checkKept(kept, x.rank()); !valid)
+  if (Expected<void> valid = checkMoments(x, kept, options); !valid)
     return valid.takeError();
   Expected<Elements> elements = Elements::create(x, kept, options);
   if (!elements)
@@ -226,70 +215,19 @@ Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
   return result;
 }
 
-/// The half-open range of addresses that a tensor with elements touches.
-static std::pair<uintptr_t, uintptr_t> extentOf(const Tensor &tensor) {
-  int64_t below = 0, above = 1;
-  for (int axis = 0; axis < tensor.rank(); ++axis) {
-    const int64_t reach = tensor.strides[axis] * (tensor.shape[axis] - 1);
-    (reach < 0 ? below : above) += reach;
-  }
-  return {reinterpret_cast<uintptr_t>(addressOf(tensor, below)),
-          reinterpret_cast<uintptr_t>(addressOf(tensor, above))};
-}
-
-static Expected<void> checkOutput(const Tensor &x, const Tensor &y) {
-  if (Expected<void> valid = checkTensor(y, "y"); !valid)
-    return valid;
-  if (!isFloat(y.dtype))
-    return invalidArgument(
-        fmt::format("y: type {}; expected one of f32, f64, f16, bf16", toString(y.dtype)));
-  if (y.shape != x.shape)
-    return invalidArgument(
-        fmt::format("y: shape {}; expected x's, {}", toString(y.shape), toString(x.shape)));
-  if (y.size() == 0)
-    return {};
-  for (int axis = 0; axis < y.rank(); ++axis)
-    if (y.strides[axis] == 0 && y.shape[axis] > 1)
-      return invalidArgument(fmt::format("y: a stride of 0 along axis {}, of extent {}, has one "
-                                         "place for several results",
-                                         axis, y.shape[axis]));
-  const bool isSame = x.data == y.data && x.dtype == y.dtype && x.strides == y.strides;
-  const auto [xBegin, xEnd] = extentOf(x);
-  const auto [yBegin, yEnd] = extentOf(y);
-  if (!isSame && xBegin < yEnd && yBegin < xEnd)
-    return invalidArgument("y: overlaps x without being the same tensor");
-  return {};
-}
-
 Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                       const Coefficients &coefficients, DType compute, const Tensor &y) {
-  if (Expected<void> valid = checkTensor(x, "x"); !valid)
+  if (Expected<void> valid = checkAffine(x, kept, coefficients, compute, y); !valid)
     return valid;
-  if (Expected<void> valid = checkKept(kept, x.rank()); !valid)
-    return valid;
-  if (compute != DType::F32 && compute != DType::F64)
-    return invalidArgument(fmt::format("compute type: {}; expected f32 or f64", toString(compute)));
-  const Dims shape = keptShape(x.shape, kept);
-  if (coefficients.shape != shape)
-    return invalidArgument(fmt::format("coefficients: shape {}; expected the kept extents {}",
-                                       toString(coefficients.shape), toString(shape)));
   const auto round = [&](long double value) {
     return compute == DType::F32 ? double(float(value)) : double(value);
   };
   std::array<std::vector<double>, 3> rounded;
   const std::vector<double> *given[] = {&coefficients.center, &coefficients.scale,
                                         &coefficients.shift};
-  const char *const names[] = {"center", "scale", "shift"};
-  const int64_t size = *numElements(shape);
-  for (int part = 0; part < 3; ++part) {
-    if (!given[part]->empty() && int64_t(given[part]->size()) != size)
-      return invalidArgument(fmt::format("coefficients: {} values of {} for shape {}",
-                                         given[part]->size(), names[part], toString(shape)));
+  for (int part = 0; part < 3; ++part)
     for (double value : *given[part])
       rounded[part].push_back(round(value));
-  }
-  if (Expected<void> valid = checkOutput(x, y); !valid)
-    return valid;
 
   const auto &[center, scale, shift] = rounded;
   const std::array<Dims, 3> strides = {x.strides, y.strides, keptStrides(x.shape, kept)};

@@ -20,20 +20,6 @@ Descriptor::Descriptor(void *data, std::span<const int64_t> sizes,
   std::copy(strides.begin(), strides.end(), words.begin() + 3 + sizes.size());
 }
 
-Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
-  int64_t previous = -1;
-  for (int64_t axis : kept) {
-    if (axis < 0 || axis >= rank)
-      return invalidArgument(
-          fmt::format("kept: {} is out of range, expected axes in [0, {})", axis, rank));
-    if (axis <= previous)
-      return invalidArgument(
-          fmt::format("kept: {}, expected ascending axes, each once", toString(kept)));
-    previous = axis;
-  }
-  return {};
-}
-
 KernelInfo Kernel::State::info() const {
   KernelInfo info;
   info.family = family;

@@ -15,6 +15,7 @@
 #include "Problem.h"
 
 #include "norma/Runtime/Engine.h"
+#include "norma/Support/Arguments.h"
 
 #include <atomic>
 #include <functional>
@@ -50,9 +51,6 @@ private:
   std::array<void *, 6> pointers;
   int used = 0;
 };
-
-/// The kept axes of a call: ascending, in range.
-Expected<void> checkKept(std::span<const int64_t> kept, int rank);
 
 /// A kernel that can be called, and how often it was.
 struct Kernel::State {

@@ -24,22 +24,6 @@ namespace norma {
 /// statistics stay small next to the data.
 static constexpr int64_t kTasks = 64;
 
-static Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
-                                   const MomentsOptions &options) {
-  if (Expected<void> ok = checkTensor(x, "x"); !ok)
-    return ok;
-  for (const auto &[operand, name] :
-       {std::pair(&options.mask, "mask"), std::pair(&options.weights, "weights")}) {
-    if (!*operand)
-      continue;
-    if (Expected<void> ok = checkTensor(**operand, name); !ok)
-      return ok;
-    if (Expected<Tensor> fits = broadcastFromLeft(**operand, x.shape, name); !fits)
-      return fits.takeError();
-  }
-  return checkKept(kept, x.rank());
-}
-
 /// A contiguous copy of `tensor` in another dtype, one value at a time; `convert`
 /// may refuse a value.
 static Expected<Array>

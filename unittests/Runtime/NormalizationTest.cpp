@@ -279,8 +279,8 @@ TEST_P(Layer, RefusesToApply) {
   Normalization layer = make();
   Data<float> x = ones({2, 3}), y = ones({3, 2});
   Data<int32_t> integers{std::vector<int32_t>(6), {2, 3}, DType::I32};
-  EXPECT_EQ(errorOf(layer.apply(x, y)), "y: shape (3, 2); expected x's, (2, 3)");
-  EXPECT_EQ(errorOf(layer.apply(x, integers)), "y: type i32; expected one of f32, f64, f16, bf16");
+  EXPECT_EQ(errorOf(layer.apply(x, y)), "y: shape (3, 2), expected (2, 3), the shape of x");
+  EXPECT_EQ(errorOf(layer.apply(x, integers)), "y: dtype i32, expected f32, f64, f16 or bf16");
   EXPECT_EQ(errorOf(layer.apply(x, Tensor(nullptr, DType::F32, {2, 3}))),
             "y: data is null; expected 6 elements");
   EXPECT_EQ(errorOf(layer.apply(Tensor(nullptr, DType::F32, {2, 3}))),

@@ -8,6 +8,7 @@
 #include "NormalizationImpl.h"
 
 #include "norma/Reference/Reference.h"
+#include "norma/Support/Arguments.h"
 
 #include <fmt/format.h>
 
@@ -138,14 +139,8 @@ bool Normalization::isBuilt() const {
 Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const {
   if (Expected<void> valid = checkTensor(x, "x"); !valid)
     return valid;
-  if (Expected<void> valid = checkTensor(y, "y"); !valid)
+  if (Expected<void> valid = checkOutput(x, y); !valid)
     return valid;
-  if (!isFloat(y.dtype))
-    return invalidArgument(
-        fmt::format("y: type {}; expected one of f32, f64, f16, bf16", toString(y.dtype)));
-  if (y.shape != x.shape)
-    return invalidArgument(
-        fmt::format("y: shape {}; expected x's, {}", toString(y.shape), toString(x.shape)));
   Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x);
   if (!prepared)
     return prepared.takeError();

@@ -1,0 +1,39 @@
+//===- Arguments.h - What every implementation checks -----------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The engine and the reference take the same arguments and refuse the same ones,
+// in the same words. Nothing is written before all of this holds.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_SUPPORT_ARGUMENTS_H
+#define NORMA_SUPPORT_ARGUMENTS_H
+
+#include "norma/Support/Statistics.h"
+
+namespace norma {
+
+/// Kept axes: ascending, each once, in [0, rank).
+Expected<void> checkKept(std::span<const int64_t> kept, int rank);
+
+/// A place for the result of a map of `x`: x's shape, a floating dtype, memory of
+/// its own for every element, and either x itself or no overlap with it.
+Expected<void> checkOutput(const Tensor &x, const Tensor &y);
+
+/// The arguments of moments: data, kept axes, mask and weights that broadcast. (The
+/// values of weights are not looked at.)
+Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
+                            const MomentsOptions &options);
+
+/// The arguments of a map: all of the above, coefficients with one value per kept
+/// index, a compute type of F32 or F64.
+Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
+                           const Coefficients &coefficients, DType compute, const Tensor &y);
+
+} // namespace norma
+
+#endif // NORMA_SUPPORT_ARGUMENTS_H

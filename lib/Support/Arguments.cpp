@@ -1,0 +1,140 @@
+//===- Arguments.cpp - What every implementation checks -------------------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "norma/Support/Arguments.h"
+
+#include "norma/Support/AxisForm.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+
+namespace norma {
+
+Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
+  int64_t previous = -1;
+  for (int64_t axis : kept) {
+    if (axis < 0 || axis >= rank)
+      return invalidArgument(
+          fmt::format("kept: {} is out of range, expected axes in [0, {})", axis, rank));
+    if (axis <= previous)
+      return invalidArgument(
+          fmt::format("kept: {}, expected ascending axes, each once", toString(kept)));
+    previous = axis;
+  }
+  return {};
+}
+
+/// The addresses that a tensor with elements touches: [first, last).
+static std::pair<uintptr_t, uintptr_t> addressRange(const Tensor &tensor) {
+  int64_t low = 0, high = 0;
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    const int64_t reach = (tensor.shape[axis] - 1) * tensor.strides[axis];
+    (reach < 0 ? low : high) += reach;
+  }
+  const auto base = reinterpret_cast<uintptr_t>(tensor.data);
+  const int64_t bytes = int64_t(sizeOf(tensor.dtype));
+  return {base + uintptr_t(low * bytes), base + uintptr_t((high + 1) * bytes)};
+}
+
+/// Whether every element has memory of its own: strides, sorted, step over each
+/// other.
+static bool isInjective(const Tensor &tensor) {
+  std::vector<std::pair<int64_t, int64_t>> axes;
+  for (int axis = 0; axis < tensor.rank(); ++axis)
+    if (tensor.shape[axis] > 1)
+      axes.emplace_back(std::llabs(tensor.strides[axis]), tensor.shape[axis]);
+  std::sort(axes.begin(), axes.end());
+  int64_t reach = 0;
+  for (auto [stride, extent] : axes) {
+    if (stride <= reach)
+      return false;
+    reach += stride * (extent - 1);
+  }
+  return true;
+}
+
+/// The same elements at the same addresses; strides along extents of 1 do not
+/// matter.
+static bool isSame(const Tensor &x, const Tensor &y) {
+  if (x.data != y.data || x.dtype != y.dtype)
+    return false;
+  for (int axis = 0; axis < x.rank(); ++axis)
+    if (x.shape[axis] > 1 && x.strides[axis] != y.strides[axis])
+      return false;
+  return true;
+}
+
+Expected<void> checkOutput(const Tensor &x, const Tensor &y) {
+  if (Expected<void> ok = checkTensor(y, "y"); !ok)
+    return ok;
+  if (!isFloat(y.dtype))
+    return invalidArgument(
+        fmt::format("y: dtype {}, expected f32, f64, f16 or bf16", toString(y.dtype)));
+  if (!(x.shape == y.shape))
+    return invalidArgument(fmt::format("y: shape {}, expected {}, the shape of x",
+                                       toString(y.shape), toString(x.shape)));
+  if (x.size() == 0)
+    return {};
+  if (!isInjective(y))
+    return invalidArgument(
+        fmt::format("y: strides {} make elements share memory", toString(y.strides)));
+  const auto [xBegin, xEnd] = addressRange(x);
+  const auto [yBegin, yEnd] = addressRange(y);
+  if (!isSame(x, y) && xBegin < yEnd && yBegin < xEnd)
+    return invalidArgument("y: overlaps x; expected x itself (same dtype and strides) or memory "
+                           "of its own");
+  return {};
+}
+
+Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
+                            const MomentsOptions &options) {
+  if (Expected<void> ok = checkTensor(x, "x"); !ok)
+    return ok;
+  for (const auto &[operand, name] :
+       {std::pair(&options.mask, "mask"), std::pair(&options.weights, "weights")}) {
+    if (!*operand)
+      continue;
+    if (Expected<void> ok = checkTensor(**operand, name); !ok)
+      return ok;
+    if (Expected<Tensor> fits = broadcastFromLeft(**operand, x.shape, name); !fits)
+      return fits.takeError();
+  }
+  return checkKept(kept, x.rank());
+}
+
+Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
+                           const Coefficients &coefficients, DType compute, const Tensor &y) {
+  if (Expected<void> ok = checkTensor(x, "x"); !ok)
+    return ok;
+  if (Expected<void> ok = checkOutput(x, y); !ok)
+    return ok;
+  if (compute != DType::F32 && compute != DType::F64)
+    return invalidArgument(
+        fmt::format("compute: dtype {}, expected f32 or f64", toString(compute)));
+  if (Expected<void> ok = checkKept(kept, x.rank()); !ok)
+    return ok;
+  const Dims expected = keptShape(x.shape, kept);
+  Expected<int64_t> size = numElements(expected);
+  if (!size)
+    return size.takeError();
+  for (const auto &[name, values] :
+       {std::pair("center", &coefficients.center), std::pair("scale", &coefficients.scale),
+        std::pair("shift", &coefficients.shift)}) {
+    if (values->empty())
+      continue;
+    if (int64_t(values->size()) != *size)
+      return invalidArgument(fmt::format("{}: {} values, expected {} for kept extents {}", name,
+                                         values->size(), *size, toString(expected)));
+    if (!(coefficients.shape == expected))
+      return invalidArgument(fmt::format("coefficients: shape {}, expected the kept extents {}",
+                                         toString(coefficients.shape), toString(expected)));
+  }
+  return {};
+}
+
+} // namespace norma
