@@ -283,6 +283,13 @@ TEST_P(LayerAdapt, ConstantFeatures) {
   EXPECT_EQ(apply(unit, y), (std::vector<float>{1, 1}));
   EXPECT_EQ(apply(undo, f32({1, 1}, {1, 2})), (std::vector<float>{6, 3}));
   EXPECT_EQ(apply(clamp, f32({5, 1}, {1, 2})), (std::vector<float>{0, -1}));
+  // A deviation far below epsilon is still one.
+  Data<float> tiny = f32({1e-30f, 3e-30f}, {2, 1});
+  Normalization exact = make({.zeroVariance = ZeroVariance::Unit});
+  ASSERT_TRUE(exact.adapt(tiny));
+  const std::vector<float> scaled = apply(exact, tiny);
+  EXPECT_FLOAT_EQ(scaled[0], -1);
+  EXPECT_FLOAT_EQ(scaled[1], 1);
   Normalization wide = make({.epsilon = 0.5});
   ASSERT_TRUE(wide.adapt(x));
   EXPECT_EQ(apply(wide, y)[0], 2);

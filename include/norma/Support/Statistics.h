@@ -43,7 +43,8 @@ Expected<NanPolicy> parseNanPolicy(std::string_view name);
 enum class ZeroVariance {
   /// Divide by max(sqrt(variance), epsilon), as Keras does.
   Clamp,
-  /// Divide by one where the feature is constant, as scikit-learn does.
+  /// Divide by one where the feature is constant, and by sqrt(variance) everywhere
+  /// else, however small, as scikit-learn does.
   Unit,
 };
 const char *toString(ZeroVariance policy);

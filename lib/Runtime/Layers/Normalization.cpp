@@ -25,6 +25,8 @@ PreparedNormalization prepare(const NormalizationState &state) {
   result.coefficients.shape = statistics.shape;
   if (!state.isGiven())
     result.constant = statistics.constantFeatures();
+  // scikit-learn knows constants, and takes every other deviation as it is.
+  const double smallest = options.zeroVariance == ZeroVariance::Unit ? 0 : options.epsilon;
   std::vector<double> divisor;
   for (int64_t i = 0; i < statistics.size(); ++i) {
     // Where nothing was seen the layer is an identity.
@@ -36,7 +38,7 @@ PreparedNormalization prepare(const NormalizationState &state) {
     if (state.isGiven() && variance == 0)
       result.constant.push_back(i);
     // In this order std::max keeps NaN.
-    divisor.push_back(isSeen ? std::max(std::sqrt(variance), options.epsilon) : 1);
+    divisor.push_back(isSeen ? std::max(std::sqrt(variance), smallest) : 1);
   }
   if (options.zeroVariance == ZeroVariance::Unit)
     for (int64_t i : result.constant)

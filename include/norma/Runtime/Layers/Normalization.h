@@ -46,7 +46,7 @@ struct NormalizationOptions {
   std::optional<GivenStatistic> mean = {}, variance = {};
   /// Undo the normalization instead.
   bool invert = false;
-  /// The smallest standard deviation divided by.
+  /// The smallest standard deviation divided by; under ZeroVariance::Clamp.
   double epsilon = 1e-7;
   ZeroVariance zeroVariance = ZeroVariance::Clamp;
   NanPolicy nan = NanPolicy::Propagate;
