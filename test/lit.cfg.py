@@ -27,6 +27,8 @@ environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input-filter=all"
 environment["HOME"] = config.test_exec_root
 environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
 environment["LC_ALL"] = "C.UTF-8"
+# LLVM's allocators poison memory in our half of an instrumented build, which its own libraries know nothing of.
+environment["ASAN_OPTIONS"] = "allow_user_poisoning=0"
 for name in ["ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"]:
     if name in os.environ:
         environment[name] = os.environ[name]

@@ -10,6 +10,8 @@ config.suffixes = []
 config.test_exec_root = os.path.join(config.norma_binary_root, "unittests")
 config.test_source_root = config.test_exec_root
 
+# LLVM's allocators poison memory in our half of an instrumented build, which its own libraries know nothing of.
+config.environment["ASAN_OPTIONS"] = "allow_user_poisoning=0"
 for name in ["ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"]:
     if name in os.environ:
         config.environment[name] = os.environ[name]

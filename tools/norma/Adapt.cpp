@@ -152,11 +152,11 @@ Expected<Shard> AdaptCommand::openShard(size_t index) {
           fmt::format("{} has shape {}, but {} has shape {}: all files of a data "
                       "set have the same rank",
                       path, toString(shape), dataPaths.front(), toString(first)));
-    for (int64_t axis : kept)
-      if (shape[axis] != first[axis])
+    for (int64_t k : kept)
+      if (shape[k] != first[k])
         return invalidArgument(
-            fmt::format("axis {}, which is kept, has extent {} in {}, but {} in {}", axis,
-                        shape[axis], path, first[axis], dataPaths.front()));
+            fmt::format("axis {}, which is kept, has extent {} in {}, but {} in {}", k, shape[k],
+                        path, first[k], dataPaths.front()));
   }
   if (resumed) {
     Expected<void> fits = checkInputShape(*resumed, shape, path);

@@ -93,7 +93,7 @@ static void moveBfloatAsInteger(llvm::Module &module) {
 /// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
 /// inline the wrapper, promote descriptors to registers, and clean up addresses.
 /// The standard -O3 pipeline takes several times as long for the same code.
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager callGraph;
@@ -105,10 +105,12 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, callGraph, modules);
   llvm::ModulePassManager passes;
-  llvm::cantFail(builder.parsePassPipeline(
-      passes, "inline,globaldce,function(sroa,early-cse<memssa>,simplifycfg,"
-              "loop-mssa(licm<allowspeculation>),instsimplify)"));
+  if (llvm::Error error = builder.parsePassPipeline(
+          passes, "cgscc(inline),globaldce,function(sroa,early-cse<memssa>,simplifycfg,"
+                  "loop-mssa(licm<allowspeculation>),instsimplify)"))
+    return error;
   passes.run(module, modules);
+  return llvm::Error::success();
 }
 
 static std::string textOf(const llvm::Module &module) {
@@ -144,7 +146,8 @@ Expected<std::string> emitObject(mlir::ModuleOp module, const CpuTarget &target,
     each.setDoesNotThrow();
   }
   moveBfloatAsInteger(*translated);
-  optimize(*translated, **machine);
+  if (llvm::Error error = optimize(*translated, **machine))
+    return internal(std::move(error));
   if (observer)
     observer("llvm-ir", textOf(*translated));
 
