@@ -220,7 +220,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     if (Expected<void> ok = checkMoments(batch, kept, options); !ok)
       return ok.takeError();
     Dims expected = batches.front().shape;
-    if (expected.size() > 0 && batch.rank() > 0)
+    if (!expected.empty() && batch.rank() > 0)
       expected[0] = batch.shape[0];
     if (!(batch.shape == expected) || batch.dtype != batches.front().dtype)
       return invalidArgument(

@@ -54,8 +54,7 @@ TEST_F(EngineErrors, KeptAxes) {
         std::function([&](const Dims &kept) { return affineError(x, kept, y); })}) {
     EXPECT_EQ(run({1, 0}), "kept: (1, 0), expected ascending axes, each once");
     EXPECT_EQ(run({-1}), "kept: -1 is out of range, expected axes in [0, 2)");
-    EXPECT_THAT(run({2}),
-                Eq("kept: 2 is out of range, expected axes in [0, 2)"));
+    EXPECT_THAT(run({2}), Eq("kept: 2 is out of range, expected axes in [0, 2)"));
     EXPECT_THAT(run({1, 1}), Eq("kept: (1, 1), expected ascending axes, each once"));
   }
   EXPECT_THAT(momentsError(Tensor(x.view().data, DType::F32, {}), {0}),
