@@ -124,7 +124,8 @@ static int64_t blockOf(int64_t row, int64_t rowBytes, int64_t vector, int64_t by
   if (rowBytes == 0)
     return 0;
   int64_t block = std::max(bytes / rowBytes, atLeast);
-  return llvm::alignTo(block, block < 64 ? vector / std::gcd(row, vector) : 64);
+  int64_t multiple = block < 64 ? std::max<int64_t>(vector / std::gcd(row, vector), 1) : 64;
+  return (block + multiple - 1) / multiple * multiple;
 }
 
 //===----------------------------------------------------------------------===//
@@ -206,7 +207,8 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
   // A block sees at least 256 elements of each of its kept indices, so that pivots
   // and merges cost little beside the sums.
   int64_t rowBytes = form.row() * bytesOf(op.getData());
-  int64_t atLeast = llvm::divideCeil(256, std::max<int64_t>(form.elementsPerKeptOfRow(), 1));
+  int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
+  int64_t atLeast = (256 + each - 1) / each;
   return ScheduleAttr::get(op.getContext(), traversal, vector, /*unroll=*/8, /*group=*/32, line,
                            accumulate, blockOf(form.row(), rowBytes, vector, 1024 * 1024, atLeast),
                            false);

@@ -48,9 +48,10 @@ TEST_F(EngineAccuracy, MeanOfManyUniformNumbers) {
   EXPECT_NEAR(all.mean[0], mean, 1e-7 * mean);
   EXPECT_NEAR(all.variance(0), 1.0 / 12, 1e-4);
 
-  const Statistics columns = moments(*x->view().reshaped({kSize / 16, 16}), {1});
+  constexpr int64_t kRows = kSize / 16;
+  const Statistics columns = moments(*x->view().reshaped({kRows, 16}), {1});
   for (size_t column = 0; column < 16; ++column) {
-    const double expected = double(columnSums[column]) * 0x1p-24 / double(kSize / 16);
+    const double expected = double(columnSums[column]) * 0x1p-24 / double(kRows);
     EXPECT_NEAR(columns.mean[column], expected, 1e-7 * expected) << "column " << column;
   }
 }

@@ -55,7 +55,10 @@ func.func @standardize(%x: tensor<?x2xf32>) -> (tensor<?x2xf32>, tensor<2xf64>) 
 //===----------------------------------------------------------------------===//
 
 TEST_F(ProgramTest, AdaptsAndNormalizes) {
-  const Array x = arrayOf(DType::F32, {4, 2}, [](int64_t i) { return i % 2 ? 10 : double(i / 4); });
+  const Array x = arrayOf(DType::F32, {4, 2}, [](int64_t i) {
+    const int64_t half = i / 4;
+    return i % 2 ? 10 : double(half);
+  });
   for (Lowering lowering : {Lowering::Loops, Lowering::Linalg}) {
     const Program program = compile(kStandardize, {{}, {}, lowering});
     EXPECT_EQ(program.entry(), "standardize");

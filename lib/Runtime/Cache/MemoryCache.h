@@ -74,7 +74,8 @@ private:
 
   template <typename Lock>
   static Expected<Pointer> wait(Lock &lock, const Future &entry) {
-    Future future = entry;
+    // A copy, since a failure may erase the entry once the lock is gone.
+    Future future = entry; // NOLINT(performance-unnecessary-copy-initialization)
     lock.unlock();
     return future.get();
   }
