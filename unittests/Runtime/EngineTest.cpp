@@ -62,6 +62,42 @@ TEST_F(EngineTest, OneElement) {
 // Threads
 //===----------------------------------------------------------------------===//
 
+TEST_F(EngineTest, KernelsCanBeCompiledBeforeTheirFirstCall) {
+  std::shared_ptr<Engine> engine = engineWith({});
+  const Array x = arrayOf(DType::F32, {4, 3}, [](int64_t i) { return double(i); });
+  const Array y = arrayOf(DType::F32, {4, 3}, [](int64_t) { return -1.0; });
+  const Coefficients coefficients{{3}, {1, 2, 3}, {}, {}};
+  Expected<Kernel> reduce = engine->momentsKernel(x, Dims{1});
+  Expected<Kernel> map = engine->affineKernel(x, Dims{1}, coefficients, DType::F32, y);
+  ASSERT_TRUE(reduce);
+  ASSERT_TRUE(map);
+  EXPECT_EQ(reduce->info().family, "moments");
+  EXPECT_EQ(map->info().family, "affine");
+  EXPECT_EQ(map->info().axisForm, "RK");
+  EXPECT_EQ(map->info().calls, 0u);
+  EXPECT_EQ(y.as<float>()[0], -1) << "nothing was run";
+
+  // The calls find the kernels, and the handles see the calls.
+  ASSERT_TRUE(engine->affine(x, Dims{1}, coefficients, DType::F32, y));
+  ASSERT_TRUE(engine->moments(x, Dims{1}));
+  EXPECT_EQ(engine->kernels().size(), 2u);
+  EXPECT_EQ(map->info().calls, 1u);
+  EXPECT_EQ(reduce->info().calls, 1u);
+
+  const Tensor nothing(nullptr, DType::F32, {0, 3});
+  Expected<Kernel> none = engine->momentsKernel(nothing, Dims{1});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().message(),
+            "x: shape (0, 3) has no elements, expected some to compile for");
+  Expected<Kernel> bad = engine->affineKernel(x, Dims{2}, coefficients, DType::F32, y);
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().message(), "kept: 2 is out of range, expected axes in [0, 2)");
+
+  // A handle outlives its engine.
+  engine.reset();
+  EXPECT_EQ(map->info().axisForm, "RK");
+}
+
 TEST_F(EngineTest, SameBitsForEveryNumberOfThreads) {
   struct Case {
     DType dtype;
