@@ -69,23 +69,43 @@ static bool isSame(const Tensor &x, const Tensor &y) {
   return true;
 }
 
-Expected<void> checkOutput(const Tensor &x, const Tensor &y) {
-  if (Expected<void> ok = checkTensor(y, "y"); !ok)
+/// A tensor that goes through the kernel beside x: a float type, and x's shape.
+static Expected<void> checkCompanion(const Tensor &tensor, std::string_view name, const Tensor &x) {
+  if (Expected<void> ok = checkTensor(tensor, name); !ok)
     return ok;
-  if (!isFloat(y.dtype))
+  if (!isFloat(tensor.dtype))
     return invalidArgument(
-        fmt::format("y: dtype {}, expected f32, f64, f16 or bf16", toString(y.dtype)));
-  if (!(x.shape == y.shape))
-    return invalidArgument(fmt::format("y: shape {}, expected {}, the shape of x",
-                                       toString(y.shape), toString(x.shape)));
-  if (x.size() == 0)
+        fmt::format("{}: dtype {}, expected f32, f64, f16 or bf16", name, toString(tensor.dtype)));
+  if (!(tensor.shape == x.shape))
+    return invalidArgument(fmt::format("{}: shape {}, expected {}, the shape of x", name,
+                                       toString(tensor.shape), toString(x.shape)));
+  return {};
+}
+
+/// Every element of a result has memory of its own.
+static Expected<void> checkInjective(const Tensor &out, std::string_view name) {
+  if (out.size() == 0 || isInjective(out))
     return {};
-  if (!isInjective(y))
-    return invalidArgument(
-        fmt::format("y: strides {} make elements share memory", toString(y.strides)));
-  const auto [xBegin, xEnd] = addressRange(x);
-  const auto [yBegin, yEnd] = addressRange(y);
-  if (!isSame(x, y) && xBegin < yEnd && yBegin < xEnd)
+  return invalidArgument(
+      fmt::format("{}: strides {} make elements share memory", name, toString(out.strides)));
+}
+
+/// Neither the same elements nor disjoint: a result would overwrite what is still to
+/// be read.
+static bool overlapsPartly(const Tensor &in, const Tensor &out) {
+  if (in.size() == 0 || isSame(in, out))
+    return false;
+  const auto [inBegin, inEnd] = addressRange(in);
+  const auto [outBegin, outEnd] = addressRange(out);
+  return inBegin < outEnd && outBegin < inEnd;
+}
+
+Expected<void> checkOutput(const Tensor &x, const Tensor &y) {
+  if (Expected<void> ok = checkCompanion(y, "y", x); !ok)
+    return ok;
+  if (Expected<void> ok = checkInjective(y, "y"); !ok)
+    return ok;
+  if (overlapsPartly(x, y))
     return invalidArgument("y: overlaps x; expected x itself (same dtype and strides) or memory "
                            "of its own");
   return {};
@@ -107,34 +127,92 @@ Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
   return checkKept(kept, x.rank());
 }
 
+static Expected<void> checkCompute(DType compute) {
+  if (compute == DType::F32 || compute == DType::F64)
+    return {};
+  return invalidArgument(fmt::format("compute: dtype {}, expected f32 or f64", toString(compute)));
+}
+
+/// One value per kept index.
+static Expected<void> checkPerKept(std::span<const double> values, std::string_view name,
+                                   const Dims &kept) {
+  Expected<int64_t> size = numElements(kept);
+  if (!size)
+    return size.takeError();
+  if (int64_t(values.size()) == *size)
+    return {};
+  return invalidArgument(fmt::format("{}: {} values, expected {} for kept extents {}", name,
+                                     values.size(), *size, toString(kept)));
+}
+
+static Expected<void> checkCoefficientShape(const Dims &shape, const Dims &kept) {
+  if (shape == kept)
+    return {};
+  return invalidArgument(fmt::format("coefficients: shape {}, expected the kept extents {}",
+                                     toString(shape), toString(kept)));
+}
+
+Expected<void> checkCoefficients(const Coefficients &coefficients, const Dims &kept) {
+  for (const auto &[name, values] :
+       {std::pair("center", &coefficients.center), std::pair("scale", &coefficients.scale),
+        std::pair("shift", &coefficients.shift)}) {
+    if (values->empty())
+      continue;
+    if (Expected<void> ok = checkPerKept(*values, name, kept); !ok)
+      return ok;
+    if (Expected<void> ok = checkCoefficientShape(coefficients.shape, kept); !ok)
+      return ok;
+  }
+  return {};
+}
+
 Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
                            const Coefficients &coefficients, DType compute, const Tensor &y) {
   if (Expected<void> ok = checkTensor(x, "x"); !ok)
     return ok;
   if (Expected<void> ok = checkOutput(x, y); !ok)
     return ok;
-  if (compute != DType::F32 && compute != DType::F64)
-    return invalidArgument(
-        fmt::format("compute: dtype {}, expected f32 or f64", toString(compute)));
+  if (Expected<void> ok = checkCompute(compute); !ok)
+    return ok;
   if (Expected<void> ok = checkKept(kept, x.rank()); !ok)
     return ok;
+  return checkCoefficients(coefficients, keptShape(x.shape, kept));
+}
+
+Expected<void> checkGradientSums(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                                 std::span<const double> center, const MomentsOptions &options) {
+  if (Expected<void> ok = checkMoments(x, kept, options); !ok)
+    return ok;
+  if (Expected<void> ok = checkCompanion(dy, "dy", x); !ok)
+    return ok;
+  return checkPerKept(center, "center", keptShape(x.shape, kept));
+}
+
+Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                                const GradientCoefficients &coefficients, DType compute,
+                                const Tensor &dx, const MomentsOptions &options) {
+  if (Expected<void> ok = checkMoments(x, kept, options); !ok)
+    return ok;
+  if (Expected<void> ok = checkCompanion(dy, "dy", x); !ok)
+    return ok;
+  if (Expected<void> ok = checkCompanion(dx, "dx", x); !ok)
+    return ok;
+  if (Expected<void> ok = checkInjective(dx, "dx"); !ok)
+    return ok;
+  for (const auto &[in, name] : {std::pair(&x, "x"), std::pair(&dy, "dy")})
+    if (overlapsPartly(*in, dx))
+      return invalidArgument(fmt::format("dx: overlaps {}; expected x or dy itself (same dtype and "
+                                         "strides) or memory of its own",
+                                         name));
+  if (Expected<void> ok = checkCompute(compute); !ok)
+    return ok;
   const Dims expected = keptShape(x.shape, kept);
-  Expected<int64_t> size = numElements(expected);
-  if (!size)
-    return size.takeError();
   for (const auto &[name, values] :
-       {std::pair("center", &coefficients.center), std::pair("scale", &coefficients.scale),
-        std::pair("shift", &coefficients.shift)}) {
-    if (values->empty())
-      continue;
-    if (int64_t(values->size()) != *size)
-      return invalidArgument(fmt::format("{}: {} values, expected {} for kept extents {}", name,
-                                         values->size(), *size, toString(expected)));
-    if (!(coefficients.shape == expected))
-      return invalidArgument(fmt::format("coefficients: shape {}, expected the kept extents {}",
-                                         toString(coefficients.shape), toString(expected)));
-  }
-  return {};
+       {std::pair("center", &coefficients.center), std::pair("slope", &coefficients.slope),
+        std::pair("offset", &coefficients.offset), std::pair("scale", &coefficients.scale)})
+    if (Expected<void> ok = checkPerKept(*values, name, expected); !ok)
+      return ok;
+  return checkCoefficientShape(coefficients.shape, expected);
 }
 
 } // namespace norma

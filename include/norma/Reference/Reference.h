@@ -14,7 +14,7 @@
 #ifndef NORMA_REFERENCE_REFERENCE_H
 #define NORMA_REFERENCE_REFERENCE_H
 
-#include "norma/Support/Statistics.h"
+#include "norma/Support/BatchNorm.h"
 
 namespace norma::reference {
 
@@ -30,6 +30,17 @@ Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
 /// through F32). `y` has x's shape and may be x itself.
 Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                       const Coefficients &coefficients, DType compute, const Tensor &y);
+
+/// The sums of a gradient, compensated, in f64; see Engine::gradientSums.
+Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
+                                    std::span<const int64_t> kept, std::span<const double> center,
+                                    const MomentsOptions &options = {});
+
+/// dx = dy * scale + ((x - center) * slope + offset) * w, in the precision and with the
+/// rounding of affine(); see Engine::gradientMap.
+Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                           const GradientCoefficients &coefficients, DType compute,
+                           const Tensor &dx, const MomentsOptions &options = {});
 
 } // namespace norma::reference
 

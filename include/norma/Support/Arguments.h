@@ -13,7 +13,7 @@
 #ifndef NORMA_SUPPORT_ARGUMENTS_H
 #define NORMA_SUPPORT_ARGUMENTS_H
 
-#include "norma/Support/Statistics.h"
+#include "norma/Support/BatchNorm.h"
 
 namespace norma {
 
@@ -29,10 +29,25 @@ Expected<void> checkOutput(const Tensor &x, const Tensor &y);
 Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
                             const MomentsOptions &options);
 
+/// Coefficients with one value for each index of the kept extents, where present.
+Expected<void> checkCoefficients(const Coefficients &coefficients, const Dims &kept);
+
 /// The arguments of a map: all of the above, coefficients with one value per kept
 /// index, a compute type of F32 or F64.
 Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
                            const Coefficients &coefficients, DType compute, const Tensor &y);
+
+/// The arguments of gradientSums: those of moments, a dy of x's shape and a float
+/// type, one center per kept index.
+Expected<void> checkGradientSums(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                                 std::span<const double> center, const MomentsOptions &options);
+
+/// The arguments of gradientMap: data, dy, mask and weights as above, all four
+/// coefficients with one value per kept index, a compute type of F32 or F64, and a
+/// dx of x's shape that is x, dy or a place of its own.
+Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                                const GradientCoefficients &coefficients, DType compute,
+                                const Tensor &dx, const MomentsOptions &options);
 
 } // namespace norma
 
