@@ -28,14 +28,18 @@ struct KernelModel : DstBufferizableOpInterfaceExternalModel<KernelModel<Op>, Op
     return cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
   }
 
-  /// affine reads an element of the data before it writes the same element of
-  /// the result, so the two may share a buffer.
+  /// The maps read an element of the data (and of dy) before they write the same
+  /// element of the result, so these may share a buffer.
   bool bufferizesToElementwiseAccess(Operation *op, const AnalysisState &,
                                      ArrayRef<OpOperand *> operands) const {
-    auto affine = dyn_cast<AffineOp>(op);
-    return affine && llvm::all_of(operands, [&](OpOperand *operand) {
-             return operand == &affine.getDataMutable() || operand == &affine.getOutMutable();
-           });
+    SmallVector<OpOperand *> elementWise;
+    if (auto affine = dyn_cast<AffineOp>(op))
+      elementWise = {&affine.getDataMutable(), &affine.getOutMutable()};
+    else if (auto gradient = dyn_cast<GradMapOp>(op))
+      elementWise = {&gradient.getDataMutable(), &gradient.getDyMutable(),
+                     &gradient.getOutMutable()};
+    return llvm::all_of(
+        operands, [&](OpOperand *operand) { return llvm::is_contained(elementWise, operand); });
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
@@ -69,5 +73,7 @@ void norma::registerBufferizableOpInterfaceModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, NormaDialect *) {
     AffineOp::attachInterface<KernelModel<AffineOp>>(*context);
     MomentsOp::attachInterface<KernelModel<MomentsOp>>(*context);
+    GradSumsOp::attachInterface<KernelModel<GradSumsOp>>(*context);
+    GradMapOp::attachInterface<KernelModel<GradMapOp>>(*context);
   });
 }

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ConstantValues.h"
+
 #include "norma/Dialect/Norma.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -58,37 +59,27 @@ struct NormalizeOfItsInverse : OpRewritePattern<NormalizeOp> {
 struct NormalizeOfConstants : OpRewritePattern<NormalizeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(NormalizeOp op, PatternRewriter &rewriter) const final {
-    DenseFPElementsAttr mean, variance;
-    if (!matchPattern(op.getMean(), m_Constant(&mean)) ||
-        !matchPattern(op.getVariance(), m_Constant(&variance)))
+    std::optional<SmallVector<double>> mean = constantElements(op.getMean());
+    std::optional<SmallVector<double>> variance = constantElements(op.getVariance());
+    if (!mean || !variance)
       return rewriter.notifyMatchFailure(op, "statistics are not constant");
     // Leave pairs that cancel to the other pattern.
     for (Operation *user : op->getUsers())
       if (auto next = dyn_cast<NormalizeOp>(user); next && undoes(op, next))
         return rewriter.notifyMatchFailure(op, "undone by a user");
 
-    Type compute = op.getComputeType();
-    auto constantOf = [&](DenseFPElementsAttr like, auto &&value) -> Value {
-      SmallVector<APFloat> values;
-      for (APFloat element : like.getValues<APFloat>()) {
-        bool inexact;
-        APFloat rounded(value(toDouble(element)));
-        rounded.convert(cast<FloatType>(compute).getFloatSemantics(), APFloat::rmNearestTiesToEven,
-                        &inexact);
-        values.push_back(rounded);
-      }
-      auto type = cast<ShapedType>(like.getType()).clone(compute);
-      return arith::ConstantOp::create(rewriter, op.getLoc(),
-                                       cast<TypedAttr>(DenseElementsAttr::get(type, values)));
+    auto constant = [&](ArrayRef<double> values) {
+      return createRoundedConstant(rewriter, op.getLoc(), op.getMean().getType().getShape(),
+                                   op.getComputeType(), values);
     };
     Value center, scale, shift;
-    Value means = constantOf(mean, [](double m) { return m; });
     if (op.getInverse()) {
-      shift = means;
-      scale = constantOf(variance, [&](double v) { return divisor(op, v); });
+      shift = constant(*mean);
+      scale = constant(llvm::map_to_vector(*variance, [&](double v) { return divisor(op, v); }));
     } else {
-      center = means;
-      scale = constantOf(variance, [&](double v) { return 1 / divisor(op, v); });
+      center = constant(*mean);
+      scale =
+          constant(llvm::map_to_vector(*variance, [&](double v) { return 1 / divisor(op, v); }));
     }
     auto type = cast<RankedTensorType>(op.getResult().getType());
     Value init = tensor::EmptyOp::create(rewriter, op.getLoc(),
@@ -97,12 +88,6 @@ struct NormalizeOfConstants : OpRewritePattern<NormalizeOp> {
     rewriter.replaceOpWithNewOp<AffineOp>(op, TypeRange{type}, op.getData(), center, scale, shift,
                                           init, op.getKept(), op.getUnsignedData(), ScheduleAttr());
     return success();
-  }
-
-  static double toDouble(APFloat value) {
-    bool inexact;
-    value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
-    return value.convertToDouble();
   }
 
   static double divisor(NormalizeOp op, double variance) {

@@ -59,13 +59,6 @@ static Speculation::Speculatability speculatability(DestinationStyleOpInterface 
   return op.hasPureTensorSemantics() ? Speculation::Speculatable : Speculation::NotSpeculatable;
 }
 
-static LogicalResult verifyUnsigned(Operation *op, ShapedType data, bool isUnsigned) {
-  if (isUnsigned && isa<FloatType>(data.getElementType()))
-    return op->emitOpError() << "unsigned is for integer data, the data is of "
-                             << data.getElementType();
-  return success();
-}
-
 /// The innermost axis decides how a traversal loads; the others take any form. A
 /// scalar is a run of one element.
 static LogicalResult verifySchedule(Operation *op, ScheduleAttr schedule, ShapedType data,
@@ -78,6 +71,17 @@ static LogicalResult verifySchedule(Operation *op, ScheduleAttr schedule, Shaped
   if (schedule.getTraversal() == Traversal::Runs && innermostKept)
     return op->emitOpError("schedule: runs needs a reduced innermost axis");
   return success();
+}
+
+/// Those of `coefficients` that are there have the kept extents and one type.
+static LogicalResult verifyCoefficients(EmitError emit, ArrayRef<NamedValue> coefficients,
+                                        FloatType compute, ShapedType data,
+                                        ArrayRef<int64_t> kept) {
+  for (auto [name, value] : coefficients)
+    if (value && getElementTypeOrSelf(value) != compute)
+      return emit() << name << " is of " << getElementTypeOrSelf(value) << ", expected " << compute
+                    << " like the other coefficients";
+  return verifyKeptShapes(emit, coefficients, data, kept);
 }
 
 //===----------------------------------------------------------------------===//
@@ -105,22 +109,12 @@ LogicalResult AffineOp::verify() {
   if (failed(verifyOperandForm(cast<DestinationStyleOpInterface>(getOperation()))) ||
       failed(verifyKeptAxes(emit, getKept(), data)) ||
       failed(verifySameShape(emit, "outs", out, data)) ||
-      failed(verifyUnsigned(*this, data, getUnsignedData())) ||
+      failed(verifyUnsigned(emit, getUnsignedData(), data)) ||
       failed(verifySchedule(*this, getScheduleAttr(), data, getKept())))
     return failure();
-  for (auto [name, value] : {std::pair<StringRef, Value>("center", getCenter()),
-                             {"scale", getScale()},
-                             {"shift", getShift()}}) {
-    if (!value)
-      continue;
-    auto type = cast<ShapedType>(value.getType());
-    if (type.getElementType() != getComputeType())
-      return emitOpError() << name << " is of " << type.getElementType() << ", expected "
-                           << getComputeType() << " like the other coefficients";
-    if (failed(verifyKeptShape(emit, name, type, data, getKept())))
-      return failure();
-  }
-  return success();
+  return verifyCoefficients(emit,
+                            {{"center", getCenter()}, {"scale", getScale()}, {"shift", getShift()}},
+                            getComputeType(), data, getKept());
 }
 
 LogicalResult AffineOp::reifyResultShapes(OpBuilder &builder, ReifiedRankedShapedTypeDims &shapes) {
@@ -143,18 +137,12 @@ LogicalResult MomentsOp::verify() {
   auto data = cast<ShapedType>(getData().getType());
   if (failed(verifyOperandForm(cast<DestinationStyleOpInterface>(getOperation()))) ||
       failed(verifyKeptAxes(emit, getKept(), data)) ||
-      failed(verifyUnsigned(*this, data, getUnsignedData())) ||
-      failed(verifySchedule(*this, getScheduleAttr(), data, getKept())))
+      failed(verifyUnsigned(emit, getUnsignedData(), data)) ||
+      failed(verifySchedule(*this, getScheduleAttr(), data, getKept())) ||
+      failed(verifyKeptShapes(emit, {{"count", getCount()}, {"mean", getMean()}, {"m2", getM2()}},
+                              data, getKept())))
     return failure();
-  for (auto [name, value] :
-       {std::pair<StringRef, Value>("count", getCount()), {"mean", getMean()}, {"m2", getM2()}})
-    if (failed(verifyKeptShape(emit, name, cast<ShapedType>(value.getType()), data, getKept())))
-      return failure();
-  for (auto [name, value] :
-       {std::pair<StringRef, Value>("mask", getMask()), {"weights", getWeights()}})
-    if (value && failed(verifyBroadcast(emit, name, cast<ShapedType>(value.getType()), data)))
-      return failure();
-  return success();
+  return verifyBroadcasts(emit, {{"mask", getMask()}, {"weights", getWeights()}}, data);
 }
 
 LogicalResult MomentsOp::reifyResultShapes(OpBuilder &builder,
@@ -168,3 +156,70 @@ void MomentsOp::getEffects(
 }
 
 Speculation::Speculatability MomentsOp::getSpeculatability() { return speculatability(*this); }
+
+//===----------------------------------------------------------------------===//
+// GradSumsOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult GradSumsOp::verify() {
+  auto emit = [&] { return emitOpError(); };
+  auto data = cast<ShapedType>(getData().getType());
+  if (failed(verifyOperandForm(cast<DestinationStyleOpInterface>(getOperation()))) ||
+      failed(verifyKeptAxes(emit, getKept(), data)) ||
+      failed(verifySameShape(emit, "dy", cast<ShapedType>(getDy().getType()), data)) ||
+      failed(verifyUnsigned(emit, getUnsignedData(), data)) ||
+      failed(verifySchedule(*this, getScheduleAttr(), data, getKept())) ||
+      failed(verifyKeptShapes(emit, {{"center", getCenter()}, {"sum", getSum()}, {"dot", getDot()}},
+                              data, getKept())))
+    return failure();
+  return verifyBroadcasts(emit, {{"mask", getMask()}, {"weights", getWeights()}}, data);
+}
+
+LogicalResult GradSumsOp::reifyResultShapes(OpBuilder &builder,
+                                            ReifiedRankedShapedTypeDims &shapes) {
+  return reifyInits(*this, builder, shapes);
+}
+
+void GradSumsOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  bufferEffects(*this, effects);
+}
+
+Speculation::Speculatability GradSumsOp::getSpeculatability() { return speculatability(*this); }
+
+//===----------------------------------------------------------------------===//
+// GradMapOp
+//===----------------------------------------------------------------------===//
+
+FloatType GradMapOp::getComputeType() { return cast<FloatType>(getElementTypeOrSelf(getCenter())); }
+
+LogicalResult GradMapOp::verify() {
+  auto emit = [&] { return emitOpError(); };
+  auto data = cast<ShapedType>(getData().getType());
+  if (failed(verifyOperandForm(cast<DestinationStyleOpInterface>(getOperation()))) ||
+      failed(verifyKeptAxes(emit, getKept(), data)) ||
+      failed(verifySameShape(emit, "dy", cast<ShapedType>(getDy().getType()), data)) ||
+      failed(verifySameShape(emit, "outs", cast<ShapedType>(getOut().getType()), data)) ||
+      failed(verifyUnsigned(emit, getUnsignedData(), data)) ||
+      failed(verifySchedule(*this, getScheduleAttr(), data, getKept())) ||
+      failed(verifyCoefficients(emit,
+                                {{"center", getCenter()},
+                                 {"slope", getSlope()},
+                                 {"offset", getOffset()},
+                                 {"scale", getScale()}},
+                                getComputeType(), data, getKept())))
+    return failure();
+  return verifyBroadcasts(emit, {{"mask", getMask()}, {"weights", getWeights()}}, data);
+}
+
+LogicalResult GradMapOp::reifyResultShapes(OpBuilder &builder,
+                                           ReifiedRankedShapedTypeDims &shapes) {
+  return reifyInits(*this, builder, shapes);
+}
+
+void GradMapOp::getEffects(
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  bufferEffects(*this, effects);
+}
+
+Speculation::Speculatability GradMapOp::getSpeculatability() { return speculatability(*this); }

@@ -60,10 +60,7 @@ LogicalResult NormalizeOp::verify() {
   double epsilon = getEpsilon().convertToDouble();
   if (!(epsilon >= 0) || epsilon > std::numeric_limits<double>::max())
     return emitOpError() << "epsilon " << epsilon << ", expected a finite number not below 0";
-  if (getUnsignedData() && isa<FloatType>(data.getElementType()))
-    return emitOpError() << "unsigned is for integer data, the data is of "
-                         << data.getElementType();
-  return success();
+  return verifyUnsigned(emit, getUnsignedData(), data);
 }
 
 //===----------------------------------------------------------------------===//
@@ -74,18 +71,10 @@ LogicalResult AdaptOp::verify() {
   auto emit = [&] { return emitOpError(); };
   auto data = cast<ShapedType>(getData().getType());
   if (failed(verifyKeptAxes(emit, getKept(), data)) ||
-      failed(verifyKeptShape(emit, "count", getCount().getType(), data, getKept())))
+      failed(verifyKeptShape(emit, "count", getCount().getType(), data, getKept())) ||
+      failed(verifyBroadcasts(emit, {{"mask", getMask()}, {"weights", getWeights()}}, data)))
     return failure();
-  if (getMask() &&
-      failed(verifyBroadcast(emit, "mask", cast<ShapedType>(getMask().getType()), data)))
-    return failure();
-  if (getWeights() &&
-      failed(verifyBroadcast(emit, "weights", cast<ShapedType>(getWeights().getType()), data)))
-    return failure();
-  if (getUnsignedData() && isa<FloatType>(data.getElementType()))
-    return emitOpError() << "unsigned is for integer data, the data is of "
-                         << data.getElementType();
-  return success();
+  return verifyUnsigned(emit, getUnsignedData(), data);
 }
 
 //===----------------------------------------------------------------------===//

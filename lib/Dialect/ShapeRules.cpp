@@ -7,6 +7,10 @@
 
 #include "norma/Dialect/ShapeRules.h"
 
+#include "norma/Support/BatchNorm.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 using namespace mlir;
 
 namespace norma {
@@ -62,6 +66,99 @@ LogicalResult verifySameShape(EmitError emit, StringRef name, ShapedType type, S
     if (!agree(type.getDimSize(i), data.getDimSize(i)))
       return emit() << name << " has extent " << type.getDimSize(i) << " at axis " << i
                     << ", expected " << data.getDimSize(i) << ", the extent of the data";
+  return success();
+}
+
+LogicalResult verifyKeptShapes(EmitError emit, ArrayRef<NamedValue> values, ShapedType data,
+                               ArrayRef<int64_t> kept) {
+  for (auto [name, value] : values)
+    if (value && failed(verifyKeptShape(emit, name, cast<ShapedType>(value.getType()), data, kept)))
+      return failure();
+  return success();
+}
+
+LogicalResult verifyBroadcasts(EmitError emit, ArrayRef<NamedValue> values, ShapedType data) {
+  for (auto [name, value] : values)
+    if (value && failed(verifyBroadcast(emit, name, cast<ShapedType>(value.getType()), data)))
+      return failure();
+  return success();
+}
+
+LogicalResult verifyUnsigned(EmitError emit, bool isUnsigned, ShapedType data) {
+  if (isUnsigned && isa<FloatType>(data.getElementType()))
+    return emit() << "unsigned is for integer data, the data is of " << data.getElementType();
+  return success();
+}
+
+RankedTensorType keptType(ShapedType data, ArrayRef<int64_t> kept, Type element) {
+  SmallVector<int64_t> shape;
+  for (int64_t axis : kept)
+    shape.push_back(data.getDimSize(axis));
+  return RankedTensorType::get(shape, element);
+}
+
+//===----------------------------------------------------------------------===//
+// Ghost batches
+//===----------------------------------------------------------------------===//
+
+static GhostRemainder toSupport(GhostRemainderKind remainder) {
+  switch (remainder) {
+  case GhostRemainderKind::Error:
+    return GhostRemainder::Error;
+  case GhostRemainderKind::Smaller:
+    return GhostRemainder::Smaller;
+  case GhostRemainderKind::Merge:
+    return GhostRemainder::Merge;
+  }
+  llvm_unreachable("remainder");
+}
+
+/// The grouping does not matter to the extents.
+static Expected<GhostPlan> planGhosts(int64_t samples, int64_t size, GhostRemainderKind remainder) {
+  return planGhosts({.size = size, .remainder = toSupport(remainder)}, samples);
+}
+
+Value createGhostCount(OpBuilder &builder, Location loc, Value samples, int64_t size,
+                       GhostRemainderKind remainder) {
+  Value divisor = arith::ConstantIndexOp::create(builder, loc, size);
+  if (remainder == GhostRemainderKind::Smaller)
+    return arith::CeilDivUIOp::create(builder, loc, samples, divisor);
+  // One ghost at least, but none of an empty batch.
+  Value whole = arith::DivUIOp::create(builder, loc, samples, divisor);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  Value least = arith::MinUIOp::create(builder, loc, samples, one);
+  return arith::MaxUIOp::create(builder, loc, whole, least);
+}
+
+RankedTensorType groupType(ShapedType data, ArrayRef<int64_t> kept,
+                           std::optional<int64_t> virtualBatchSize, GhostRemainderKind remainder) {
+  RankedTensorType type = keptType(data, kept, Float64Type::get(data.getContext()));
+  if (!virtualBatchSize)
+    return type;
+  SmallVector<int64_t> shape(type.getShape());
+  int64_t ghosts = ShapedType::kDynamic;
+  if (data.getRank() > 0 && !data.isDynamicDim(0))
+    if (Expected<GhostPlan> plan = planGhosts(data.getDimSize(0), *virtualBatchSize, remainder))
+      ghosts = plan->ghosts;
+  shape.insert(shape.begin(), ghosts);
+  return type.clone(shape);
+}
+
+LogicalResult verifyGhosts(EmitError emit, ShapedType data, ArrayRef<int64_t> kept, int64_t size,
+                           GhostRemainderKind remainder) {
+  if (data.getRank() == 0)
+    return emit() << "virtual_batch_size = " << size
+                  << " cuts axis 0 of the data, which has rank 0";
+  if (llvm::is_contained(kept, 0))
+    return emit() << "virtual_batch_size = " << size << " cuts axis 0, which must not be kept";
+  if (remainder != GhostRemainderKind::Error)
+    return success();
+  if (data.isDynamicDim(0))
+    return emit() << "virtual_batch_size = " << size
+                  << ", but the batch is dynamic, expected a static "
+                  << "one or remainder 'smaller' or 'merge'";
+  if (Expected<GhostPlan> plan = planGhosts(data.getDimSize(0), size, remainder); !plan)
+    return emit() << plan.error().message();
   return success();
 }
 

@@ -353,6 +353,206 @@ func.func @moments_weights_extent(%x: memref<4x3xf32>, %w: memref<3x1xf32>, %n: 
 // -----
 
 //===----------------------------------------------------------------------===//
+// grad_sums
+//===----------------------------------------------------------------------===//
+
+func.func @grad_sums_mixed(%x: tensor<4x3xf32>, %n: memref<3xf64>) {
+  // expected-error@+1 {{mixes tensors and memrefs}}
+  norma.grad_sums kept [1] ins(%x, %x : tensor<4x3xf32>, tensor<4x3xf32>)
+      center(%n : memref<3xf64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_results(%x: tensor<4x3xf32>, %n: tensor<3xf64>) {
+  // expected-error@+1 {{has 1 results, expected 2, one for every tensor in outs}}
+  %a = norma.grad_sums kept [1] ins(%x, %x : tensor<4x3xf32>, tensor<4x3xf32>)
+      center(%n : tensor<3xf64>) outs(%n, %n : tensor<3xf64>, tensor<3xf64>) -> tensor<3xf64>
+  return
+}
+
+// -----
+
+func.func @grad_sums_axis(%x: memref<4x3xf32>, %n: memref<3xf64>) {
+  // expected-error@+1 {{kept axis 2 is out of range for data of rank 2}}
+  norma.grad_sums kept [2] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%n : memref<3xf64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_dy_extent(%x: memref<4x3xf32>, %n: memref<3xf64>, %dy: memref<4x1xf32>) {
+  // expected-error@+1 {{dy has extent 1 at axis 1, expected 3, the extent of the data}}
+  norma.grad_sums kept [1] ins(%x, %dy : memref<4x3xf32>, memref<4x1xf32>)
+      center(%n : memref<3xf64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_dy_integer(%x: memref<4x3xf32>, %n: memref<3xf64>, %dy: memref<4x3xi8>) {
+  // expected-error@+1 {{operand #1 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float values or strided memref of 16-bit float or bfloat16 type or 32-bit float or 64-bit float values, but got 'memref<4x3xi8>'}}
+  norma.grad_sums kept [1] ins(%x, %dy : memref<4x3xf32>, memref<4x3xi8>)
+      center(%n : memref<3xf64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_unsigned(%x: memref<4x3xf32>, %n: memref<3xf64>) {
+  // expected-error@+1 {{unsigned is for integer data, the data is of 'f32'}}
+  norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) unsigned
+      center(%n : memref<3xf64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_center_rank(%x: memref<4x3xf32>, %n: memref<3xf64>, %c: memref<f64>) {
+  // expected-error@+1 {{center has rank 0, expected 1, one axis for every kept axis}}
+  norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<f64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_dot_extent(%x: memref<4x3xf32>, %n: memref<3xf64>, %d: memref<4xf64>) {
+  // expected-error@+1 {{dot has extent 4 at axis 0, expected 3, the extent of kept axis 1 of the data}}
+  norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%n : memref<3xf64>) outs(%n, %d : memref<3xf64>, memref<4xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_mask_rank(%x: memref<4x3xf32>, %n: memref<3xf64>, %m: memref<4xi1>) {
+  // expected-error@+1 {{mask has rank 1, expected 2, the rank of the data}}
+  norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%n : memref<3xf64>) mask(%m : memref<4xi1>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+func.func @grad_sums_schedule(%x: memref<4x3xf32>, %n: memref<3xf64>) {
+  // expected-error@+1 {{schedule: runs needs a reduced innermost axis}}
+  norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%n : memref<3xf64>) outs(%n, %n : memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1>}
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// grad_map
+//===----------------------------------------------------------------------===//
+
+func.func @grad_map_mixed(%x: memref<4x3xf32>, %c: tensor<3xf32>) {
+  // expected-error@+1 {{mixes tensors and memrefs}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : tensor<3xf32>) slope(%c : tensor<3xf32>) offset(%c : tensor<3xf32>)
+      scale(%c : tensor<3xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_missing_result(%x: tensor<4x3xf32>, %c: tensor<3xf32>) {
+  // expected-error@+1 {{has 0 results, expected 1, one for every tensor in outs}}
+  norma.grad_map kept [1] ins(%x, %x : tensor<4x3xf32>, tensor<4x3xf32>)
+      center(%c : tensor<3xf32>) slope(%c : tensor<3xf32>) offset(%c : tensor<3xf32>)
+      scale(%c : tensor<3xf32>) outs(%x : tensor<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_axes(%x: memref<4x3xf32>, %c: memref<3xf32>) {
+  // expected-error@+1 {{kept axis -1 is out of range for data of rank 2}}
+  norma.grad_map kept [-1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<3xf32>) slope(%c : memref<3xf32>) offset(%c : memref<3xf32>)
+      scale(%c : memref<3xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_dy_rank(%x: memref<4x3xf32>, %c: memref<3xf32>, %dy: memref<12xf32>) {
+  // expected-error@+1 {{dy has rank 1, expected 2, the rank of the data}}
+  norma.grad_map kept [1] ins(%x, %dy : memref<4x3xf32>, memref<12xf32>)
+      center(%c : memref<3xf32>) slope(%c : memref<3xf32>) offset(%c : memref<3xf32>)
+      scale(%c : memref<3xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_out_extent(%x: memref<4x3xf32>, %c: memref<3xf32>, %o: memref<3x3xf32>) {
+  // expected-error@+1 {{outs has extent 3 at axis 0, expected 4, the extent of the data}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<3xf32>) slope(%c : memref<3xf32>) offset(%c : memref<3xf32>)
+      scale(%c : memref<3xf32>) outs(%o : memref<3x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_unsigned(%x: memref<4x3xf32>, %c: memref<3xf32>) {
+  // expected-error@+1 {{unsigned is for integer data, the data is of 'f32'}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) unsigned
+      center(%c : memref<3xf32>) slope(%c : memref<3xf32>) offset(%c : memref<3xf32>)
+      scale(%c : memref<3xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_coefficient_types(%x: memref<4x3xf32>, %c: memref<3xf32>, %d: memref<3xf64>) {
+  // expected-error@+1 {{offset is of 'f64', expected 'f32' like the other coefficients}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<3xf32>) slope(%c : memref<3xf32>) offset(%d : memref<3xf64>)
+      scale(%c : memref<3xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_coefficient_extent(%x: memref<4x3xf32>, %c: memref<3xf32>, %d: memref<4xf32>) {
+  // expected-error@+1 {{slope has extent 4 at axis 0, expected 3, the extent of kept axis 1 of the data}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<3xf32>) slope(%d : memref<4xf32>) offset(%c : memref<3xf32>)
+      scale(%c : memref<3xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_weights_extent(%x: memref<4x3xf32>, %c: memref<3xf32>, %w: memref<4x2xf32>) {
+  // expected-error@+1 {{weights has extent 2 at axis 1, expected 1 or 3, the extent of the data}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<3xf32>) slope(%c : memref<3xf32>) offset(%c : memref<3xf32>)
+      scale(%c : memref<3xf32>) weights(%w : memref<4x2xf32>) outs(%x : memref<4x3xf32>)
+  return
+}
+
+// -----
+
+func.func @grad_map_schedule(%x: memref<4x3xf32>, %c: memref<4xf32>) {
+  // expected-error@+1 {{schedule: rows needs a kept innermost axis}}
+  norma.grad_map kept [0] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>)
+      center(%c : memref<4xf32>) slope(%c : memref<4xf32>) offset(%c : memref<4xf32>)
+      scale(%c : memref<4xf32>) outs(%x : memref<4x3xf32>)
+      {schedule = #norma.schedule<rows, vector = 4, unroll = 1>}
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
 // Schedules
 //===----------------------------------------------------------------------===//
 

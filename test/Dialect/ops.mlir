@@ -116,6 +116,47 @@ func.func @moments_memrefs(%x: memref<?x5xi16>, %n: memref<5xf64>, %m: memref<5x
   return
 }
 
+// CHECK-LABEL: func @grad_sums(
+func.func @grad_sums(%x: tensor<4x2x3xf64>, %dy: tensor<4x2x3xf16>, %mask: tensor<4x1x1xi8>,
+                     %weights: tensor<1x2x3xi32>, %i: tensor<3xf64>, %a: memref<?x5xi16>,
+                     %da: memref<?x5xf32, strided<[?, ?], offset: ?>>, %s: memref<5xf64>)
+    -> (tensor<3xf64>, tensor<3xf64>) {
+  // CHECK: norma.grad_sums kept [2] ins(%{{.*}}, %{{.*}} : tensor<4x2x3xf64>, tensor<4x2x3xf16>) center(%[[I:.*]] : tensor<3xf64>)
+  // CHECK-SAME: mask(%{{.*}} : tensor<4x1x1xi8>) weights(%{{.*}} : tensor<1x2x3xi32>)
+  // CHECK-SAME: outs(%[[I]], %[[I]] : tensor<3xf64>, tensor<3xf64>) -> tensor<3xf64>, tensor<3xf64>
+  // GENERIC: "norma.grad_sums"{{.*}} operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1>
+  %b, %c = norma.grad_sums kept [2] ins(%x, %dy : tensor<4x2x3xf64>, tensor<4x2x3xf16>)
+      center(%i : tensor<3xf64>) mask(%mask : tensor<4x1x1xi8>) weights(%weights : tensor<1x2x3xi32>)
+      outs(%i, %i : tensor<3xf64>, tensor<3xf64>) -> tensor<3xf64>, tensor<3xf64>
+  // CHECK: norma.grad_sums kept [1] ins(%{{.*}}, %{{.*}} : memref<?x5xi16>, memref<?x5xf32, strided<[?, ?], offset: ?>>) unsigned
+  // CHECK-SAME: center(%[[S:.*]] : memref<5xf64>) outs(%[[S]], %[[S]] : memref<5xf64>, memref<5xf64>)
+  // CHECK-SAME: {schedule = #norma.schedule<rows, vector = 8, unroll = 2, group = 32, accumulate = f32>}
+  norma.grad_sums kept [1] ins(%a, %da : memref<?x5xi16>, memref<?x5xf32, strided<[?, ?], offset: ?>>)
+      unsigned center(%s : memref<5xf64>) outs(%s, %s : memref<5xf64>, memref<5xf64>)
+      {schedule = #norma.schedule<rows, vector = 8, unroll = 2, group = 32, accumulate = f32>}
+  return %b, %c : tensor<3xf64>, tensor<3xf64>
+}
+
+// CHECK-LABEL: func @grad_map(
+func.func @grad_map(%x: tensor<?x3xi8>, %dy: tensor<?x3xf16>, %c: tensor<3xf32>, %mask: tensor<?x1xi1>,
+                    %weights: tensor<?x3xbf16>, %i: tensor<?x3xf64>, %a: memref<7xf32>, %s: memref<f64>)
+    -> tensor<?x3xf64> {
+  // CHECK: norma.grad_map kept [1] ins(%{{.*}}, %{{.*}} : tensor<?x3xi8>, tensor<?x3xf16>) unsigned
+  // CHECK-SAME: center(%[[C:.*]] : tensor<3xf32>) slope(%[[C]] : tensor<3xf32>) offset(%[[C]] : tensor<3xf32>) scale(%[[C]] : tensor<3xf32>)
+  // CHECK-SAME: mask(%{{.*}} : tensor<?x1xi1>) weights(%{{.*}} : tensor<?x3xbf16>) outs(%{{.*}} : tensor<?x3xf64>) -> tensor<?x3xf64>
+  // GENERIC: "norma.grad_map"{{.*}} operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 1, 1, 1>
+  %y = norma.grad_map kept [1] ins(%x, %dy : tensor<?x3xi8>, tensor<?x3xf16>) unsigned
+      center(%c : tensor<3xf32>) slope(%c : tensor<3xf32>) offset(%c : tensor<3xf32>)
+      scale(%c : tensor<3xf32>) mask(%mask : tensor<?x1xi1>) weights(%weights : tensor<?x3xbf16>)
+      outs(%i : tensor<?x3xf64>) -> tensor<?x3xf64>
+  // CHECK: norma.grad_map kept [] ins(%[[A:.*]], %[[A]] : memref<7xf32>, memref<7xf32>)
+  // CHECK-SAME: scale(%{{.*}} : memref<f64>) outs(%[[A]] : memref<7xf32>) {schedule = #norma.schedule<runs, vector = 8, unroll = 2>}
+  norma.grad_map kept [] ins(%a, %a : memref<7xf32>, memref<7xf32>) center(%s : memref<f64>)
+      slope(%s : memref<f64>) offset(%s : memref<f64>) scale(%s : memref<f64>)
+      outs(%a : memref<7xf32>) {schedule = #norma.schedule<runs, vector = 8, unroll = 2>}
+  return %y : tensor<?x3xf64>
+}
+
 // CHECK-LABEL: func @schedules(
 func.func @schedules(%x: memref<?x13xf32>, %y: memref<?x13xf32>, %n: memref<13xf64>, %m: memref<13xf64>,
                      %s: memref<13xf64>, %t: memref<f64>) {

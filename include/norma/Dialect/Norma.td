@@ -8,6 +8,7 @@
 #ifndef NORMA_DIALECT_NORMA_TD
 #define NORMA_DIALECT_NORMA_TD
 
+include "norma/Dialect/NormaBatchNormOps.td"
 include "norma/Dialect/NormaKernelOps.td"
 include "norma/Dialect/NormaLayerOps.td"
 

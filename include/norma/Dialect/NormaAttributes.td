@@ -57,6 +57,36 @@ def Norma_NanPolicyAttr : EnumAttr<NormaDialect, Norma_NanPolicy, "nan"> {
   }];
 }
 
+def Norma_GhostGrouping : I32Enum<"GhostGroupingKind", "Which samples make a ghost batch", [
+    I32EnumCase<"Strided", 0, "strided">,
+    I32EnumCase<"Contiguous", 1, "contiguous">]> {
+  let cppNamespace = "::norma";
+}
+def Norma_GhostGroupingAttr : EnumAttr<NormaDialect, Norma_GhostGrouping, "grouping"> {
+  let summary = "Which samples make a ghost batch";
+  let description = [{
+    Of a batch of G ghosts of V samples. `strided`: ghost j holds the samples j,
+    j + G, j + 2G, ... (TensorFlow's virtual_batch_size); `contiguous`: the samples
+    j*V, ..., j*V + V - 1 (code for PyTorch).
+  }];
+}
+
+def Norma_GhostRemainder : I32Enum<"GhostRemainderKind", "What samples beyond whole ghosts do", [
+    I32EnumCase<"Error", 0, "error">,
+    I32EnumCase<"Smaller", 1, "smaller">,
+    I32EnumCase<"Merge", 2, "merge">]> {
+  let cppNamespace = "::norma";
+}
+def Norma_GhostRemainderAttr : EnumAttr<NormaDialect, Norma_GhostRemainder, "remainder"> {
+  let summary = "What the samples do that do not fill a ghost batch";
+  let description = [{
+    Of a batch of B samples in ghosts of V, the last B mod V samples. `error`: there
+    may be none; `smaller`: they are a ghost of their own, the last one; `merge`:
+    they belong to the last whole ghost (to a ghost of their own where there is
+    none).
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Schedule
 //===----------------------------------------------------------------------===//

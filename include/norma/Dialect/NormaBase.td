@@ -18,13 +18,15 @@ def NormaDialect : Dialect {
     Two levels of ops:
 
     - **Layer ops** say what a user of a framework means: `norma.normalize`,
-      `norma.adapt`, `norma.merge`, `norma.finalize`. They work on tensors, are
-      pure, and `norma-decompose` rewrites them into kernel ops and a few
+      `norma.adapt`, `norma.merge`, `norma.finalize`, `norma.batch_norm`,
+      `norma.batch_norm_training`, `norma.batch_norm_grad`. They work on tensors,
+      are pure, and `norma-decompose` rewrites them into kernel ops and a few
       element-wise `linalg.generic` ops over the statistics.
-    - **Kernel ops** are what is compiled: `norma.moments` (a reduction) and
-      `norma.affine` (a map). They follow the destination style, on tensors or
-      memrefs, and carry an optional `#norma.schedule` that says how the loops
-      are to be written. Lowerings carry a schedule out, they do not decide.
+    - **Kernel ops** are what is compiled: `norma.moments` and `norma.grad_sums`
+      (reductions), `norma.affine` and `norma.grad_map` (maps). They follow the
+      destination style, on tensors or memrefs, and carry an optional
+      `#norma.schedule` that says how the loops are to be written. Lowerings carry
+      a schedule out, they do not decide.
 
     The **kept axes** of an op are the axes with statistics of their own (what
     Keras calls `axis`); all other axes are **reduced**. They are given as an

@@ -128,4 +128,106 @@ def Norma_MomentsOp : Norma_KernelOp<"moments"> {
   }];
 }
 
+def Norma_GradSumsOp : Norma_KernelOp<"grad_sums"> {
+  let summary = "Sums of dy and of dy * (x - center) for every kept index";
+  let description = [{
+    The reduction of a gradient. Overwrites `outs` with
+
+    ```
+    sum = sum(dy)        dot = sum(dy * (x - center))
+    ```
+
+    over all elements of every kept index. Where a mask or weights are given, an
+    element whose mask or weight is zero and whose data is NaN or infinite takes no
+    part; every other element does, whatever its mask or weight. Without elements
+    both are 0. Data and `dy` have one shape; mask and weights are as in
+    `norma.moments`.
+
+    Accuracy: products are formed and summed in the schedule's `accumulate` type in
+    groups, and groups in f64; that the center is rounded to that type is made good.
+
+    Example:
+
+    ```mlir
+    norma.grad_sums kept [1] ins(%x, %dy : memref<?x13xf32>, memref<?x13xf32>)
+        center(%c : memref<13xf64>) outs(%s, %d : memref<13xf64>, memref<13xf64>)
+    ```
+  }];
+  let arguments = (ins
+    Norma_DataBuffer:$data,
+    Norma_FloatBuffer:$dy,
+    Norma_StatisticBuffer:$center,
+    Optional<Norma_MaskBuffer>:$mask,
+    Optional<Norma_DataBuffer>:$weights,
+    Norma_StatisticBuffer:$sum,
+    Norma_StatisticBuffer:$dot,
+    DenseI64ArrayAttr:$kept,
+    UnitAttr:$unsigned_data,
+    OptionalAttr<Norma_ScheduleAttr>:$schedule
+  );
+  let results = (outs Variadic<Norma_StatisticTensor>:$results);
+  let assemblyFormat = [{
+    `kept` $kept `ins` `(` $data `,` $dy `:` type($data) `,` type($dy) `)`
+    (`unsigned` $unsigned_data^)?
+    `center` `(` $center `:` type($center) `)`
+    (`mask` `(` $mask^ `:` type($mask) `)`)?
+    (`weights` `(` $weights^ `:` type($weights) `)`)?
+    `outs` `(` $sum `,` $dot `:` type($sum) `,` type($dot) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(
+          getOperation(), getSumMutable().getOperandNumber(), 2);
+    }
+  }];
+}
+
+def Norma_GradMapOp : Norma_KernelOp<"grad_map"> {
+  let summary = "dx = dy * scale + ((x - center) * slope + offset) * w";
+  let description = [{
+    The map of a gradient. Each coefficient has the extents of the kept axes and the
+    compute type, f32 or f64. `w` is the product of weight and mask (0 or 1) of the
+    element, 1 where neither is given; where it is 0 the second term is 0, whatever
+    the data. The rest is as in `norma.affine`; `outs` may be the buffer of the data or of `dy`.
+
+    Example:
+
+    ```mlir
+    norma.grad_map kept [1] ins(%x, %dy : memref<?x13xf32>, memref<?x13xf32>)
+        center(%c : memref<13xf32>) slope(%t : memref<13xf32>)
+        offset(%q : memref<13xf32>) scale(%p : memref<13xf32>) outs(%dx : memref<?x13xf32>)
+    ```
+  }];
+  let arguments = (ins
+    Norma_DataBuffer:$data,
+    Norma_FloatBuffer:$dy,
+    Norma_CoefficientBuffer:$center,
+    Norma_CoefficientBuffer:$slope,
+    Norma_CoefficientBuffer:$offset,
+    Norma_CoefficientBuffer:$scale,
+    Optional<Norma_MaskBuffer>:$mask,
+    Optional<Norma_DataBuffer>:$weights,
+    Norma_FloatBuffer:$out,
+    DenseI64ArrayAttr:$kept,
+    UnitAttr:$unsigned_data,
+    OptionalAttr<Norma_ScheduleAttr>:$schedule
+  );
+  let results = (outs Variadic<Norma_FloatTensor>:$results);
+  let assemblyFormat = [{
+    `kept` $kept `ins` `(` $data `,` $dy `:` type($data) `,` type($dy) `)`
+    (`unsigned` $unsigned_data^)?
+    `center` `(` $center `:` type($center) `)` `slope` `(` $slope `:` type($slope) `)`
+    `offset` `(` $offset `:` type($offset) `)` `scale` `(` $scale `:` type($scale) `)`
+    (`mask` `(` $mask^ `:` type($mask) `)`)?
+    (`weights` `(` $weights^ `:` type($weights) `)`)?
+    `outs` `(` $out `:` type($out) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// The type the formula is evaluated in: the coefficients'.
+    ::mlir::FloatType getComputeType();
+  }];
+}
+
 #endif // NORMA_DIALECT_NORMAKERNELOPS_TD

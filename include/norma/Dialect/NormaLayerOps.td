@@ -5,9 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Feature-wise normalization and statistics. The batch normalization ops
-// (inference, training, gradient) belong into a file of their own beside this
-// one, included by Norma.td.
+// Feature-wise normalization and statistics; NormaBatchNormOps.td has batch
+// normalization.
 //
 //===----------------------------------------------------------------------===//
 

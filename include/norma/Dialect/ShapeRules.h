@@ -14,6 +14,8 @@
 #ifndef NORMA_DIALECT_SHAPERULES_H
 #define NORMA_DIALECT_SHAPERULES_H
 
+#include "norma/Dialect/Norma.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Diagnostics.h"
 
@@ -37,6 +39,42 @@ mlir::LogicalResult verifyBroadcast(EmitError emit, llvm::StringRef name, mlir::
 /// `type` has the shape of `data`.
 mlir::LogicalResult verifySameShape(EmitError emit, llvm::StringRef name, mlir::ShapedType type,
                                     mlir::ShapedType data);
+
+/// An operand and the name its errors give it; a value that is absent has no errors.
+using NamedValue = std::pair<llvm::StringRef, mlir::Value>;
+
+/// verifyKeptShape of all `values`.
+mlir::LogicalResult verifyKeptShapes(EmitError emit, llvm::ArrayRef<NamedValue> values,
+                                     mlir::ShapedType data, llvm::ArrayRef<int64_t> kept);
+
+/// verifyBroadcast of all `values`.
+mlir::LogicalResult verifyBroadcasts(EmitError emit, llvm::ArrayRef<NamedValue> values,
+                                     mlir::ShapedType data);
+
+/// Only integers can be unsigned.
+mlir::LogicalResult verifyUnsigned(EmitError emit, bool isUnsigned, mlir::ShapedType data);
+
+/// The type of a tensor with one value for every kept index of `data`.
+mlir::RankedTensorType keptType(mlir::ShapedType data, llvm::ArrayRef<int64_t> kept,
+                                mlir::Type element);
+
+/// The type of f64 statistics of `data`: the kept extents, with the ghosts in front
+/// where `virtualBatchSize` cuts the batch into ghosts. Their number is static where
+/// it can be known.
+mlir::RankedTensorType groupType(mlir::ShapedType data, llvm::ArrayRef<int64_t> kept,
+                                 std::optional<int64_t> virtualBatchSize,
+                                 GhostRemainderKind remainder);
+
+/// The number of ghosts of a batch of `samples`, which is an index known at run time;
+/// `remainder` is not `error`.
+mlir::Value createGhostCount(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value samples,
+                             int64_t size, GhostRemainderKind remainder);
+
+/// The batch can be cut: axis 0 is there and reduced, and `size` divides it where
+/// `remainder` wants that.
+mlir::LogicalResult verifyGhosts(EmitError emit, mlir::ShapedType data,
+                                 llvm::ArrayRef<int64_t> kept, int64_t size,
+                                 GhostRemainderKind remainder);
 
 /// The float type a formula is evaluated in when nobody says otherwise: f64 when
 /// one of the types is, f32 in all other cases.
