@@ -82,7 +82,7 @@ bool isExpandable(Type type, ArrayRef<ReassociationIndices> groups) {
 }
 
 /// Bit i of an axis is set where operand i repeats along it.
-SmallVector<int64_t> repeatBits(ShapedType data, ValueRange broadcast) {
+SmallVector<int64_t> repeatBits(ShapedType data, ArrayRef<Value> broadcast) {
   SmallVector<int64_t> bits(data.getRank(), 0);
   for (auto [i, value] : llvm::enumerate(broadcast))
     if (value)
@@ -92,20 +92,30 @@ SmallVector<int64_t> repeatBits(ShapedType data, ValueRange broadcast) {
   return bits;
 }
 
-/// Rewrites a kernel op onto collapsed operands. `broadcast` are the operands
-/// with the rank of the data (data, out, mask, weights), all others have kept
-/// extents.
+/// Rewrites a kernel op onto collapsed operands. Some have the rank of the data, all
+/// others have kept extents.
 template <typename Op>
 struct CollapseKernel : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
-  static SmallVector<Value> broadcastOperands(AffineOp) { return {}; }
-  static SmallVector<Value> broadcastOperands(MomentsOp op) {
-    return {op.getMask(), op.getWeights()};
+  static constexpr bool isMap = llvm::is_one_of<Op, AffineOp, GradMapOp>::value;
+
+  /// Operands that may repeat along an axis of the data.
+  static SmallVector<Value> repeating(Op op) {
+    if constexpr (std::is_same_v<Op, AffineOp>)
+      return {};
+    else
+      return {op.getMask(), op.getWeights()};
   }
-  static bool hasRankOfData(AffineOp op, Value v) { return v == op.getData() || v == op.getOut(); }
-  static bool hasRankOfData(MomentsOp op, Value v) {
-    return v == op.getData() || v == op.getMask() || v == op.getWeights();
+  /// Operands with the rank of the data.
+  static SmallVector<Value> likeData(Op op) {
+    SmallVector<Value> operands = repeating(op);
+    operands.push_back(op.getData());
+    if constexpr (llvm::is_one_of<Op, GradSumsOp, GradMapOp>::value)
+      operands.push_back(op.getDy());
+    if constexpr (isMap)
+      operands.push_back(op.getOut());
+    return operands;
   }
 
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const final {
@@ -114,24 +124,26 @@ struct CollapseKernel : OpRewritePattern<Op> {
     auto data = cast<ShapedType>(op.getData().getType());
     if (!Dims::fits(data.getRank()))
       return rewriter.notifyMatchFailure(op, "rank too large");
-    Collapse plan = planCollapse(data, op.getKept(), repeatBits(data, broadcastOperands(op)));
+    Collapse plan = planCollapse(data, op.getKept(), repeatBits(data, repeating(op)));
     if (plan.form.rank() == data.getRank() || data.getRank() == 0)
       return rewriter.notifyMatchFailure(op, "is in axis form");
+    SmallVector<Value> dataLike = likeData(op);
+    auto groupsOf = [&](Value operand) -> ArrayRef<ReassociationIndices> {
+      return llvm::is_contained(dataLike, operand) ? plan.dataGroups : plan.keptGroups;
+    };
+    ArrayRef<ReassociationIndices> resultGroups = isMap ? plan.dataGroups : plan.keptGroups;
     for (Value operand : op->getOperands())
-      if (!isCollapsible(operand, hasRankOfData(op, operand) ? plan.dataGroups : plan.keptGroups))
+      if (!isCollapsible(operand, groupsOf(operand)))
         return rewriter.notifyMatchFailure(op, "a buffer is not contiguous");
     for (Type result : op->getResultTypes())
-      if (!isExpandable(result,
-                        isa<AffineOp>(op.getOperation()) ? plan.dataGroups : plan.keptGroups))
+      if (!isExpandable(result, resultGroups))
         return rewriter.notifyMatchFailure(op, "a group has several dynamic extents");
 
     auto dps = cast<DestinationStyleOpInterface>(op.getOperation());
     SmallVector<Value> operands;
     SmallVector<Type> results;
     for (OpOperand &operand : op->getOpOperands()) {
-      bool likeData = hasRankOfData(op, operand.get());
-      operands.push_back(collapse(rewriter, op.getLoc(), operand.get(),
-                                  likeData ? plan.dataGroups : plan.keptGroups));
+      operands.push_back(collapse(rewriter, op.getLoc(), operand.get(), groupsOf(operand.get())));
       if (dps.isDpsInit(&operand) && isa<RankedTensorType>(operand.get().getType()))
         results.push_back(operands.back().getType());
     }
@@ -143,15 +155,14 @@ struct CollapseKernel : OpRewritePattern<Op> {
     SmallVector<Value> replacements;
     for (auto [result, old, init] :
          llvm::zip(form->getResults(), op->getResults(), dps.getDpsInits())) {
-      bool likeData = isa<AffineOp>(op.getOperation());
       auto type = cast<RankedTensorType>(old.getType());
       if (type == result.getType()) {
         replacements.push_back(result);
         continue;
       }
-      replacements.push_back(tensor::ExpandShapeOp::create(
-          rewriter, op.getLoc(), type, result, likeData ? plan.dataGroups : plan.keptGroups,
-          tensor::getMixedSizes(rewriter, op.getLoc(), init)));
+      replacements.push_back(
+          tensor::ExpandShapeOp::create(rewriter, op.getLoc(), type, result, resultGroups,
+                                        tensor::getMixedSizes(rewriter, op.getLoc(), init)));
     }
     rewriter.replaceOp(op, replacements);
     return success();
@@ -173,5 +184,6 @@ struct CollapseAxesPass : norma::impl::CollapseAxesPassBase<CollapseAxesPass> {
 } // namespace
 
 void norma::populateCollapseAxesPatterns(RewritePatternSet &patterns) {
-  patterns.add<CollapseKernel<AffineOp>, CollapseKernel<MomentsOp>>(patterns.getContext());
+  patterns.add<CollapseKernel<AffineOp>, CollapseKernel<MomentsOp>, CollapseKernel<GradSumsOp>,
+               CollapseKernel<GradMapOp>>(patterns.getContext());
 }

@@ -5,6 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Decompose.h"
+#include "Formula.h"
+
 #include "norma/Dialect/Norma.h"
 #include "norma/Transforms/Passes.h"
 
@@ -23,71 +26,6 @@ using namespace mlir;
 using namespace norma;
 
 namespace {
-
-//===----------------------------------------------------------------------===//
-// Scalar formulas
-//===----------------------------------------------------------------------===//
-
-/// Writes scalar f64 arithmetic into the body of a generic op.
-struct Formula {
-  OpBuilder &b;
-  Location loc;
-
-  Value constant(double value) {
-    return arith::ConstantOp::create(b, loc, b.getF64FloatAttr(value));
-  }
-  Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
-  Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
-  Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
-  Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
-  Value sqrt(Value x) { return math::SqrtOp::create(b, loc, x); }
-  Value max(Value x, Value y) { return arith::MaximumFOp::create(b, loc, x, y); }
-  Value equal(Value x, Value y) {
-    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, x, y);
-  }
-  Value atMost(Value x, Value y) {
-    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLE, x, y);
-  }
-  Value isFinite(Value x) {
-    Value magnitude = math::AbsFOp::create(b, loc, x);
-    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OLT, magnitude,
-                                 constant(std::numeric_limits<double>::infinity()));
-  }
-  Value select(Value condition, Value x, Value y) {
-    return arith::SelectOp::create(b, loc, condition, x, y);
-  }
-  Value toF64(Value x) {
-    return x.getType().isF64() ? x : arith::ExtFOp::create(b, loc, b.getF64Type(), x);
-  }
-  Value fromF64(Value x, Type type) {
-    return type.isF64() ? x : arith::TruncFOp::create(b, loc, type, x);
-  }
-};
-
-/// A linalg.generic that maps tensors of one shape element by element to new
-/// tensors of the `results` element types.
-SmallVector<Value> mapElements(OpBuilder &b, Location loc, ValueRange inputs, TypeRange results,
-                               function_ref<SmallVector<Value>(Formula &, ValueRange)> body) {
-  auto shape = cast<RankedTensorType>(inputs.front().getType());
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, inputs.front());
-  SmallVector<Value> inits;
-  SmallVector<Type> types;
-  for (Type element : results) {
-    inits.push_back(tensor::EmptyOp::create(b, loc, sizes, element));
-    types.push_back(shape.clone(element));
-  }
-  SmallVector<AffineMap> maps(inputs.size() + inits.size(),
-                              b.getMultiDimIdentityMap(shape.getRank()));
-  SmallVector<utils::IteratorType> iterators(shape.getRank(), utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      b, loc, types, inputs, inits, maps, iterators,
-      [&](OpBuilder &nested, Location nestedLoc, ValueRange arguments) {
-        Formula formula{nested, nestedLoc};
-        linalg::YieldOp::create(nested, nestedLoc,
-                                body(formula, arguments.take_front(inputs.size())));
-      });
-  return SmallVector<Value>(generic.getResults());
-}
 
 /// What the data is divided by, of one variance.
 Value divisor(Formula &f, Value variance, double epsilon, EpsilonMode mode,
@@ -124,14 +62,12 @@ struct DecomposeNormalize : OpRewritePattern<NormalizeOp> {
     Type compute = op.getComputeType();
     SmallVector<Value> coefficients =
         mapElements(rewriter, op.getLoc(), {op.getMean(), op.getVariance()}, {compute, compute},
-                    [&](Formula &f, ValueRange arguments) -> SmallVector<Value> {
-                      Value mean = f.toF64(arguments[0]);
-                      Value scale =
-                          divisor(f, f.toF64(arguments[1]), op.getEpsilon().convertToDouble(),
-                                  op.getEpsilonMode(), op.getZeroVariance());
+                    [&](Formula &f, ArrayRef<Value> v) -> SmallVector<Value> {
+                      Value scale = divisor(f, v[1], op.getEpsilon().convertToDouble(),
+                                            op.getEpsilonMode(), op.getZeroVariance());
                       if (!op.getInverse())
                         scale = f.div(f.constant(1), scale);
-                      return {f.fromF64(mean, compute), f.fromF64(scale, compute)};
+                      return {v[0], scale};
                     });
     Value mean = coefficients[0];
     auto type = cast<RankedTensorType>(op.getResult().getType());
@@ -145,28 +81,13 @@ struct DecomposeNormalize : OpRewritePattern<NormalizeOp> {
   }
 };
 
-SmallVector<Value> mergeFormula(Formula &f, ValueRange v) {
-  Value countA = v[0], meanA = v[1], m2A = v[2], countB = v[3], meanB = v[4], m2B = v[5];
-  Value zero = f.constant(0);
-  Value n = f.add(countA, countB);
-  Value share = f.div(countB, n);
-  Value d = f.sub(meanB, meanA);
-  // Infinity stays infinite; opposite infinities and NaN give NaN.
-  Value mean = f.select(f.isFinite(d), f.add(meanA, f.mul(d, share)), f.add(meanA, meanB));
-  Value m2 = f.add(f.add(m2A, m2B), f.mul(f.mul(d, d), f.mul(countA, share)));
-  // An empty side leaves the other as it is; 0/0 above is then not used.
-  Value emptyA = f.equal(countA, zero), emptyB = f.equal(countB, zero);
-  mean = f.select(emptyB, meanA, f.select(emptyA, meanB, mean));
-  m2 = f.select(emptyB, m2A, f.select(emptyA, m2B, m2));
-  return {n, mean, m2};
-}
-
 struct DecomposeMerge : OpRewritePattern<MergeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MergeOp op, PatternRewriter &rewriter) const final {
     Type f64 = rewriter.getF64Type();
-    rewriter.replaceOp(
-        op, mapElements(rewriter, op.getLoc(), op.getOperands(), {f64, f64, f64}, mergeFormula));
+    rewriter.replaceOp(op, mapElements(rewriter, op.getLoc(),
+                                       llvm::to_vector_of<Operand>(op.getOperands()),
+                                       {f64, f64, f64}, mergeFormula));
     return success();
   }
 };
@@ -188,7 +109,7 @@ struct DecomposeAdapt : OpRewritePattern<AdaptOp> {
         MomentsOp::create(rewriter, loc, TypeRange{type, type, type}, op.getData(), op.getMask(),
                           op.getWeights(), inits[0], inits[1], inits[2], op.getKept(),
                           op.getUnsignedData(), op.getNan(), ScheduleAttr());
-    SmallVector<Value> operands{op.getCount(), op.getMean(), op.getM2()};
+    SmallVector<Operand> operands{op.getCount(), op.getMean(), op.getM2()};
     llvm::append_range(operands, moments->getResults());
     rewriter.replaceOp(op, mapElements(rewriter, loc, operands, {f64, f64, f64}, mergeFormula));
     return success();
@@ -199,7 +120,7 @@ struct DecomposeFinalize : OpRewritePattern<FinalizeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(FinalizeOp op, PatternRewriter &rewriter) const final {
     Type f64 = rewriter.getF64Type();
-    auto formula = [&](Formula &f, ValueRange v) -> SmallVector<Value> {
+    auto formula = [&](Formula &f, ArrayRef<Value> v) -> SmallVector<Value> {
       Value count = v[0], mean = v[1], m2 = v[2];
       Value zero = f.constant(0), one = f.constant(1);
       Value divideBy = op.getSample() ? f.max(f.sub(count, one), one) : count;
@@ -214,8 +135,9 @@ struct DecomposeFinalize : OpRewritePattern<FinalizeOp> {
       }
       return {f.select(empty, zero, mean), variance};
     };
-    rewriter.replaceOp(op,
-                       mapElements(rewriter, op.getLoc(), op.getOperands(), {f64, f64}, formula));
+    rewriter.replaceOp(op, mapElements(rewriter, op.getLoc(),
+                                       llvm::to_vector_of<Operand>(op.getOperands()), {f64, f64},
+                                       formula));
     return success();
   }
 };
@@ -237,4 +159,7 @@ struct DecomposePass : norma::impl::DecomposePassBase<DecomposePass> {
 void norma::populateDecomposePatterns(RewritePatternSet &patterns) {
   patterns.add<DecomposeAdapt, DecomposeFinalize, DecomposeMerge, DecomposeNormalize>(
       patterns.getContext());
+  populateDecomposeBatchNormPatterns(patterns);
+  populateDecomposeBatchNormTrainingPatterns(patterns);
+  populateDecomposeBatchNormGradPatterns(patterns);
 }

@@ -8,6 +8,8 @@
 #include "norma/Transforms/Passes.h"
 #include "norma/Transforms/ScheduleRules.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 namespace norma {
 #define GEN_PASS_DEF_SCHEDULEPASS
 #include "norma/Transforms/Passes.h.inc"
@@ -24,10 +26,15 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
   void runOnOperation() override {
     TargetDescription target = readTarget(getOperation());
     getOperation().walk([&](Operation *op) {
-      if (auto affine = dyn_cast<AffineOp>(op); affine && !affine.getSchedule())
-        affine.setScheduleAttr(chooseSchedule(affine, target, streaming));
-      if (auto moments = dyn_cast<MomentsOp>(op); moments && !moments.getSchedule())
-        moments.setScheduleAttr(chooseSchedule(moments, target));
+      TypeSwitch<Operation *>(op)
+          .Case<AffineOp, GradMapOp>([&](auto map) {
+            if (!map.getSchedule())
+              map.setScheduleAttr(chooseSchedule(map, target, streaming));
+          })
+          .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
+            if (!reduction.getSchedule())
+              reduction.setScheduleAttr(chooseSchedule(reduction, target));
+          });
     });
   }
 };

@@ -128,71 +128,138 @@ static int64_t blockOf(int64_t row, int64_t rowBytes, int64_t vector, int64_t by
   return (block + multiple - 1) / multiple * multiple;
 }
 
+/// Mask or weights allow vectors of elements.
+static bool allowsVectors(Value repeating) {
+  return !repeating || (!isBit(repeating) && hasUnitInnerStride(repeating));
+}
+
 //===----------------------------------------------------------------------===//
 // Maps
 //===----------------------------------------------------------------------===//
 
-ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
-  auto data = cast<ShapedType>(op.getData().getType());
-  Form form(data, op.getKept());
-  int64_t computeBytes = op.getComputeType().getIntOrFloatBitWidth() / 8;
+namespace {
+
+/// What the rules know of a map.
+struct Map {
+  /// The tensors of the data's shape: data first, the result last.
+  SmallVector<Value, 3> tensors;
+  Value mask, weights;
+  ArrayRef<int64_t> kept;
+  Type compute;
+  int64_t coefficients;
+  /// As many vectors of a line may have their coefficients in registers.
+  int64_t inRegisters;
+};
+
+} // namespace
+
+static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, bool streaming) {
+  auto data = cast<ShapedType>(map.tensors.front().getType());
+  Form form(data, map.kept);
+  int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
   int64_t vector = target.vectorBits / 8 / computeBytes;
-  if (data.getRank() == 0 || !hasUnitInnerStride(op.getData()) || !hasUnitInnerStride(op.getOut()))
+  if (data.getRank() == 0 || !llvm::all_of(map.tensors, hasUnitInnerStride) ||
+      !allowsVectors(map.mask) || !allowsVectors(map.weights))
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
   int64_t unroll = vector == 1 ? 1 : 4, line = 0;
-  bool contiguous = isContiguous(op.getData()) && isContiguous(op.getOut());
-  bool flattens = form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR";
+  bool contiguous = llvm::all_of(map.tensors, isContiguous);
+  bool flattens =
+      (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
   if (vector > 1 && contiguous && flattens && form.row() > 0) {
     // The period of the coefficients in whole vectors; long enough to unroll, and
     // short enough that one line of every coefficient stays in half the L1.
     int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
     while (period / vector < 4)
       period *= 2;
-    int64_t lineBytes = period * computeBytes * std::max<size_t>(op.getCoefficients().size(), 1);
+    int64_t lineBytes = period * computeBytes * std::max<int64_t>(map.coefficients, 1);
     if (lineBytes <= target.l1Bytes / 2) {
       traversal = Traversal::Flat;
       line = period;
       unroll = std::min<int64_t>(period / vector, 8);
+      // A line that is unrolled as a whole has its coefficients in registers.
+      if (unroll == period / vector && unroll > map.inRegisters)
+        unroll /= 2;
     }
   }
 
   // A non-temporal store needs an address that is a multiple of the vector.
-  int64_t outBytes = bytesOf(op.getOut());
+  int64_t outBytes = bytesOf(map.tensors.back());
   int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
   bool aligned = traversal == Traversal::Flat ||
                  (!ShapedType::isDynamic(innermost) && innermost % vector == 0);
   bool nontemporal = streaming && contiguous && vector > 1 && vector * outBytes >= 16 && aligned;
 
-  int64_t rowBytes = form.row() * (bytesOf(op.getData()) + outBytes);
-  return ScheduleAttr::get(op.getContext(), traversal, vector, unroll, /*group=*/0, line, Type(),
+  int64_t rowBytes = 0;
+  for (Value tensor : map.tensors)
+    rowBytes += form.row() * bytesOf(tensor);
+  return ScheduleAttr::get(data.getContext(), traversal, vector, unroll, /*group=*/0, line, Type(),
                            blockOf(form.row(), rowBytes, vector, 512 * 1024, 1), nontemporal);
+}
+
+ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
+  return chooseMap({.tensors = {op.getData(), op.getOut()},
+                    .mask = {},
+                    .weights = {},
+                    .kept = op.getKept(),
+                    .compute = op.getComputeType(),
+                    .coefficients = int64_t(op.getCoefficients().size()),
+                    .inRegisters = 8},
+                   target, streaming);
+}
+
+ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming) {
+  // Four coefficients of a vector, and four registers to work with.
+  return chooseMap({.tensors = {op.getData(), op.getDy(), op.getOut()},
+                    .mask = op.getMask(),
+                    .weights = op.getWeights(),
+                    .kept = op.getKept(),
+                    .compute = op.getComputeType(),
+                    .coefficients = 4,
+                    .inRegisters = (target.vectorRegisters - 4) / 4},
+                   target, streaming);
 }
 
 //===----------------------------------------------------------------------===//
 // Reductions
 //===----------------------------------------------------------------------===//
 
-ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target) {
-  auto data = cast<ShapedType>(op.getData().getType());
-  Form form(data, op.getKept());
-  Type element = data.getElementType();
-  // f32 holds every value of the narrow types; weights need f64 to be counted
-  // exactly.
-  bool wide = element.getIntOrFloatBitWidth() > 32 || element.isInteger(32) || op.getWeights();
+namespace {
+
+/// What the rules know of a reduction.
+struct Reduction {
+  /// The tensors of the data's shape, data first.
+  SmallVector<Value, 2> tensors;
+  Value mask, weights;
+  ArrayRef<int64_t> kept;
+  /// The sums need f64 even within a group.
+  bool wide;
+};
+
+} // namespace
+
+/// f32 holds every value of the narrow types.
+static bool exceedsF32(Value value) {
+  Type element = getElementTypeOrSelf(value);
+  return element.getIntOrFloatBitWidth() > 32 || element.isInteger(32);
+}
+
+static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target) {
+  auto data = cast<ShapedType>(reduction.tensors.front().getType());
+  MLIRContext *context = data.getContext();
+  Form form(data, reduction.kept);
   Type accumulate =
-      wide ? Type(Float64Type::get(op.getContext())) : Type(Float32Type::get(op.getContext()));
+      reduction.wide ? Type(Float64Type::get(context)) : Type(Float32Type::get(context));
   int64_t vector = target.vectorBits / accumulate.getIntOrFloatBitWidth();
-  bool plain = !op.getMask() && !op.getWeights();
-  if (data.getRank() == 0 || !hasUnitInnerStride(op.getData()) ||
-      (op.getMask() && (isBit(op.getMask()) || !hasUnitInnerStride(op.getMask()))) ||
-      (op.getWeights() && !hasUnitInnerStride(op.getWeights())))
+  bool plain = !reduction.mask && !reduction.weights;
+  if (data.getRank() == 0 || !llvm::all_of(reduction.tensors, hasUnitInnerStride) ||
+      !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
   int64_t line = 0;
-  if (vector > 1 && plain && isContiguous(op.getData()) && form.row() > 0) {
+  if (vector > 1 && plain && llvm::all_of(reduction.tensors, isContiguous) && form.row() > 0) {
     // Rows that are not whole vectors, and short runs, go by lines, as long as the
     // totals of a line (16 bytes an element, touched once a group) fit near L1.
     int64_t period = std::lcm(form.row(), vector);
@@ -206,10 +273,30 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
 
   // A block sees at least 256 elements of each of its kept indices, so that pivots
   // and merges cost little beside the sums.
-  int64_t rowBytes = form.row() * bytesOf(op.getData());
+  int64_t rowBytes = 0;
+  for (Value tensor : reduction.tensors)
+    rowBytes += form.row() * bytesOf(tensor);
   int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
   int64_t atLeast = (256 + each - 1) / each;
-  return ScheduleAttr::get(op.getContext(), traversal, vector, /*unroll=*/8, /*group=*/32, line,
-                           accumulate, blockOf(form.row(), rowBytes, vector, 1024 * 1024, atLeast),
-                           false);
+  return ScheduleAttr::get(context, traversal, vector, /*unroll=*/8, /*group=*/32, line, accumulate,
+                           blockOf(form.row(), rowBytes, vector, 1024 * 1024, atLeast), false);
+}
+
+ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target) {
+  // Weights need f64 to be counted exactly.
+  return chooseReduction({.tensors = {op.getData()},
+                          .mask = op.getMask(),
+                          .weights = op.getWeights(),
+                          .kept = op.getKept(),
+                          .wide = exceedsF32(op.getData()) || op.getWeights()},
+                         target);
+}
+
+ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target) {
+  return chooseReduction({.tensors = {op.getData(), op.getDy()},
+                          .mask = op.getMask(),
+                          .weights = op.getWeights(),
+                          .kept = op.getKept(),
+                          .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy())},
+                         target);
 }

@@ -74,3 +74,48 @@ func.func @dynamic(%x: tensor<?x?x?x3xf32> {bufferization.writable = false}, %m:
 }
 
 // CHECK-NOT: {{^ *(%[^=]*= *)?"?(affine|arith|bufferization|builtin|cf|func|linalg|math|memref|norma|scf|tensor|ub|vector)[.]}}
+
+// Kernel ops of a gradient, with everything they take.
+// CHECK-LABEL: llvm.func @gradient
+func.func @gradient(%x: tensor<?x4x?x3xf16> {bufferization.writable = false},
+                    %dy: tensor<?x4x?x3xbf16> {bufferization.writable = false},
+                    %mask: tensor<?x1x1x1xi1> {bufferization.writable = false},
+                    %weights: tensor<?x1x?x1xi16> {bufferization.writable = false},
+                    %center: tensor<4x3xf64> {bufferization.writable = false},
+                    %c: tensor<4x3xf32> {bufferization.writable = false},
+                    %s: memref<4x3xf64>, %d: memref<4x3xf64>, %dx: memref<?x4x?x3xbf16>) {
+  %init = tensor.empty() : tensor<4x3xf64>
+  %sum, %dot = norma.grad_sums kept [1, 3] ins(%x, %dy : tensor<?x4x?x3xf16>, tensor<?x4x?x3xbf16>)
+      center(%center : tensor<4x3xf64>) mask(%mask : tensor<?x1x1x1xi1>) weights(%weights : tensor<?x1x?x1xi16>)
+      outs(%init, %init : tensor<4x3xf64>, tensor<4x3xf64>) -> tensor<4x3xf64>, tensor<4x3xf64>
+  bufferization.materialize_in_destination %sum in restrict writable %s : (tensor<4x3xf64>, memref<4x3xf64>) -> ()
+  bufferization.materialize_in_destination %dot in restrict writable %d : (tensor<4x3xf64>, memref<4x3xf64>) -> ()
+  %g = norma.grad_map kept [1, 3] ins(%x, %dy : tensor<?x4x?x3xf16>, tensor<?x4x?x3xbf16>)
+      center(%c : tensor<4x3xf32>) slope(%c : tensor<4x3xf32>) offset(%c : tensor<4x3xf32>)
+      scale(%c : tensor<4x3xf32>) mask(%mask : tensor<?x1x1x1xi1>) weights(%weights : tensor<?x1x?x1xi16>)
+      outs(%dy : tensor<?x4x?x3xbf16>) -> tensor<?x4x?x3xbf16>
+  bufferization.materialize_in_destination %g in restrict writable %dx
+      : (tensor<?x4x?x3xbf16>, memref<?x4x?x3xbf16>) -> ()
+  return
+}
+
+// CHECK-NOT: {{^ *(%[^=]*= *)?"?(affine|arith|bufferization|builtin|cf|func|linalg|math|memref|norma|scf|tensor|ub|vector)[.]}}
+
+// CHECK-LABEL: llvm.func @gradient_of_table
+func.func @gradient_of_table(%x: tensor<?x13xf32> {bufferization.writable = false},
+                             %dy: tensor<?x13xf32> {bufferization.writable = false},
+                             %center: tensor<13xf64> {bufferization.writable = false},
+                             %s: memref<13xf64>, %d: memref<13xf64>) -> tensor<?x13xf32> {
+  %init = tensor.empty() : tensor<13xf64>
+  %sum, %dot = norma.grad_sums kept [1] ins(%x, %dy : tensor<?x13xf32>, tensor<?x13xf32>)
+      center(%center : tensor<13xf64>) outs(%init, %init : tensor<13xf64>, tensor<13xf64>)
+      -> tensor<13xf64>, tensor<13xf64>
+  bufferization.materialize_in_destination %sum in restrict writable %s : (tensor<13xf64>, memref<13xf64>) -> ()
+  bufferization.materialize_in_destination %dot in restrict writable %d : (tensor<13xf64>, memref<13xf64>) -> ()
+  %g = norma.grad_map kept [1] ins(%x, %dy : tensor<?x13xf32>, tensor<?x13xf32>) center(%center : tensor<13xf64>)
+      slope(%sum : tensor<13xf64>) offset(%dot : tensor<13xf64>) scale(%center : tensor<13xf64>)
+      outs(%dy : tensor<?x13xf32>) -> tensor<?x13xf32>
+  return %g : tensor<?x13xf32>
+}
+
+// CHECK-NOT: {{^ *(%[^=]*= *)?"?(affine|arith|bufferization|builtin|cf|func|linalg|math|memref|norma|scf|tensor|ub|vector)[.]}}

@@ -243,6 +243,72 @@ func.func @dynamic_mask(%x: tensor<?x4x3xf32>, %mask: tensor<?x?x?xi1>, %w: tens
 // -----
 
 //===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+// Center and sums have kept extents, which collapse where kept axes do.
+// CHECK-LABEL: func @gradient_sums(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<8x4x5x3xf32>, %[[DY:[^:]*]]: tensor<8x4x5x3xbf16>, %[[C:[^:]*]]: tensor<5x3xf64>, %[[INIT:[^:]*]]: tensor<5x3xf64>
+func.func @gradient_sums(%x: tensor<8x4x5x3xf32>, %dy: tensor<8x4x5x3xbf16>, %c: tensor<5x3xf64>,
+                         %init: tensor<5x3xf64>) -> (tensor<5x3xf64>, tensor<5x3xf64>) {
+  // CHECK-DAG: %[[XC:.*]] = tensor.collapse_shape %[[X]] {{\[}}[0, 1], [2, 3]] : tensor<8x4x5x3xf32> into tensor<32x15xf32>
+  // CHECK-DAG: %[[DYC:.*]] = tensor.collapse_shape %[[DY]] {{\[}}[0, 1], [2, 3]] : tensor<8x4x5x3xbf16> into tensor<32x15xbf16>
+  // CHECK-DAG: %[[CC:.*]] = tensor.collapse_shape %[[C]] {{\[}}[0, 1]] : tensor<5x3xf64> into tensor<15xf64>
+  // CHECK: %[[S:.*]]:2 = norma.grad_sums kept [1] ins(%[[XC]], %[[DYC]] : tensor<32x15xf32>, tensor<32x15xbf16>) center(%[[CC]] : tensor<15xf64>) outs(%{{.*}}, %{{.*}} : tensor<15xf64>, tensor<15xf64>)
+  // CHECK: tensor.expand_shape %[[S]]#0 {{\[}}[0, 1]] output_shape [5, 3] : tensor<15xf64> into tensor<5x3xf64>
+  // CHECK: tensor.expand_shape %[[S]]#1 {{\[}}[0, 1]] output_shape [5, 3] : tensor<15xf64> into tensor<5x3xf64>
+  %s:2 = norma.grad_sums kept [2, 3] ins(%x, %dy : tensor<8x4x5x3xf32>, tensor<8x4x5x3xbf16>)
+      center(%c : tensor<5x3xf64>) outs(%init, %init : tensor<5x3xf64>, tensor<5x3xf64>)
+      -> tensor<5x3xf64>, tensor<5x3xf64>
+  return %s#0, %s#1 : tensor<5x3xf64>, tensor<5x3xf64>
+}
+
+// -----
+
+// The result is expanded as the data was collapsed.
+// CHECK-LABEL: func @gradient_map(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<8x3x4x5xi8>, %[[DY:[^:]*]]: tensor<8x3x4x5xf32>, %[[C:[^:]*]]: tensor<3xf32>, %[[INIT:[^:]*]]: tensor<8x3x4x5xf32>
+func.func @gradient_map(%x: tensor<8x3x4x5xi8>, %dy: tensor<8x3x4x5xf32>, %c: tensor<3xf32>,
+                        %init: tensor<8x3x4x5xf32>) -> tensor<8x3x4x5xf32> {
+  // CHECK: %[[DX:.*]] = norma.grad_map kept [1] ins(%{{.*}}, %{{.*}} : tensor<8x3x20xi8>, tensor<8x3x20xf32>) unsigned center(%[[C]] : tensor<3xf32>) slope(%[[C]] : tensor<3xf32>) offset(%[[C]] : tensor<3xf32>) scale(%[[C]] : tensor<3xf32>) outs(%{{.*}} : tensor<8x3x20xf32>)
+  // CHECK: tensor.expand_shape %[[DX]] {{\[}}[0], [1], [2, 3]] output_shape [8, 3, 4, 5] : tensor<8x3x20xf32> into tensor<8x3x4x5xf32>
+  %dx = norma.grad_map kept [1] ins(%x, %dy : tensor<8x3x4x5xi8>, tensor<8x3x4x5xf32>) unsigned
+      center(%c : tensor<3xf32>) slope(%c : tensor<3xf32>) offset(%c : tensor<3xf32>)
+      scale(%c : tensor<3xf32>) outs(%init : tensor<8x3x4x5xf32>) -> tensor<8x3x4x5xf32>
+  return %dx : tensor<8x3x4x5xf32>
+}
+
+// -----
+
+// Mask and weights keep axes apart, as those of moments do.
+// CHECK-LABEL: func @gradient_masks(
+func.func @gradient_masks(%x: memref<8x4x5x3xf32>, %mask: memref<8x1x1x1xi8>, %w: memref<8x4x5x1xf32>,
+                          %c: memref<3xf32>, %s: memref<3xf64>) {
+  // CHECK: norma.grad_sums kept [2] ins(%{{.*}}, %{{.*}} : memref<8x20x3xf32>, memref<8x20x3xf32>) center(%{{.*}} : memref<3xf64>) mask(%{{.*}} : memref<8x1x1xi8>) outs
+  norma.grad_sums kept [3] ins(%x, %x : memref<8x4x5x3xf32>, memref<8x4x5x3xf32>)
+      center(%s : memref<3xf64>) mask(%mask : memref<8x1x1x1xi8>) outs(%s, %s : memref<3xf64>, memref<3xf64>)
+  // CHECK: norma.grad_map kept [1] ins(%{{.*}}, %{{.*}} : memref<160x3xf32>, memref<160x3xf32>) {{.*}} weights(%{{.*}} : memref<160x1xf32>) outs(%{{.*}} : memref<160x3xf32>)
+  norma.grad_map kept [3] ins(%x, %x : memref<8x4x5x3xf32>, memref<8x4x5x3xf32>) center(%c : memref<3xf32>)
+      slope(%c : memref<3xf32>) offset(%c : memref<3xf32>) scale(%c : memref<3xf32>)
+      weights(%w : memref<8x4x5x1xf32>) outs(%x : memref<8x4x5x3xf32>)
+  return
+}
+
+// -----
+
+// A strided gradient leaves the op as it is.
+// CHECK-LABEL: func @gradient_strides(
+func.func @gradient_strides(%x: memref<8x4x3xf32>, %dy: memref<8x4x3xf32, strided<[24, 3, 1]>>,
+                            %s: memref<3xf64>) {
+  // CHECK-NEXT: norma.grad_sums kept [2]
+  norma.grad_sums kept [2] ins(%x, %dy : memref<8x4x3xf32>, memref<8x4x3xf32, strided<[24, 3, 1]>>)
+      center(%s : memref<3xf64>) outs(%s, %s : memref<3xf64>, memref<3xf64>)
+  return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
 // Buffers
 //===----------------------------------------------------------------------===//
 

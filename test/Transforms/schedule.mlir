@@ -199,6 +199,142 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
 // -----
 
 //===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: @gradient_maps
+// STREAM-LABEL: @gradient_maps
+module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64, "norma.vector_registers" = 32 : i64>>} {
+  func.func @f(%x13: memref<?x13xf32>, %c13: memref<13xf32>, %x64: memref<?x64xf32>, %c64: memref<64xf32>,
+               %x128: memref<?x128xf32>, %c128: memref<128xf32>, %d64: memref<64xf64>,
+               %rkr: memref<?x64x3136xbf16>, %x1600: memref<?x1600xf32>, %c1600: memref<1600xf32>,
+               %mask: memref<?x1xi8>, %bits: memref<?x1xi1>, %w: memref<?x64xf32>,
+               %pairs: memref<?x64xf32, strided<[128, 2]>>) {
+    // Three tensors are read and written: blocks are smaller than those of affine.
+    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 3392>}
+    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 3392, nontemporal = true>}
+    norma.grad_map kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%c13 : memref<13xf32>)
+        slope(%c13 : memref<13xf32>) offset(%c13 : memref<13xf32>) scale(%c13 : memref<13xf32>)
+        outs(%x13 : memref<?x13xf32>)
+    // Four coefficients of four vectors stay in 32 registers,
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 704>
+    norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
+        slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
+        outs(%x64 : memref<?x64xf32>)
+    // those of eight do not, and are loaded.
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 128, block = 384>
+    norma.grad_map kept [1] ins(%x128, %x128 : memref<?x128xf32>, memref<?x128xf32>)
+        center(%c128 : memref<128xf32>) slope(%c128 : memref<128xf32>) offset(%c128 : memref<128xf32>)
+        scale(%c128 : memref<128xf32>) outs(%x128 : memref<?x128xf32>)
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 4, line = 64, block = 704>
+    norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%d64 : memref<64xf64>)
+        slope(%d64 : memref<64xf64>) offset(%d64 : memref<64xf64>) scale(%d64 : memref<64xf64>)
+        outs(%x64 : memref<?x64xf32>)
+    // CHECK: norma.grad_map {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // STREAM: norma.grad_map {{.*}}memref<?x64x3136xbf16>{{.*}}<runs, vector = 16, unroll = 4, block = 1, nontemporal = true>
+    norma.grad_map kept [1] ins(%rkr, %rkr : memref<?x64x3136xbf16>, memref<?x64x3136xbf16>)
+        center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
+        scale(%c64 : memref<64xf32>) outs(%rkr : memref<?x64x3136xbf16>)
+    // Four lines of 1600 do not fit half the cache.
+    // CHECK: norma.grad_map {{.*}}<rows, vector = 16, unroll = 4, block = 27>
+    norma.grad_map kept [1] ins(%x1600, %x1600 : memref<?x1600xf32>, memref<?x1600xf32>)
+        center(%c1600 : memref<1600xf32>) slope(%c1600 : memref<1600xf32>) offset(%c1600 : memref<1600xf32>)
+        scale(%c1600 : memref<1600xf32>) outs(%x1600 : memref<?x1600xf32>)
+    // A mask or weights have rows of their own.
+    // CHECK: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 704>
+    // STREAM: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 704, nontemporal = true>
+    norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
+        slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
+        mask(%mask : memref<?x1xi8>) outs(%x64 : memref<?x64xf32>)
+    // CHECK: norma.grad_map {{.*}} mask({{.*}} weights({{.*}}<rows, vector = 1, unroll = 1, block = 704>
+    norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
+        slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
+        mask(%bits : memref<?x1xi1>) weights(%w : memref<?x64xf32>) outs(%x64 : memref<?x64xf32>)
+    // The gradient's strides count, too.
+    // CHECK: norma.grad_map {{.*}}<rows, vector = 1, unroll = 1, block = 704>
+    norma.grad_map kept [1] ins(%x64, %pairs : memref<?x64xf32>, memref<?x64xf32, strided<[128, 2]>>)
+        center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
+        scale(%c64 : memref<64xf32>) outs(%x64 : memref<?x64xf32>)
+    return
+  }
+}
+
+// -----
+
+// Half the registers hold the coefficients of three vectors.
+// CHECK-LABEL: @gradient_maps_256
+module @gradient_maps_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 256 : i64, "norma.vector_registers" = 16 : i64>>} {
+  func.func @f(%x: memref<?x32xf32>, %c: memref<32xf32>) {
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 2, line = 32,
+    norma.grad_map kept [1] ins(%x, %x : memref<?x32xf32>, memref<?x32xf32>) center(%c : memref<32xf32>)
+        slope(%c : memref<32xf32>) offset(%c : memref<32xf32>) scale(%c : memref<32xf32>)
+        outs(%x : memref<?x32xf32>)
+    return
+  }
+}
+
+// -----
+
+// CHECK-LABEL: @gradient_sums
+module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
+  func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
+               %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %rk13: memref<?x13xf32>,
+               %n13: memref<13xf64>) {
+    // As moments, with blocks of half the rows.
+    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 131072>
+    norma.grad_sums kept [] ins(%r, %r : memref<?xf32>, memref<?xf32>) center(%n : memref<f64>)
+        outs(%n, %n : memref<f64>, memref<f64>)
+    // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 2048>
+    norma.grad_sums kept [1] ins(%rk64, %rk64 : memref<?x64xf32>, memref<?x64xf32>)
+        center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 10112>
+    norma.grad_sums kept [1] ins(%rk13, %rk13 : memref<?x13xf32>, memref<?x13xf32>)
+        center(%n13 : memref<13xf64>) outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
+    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 3136, accumulate = f32, block = 41>
+    norma.grad_sums kept [1] ins(%rkr49, %rkr49 : memref<?x64x49xf32>, memref<?x64x49xf32>)
+        center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 1>
+    norma.grad_sums kept [1] ins(%rkr3136, %rkr3136 : memref<?x64x3136xf32>, memref<?x64x3136xf32>)
+        center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
+    return
+  }
+
+  // CHECK-LABEL: func @accumulate(
+  func.func @accumulate(%f32: memref<?x13xf32>, %f64: memref<?x13xf64>, %i32: memref<?x13xi32>,
+                        %bf16: memref<?x13xbf16>, %mask: memref<?x1xi8>, %bits: memref<?x1xi1>,
+                        %weights: memref<?x1xf64>, %pairs: memref<?x13xf32, strided<[26, 2]>>,
+                        %n: memref<13xf64>) {
+    // CHECK: norma.grad_sums {{.*}}<flat, vector = 16, {{.*}} accumulate = f32,
+    norma.grad_sums kept [1] ins(%f32, %bf16 : memref<?x13xf32>, memref<?x13xbf16>) center(%n : memref<13xf64>)
+        outs(%n, %n : memref<13xf64>, memref<13xf64>)
+    // Data or gradient in f64, or integers that f32 does not hold.
+    // CHECK: norma.grad_sums {{.*}}<flat, vector = 8, {{.*}} accumulate = f64,
+    norma.grad_sums kept [1] ins(%f32, %f64 : memref<?x13xf32>, memref<?x13xf64>) center(%n : memref<13xf64>)
+        outs(%n, %n : memref<13xf64>, memref<13xf64>)
+    // CHECK: norma.grad_sums {{.*}}<flat, vector = 8, {{.*}} accumulate = f64,
+    norma.grad_sums kept [1] ins(%i32, %f32 : memref<?x13xi32>, memref<?x13xf32>) center(%n : memref<13xf64>)
+        outs(%n, %n : memref<13xf64>, memref<13xf64>)
+    // Weights are not summed here: f32 will do.
+    // CHECK: norma.grad_sums {{.*}} weights({{.*}}<rows, vector = 16, {{.*}} accumulate = f32,
+    norma.grad_sums kept [1] ins(%f32, %f32 : memref<?x13xf32>, memref<?x13xf32>) center(%n : memref<13xf64>)
+        mask(%mask : memref<?x1xi8>) weights(%weights : memref<?x1xf64>)
+        outs(%n, %n : memref<13xf64>, memref<13xf64>)
+    // CHECK: norma.grad_sums {{.*}} mask({{.*}}<rows, vector = 1, {{.*}} accumulate = f32,
+    norma.grad_sums kept [1] ins(%f32, %f32 : memref<?x13xf32>, memref<?x13xf32>) center(%n : memref<13xf64>)
+        mask(%bits : memref<?x1xi1>) outs(%n, %n : memref<13xf64>, memref<13xf64>)
+    // CHECK: norma.grad_sums {{.*}}<rows, vector = 1,
+    norma.grad_sums kept [1] ins(%f32, %pairs : memref<?x13xf32>, memref<?x13xf32, strided<[26, 2]>>)
+        center(%n : memref<13xf64>) outs(%n, %n : memref<13xf64>, memref<13xf64>)
+    return
+  }
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
 // Given schedules
 //===----------------------------------------------------------------------===//
 
@@ -212,6 +348,14 @@ module @given {
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
         {schedule = #norma.schedule<rows, vector = 64, unroll = 1, group = 5>}
+    // CHECK: norma.grad_sums {{.*}} {schedule = #norma.schedule<rows, vector = 4, unroll = 1, group = 7>}
+    norma.grad_sums kept [1] ins(%x, %x : memref<?x13xf32>, memref<?x13xf32>) center(%n : memref<13xf64>)
+        outs(%n, %n : memref<13xf64>, memref<13xf64>)
+        {schedule = #norma.schedule<rows, vector = 4, unroll = 1, group = 7>}
+    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<rows, vector = 2, unroll = 3>}
+    norma.grad_map kept [1] ins(%x, %x : memref<?x13xf32>, memref<?x13xf32>) center(%n : memref<13xf64>)
+        slope(%n : memref<13xf64>) offset(%n : memref<13xf64>) scale(%n : memref<13xf64>)
+        outs(%x : memref<?x13xf32>) {schedule = #norma.schedule<rows, vector = 2, unroll = 3>}
     return
   }
 }

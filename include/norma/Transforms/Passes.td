@@ -36,6 +36,12 @@ def DecomposePass : Pass<"norma-decompose"> {
     kept indices) and `norma.affine`; `norma.adapt` becomes `norma.moments` and a
     merge; `norma.merge` and `norma.finalize` become `linalg.generic` ops over the
     kept indices.
+
+    `norma.batch_norm_training` becomes `norma.moments`, a few `linalg.generic` ops
+    over the kept indices, and `norma.affine`; `norma.batch_norm_grad`
+    `norma.grad_sums` and `norma.grad_map`. A ghost batch is one more kept axis: axis
+    0 of the data is split by `tensor.expand_shape`, and samples that fill no ghost
+    are a slice of their own.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];

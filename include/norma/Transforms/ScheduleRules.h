@@ -33,7 +33,9 @@ void writeTarget(mlir::ModuleOp module, const TargetDescription &target);
 /// The schedule of an op in axis form. `streaming` lets a map write past the
 /// cache.
 ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming);
+ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming);
 ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target);
+ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target);
 
 } // namespace norma
 

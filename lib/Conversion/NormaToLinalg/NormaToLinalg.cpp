@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "NormaToLinalg.h"
+
 #include "norma/Conversion/Passes.h"
 #include "norma/Dialect/Norma.h"
 
@@ -30,62 +32,6 @@ using namespace mlir;
 using namespace norma;
 
 namespace {
-
-//===----------------------------------------------------------------------===//
-// Conversions of one element
-//===----------------------------------------------------------------------===//
-
-/// An element of any data type as the float type `to`.
-Value toFloat(OpBuilder &b, Location loc, Value value, FloatType to, bool isUnsigned) {
-  Type from = value.getType();
-  if (from == to)
-    return value;
-  if (from.isInteger())
-    return isUnsigned ? Value(arith::UIToFPOp::create(b, loc, to, value))
-                      : Value(arith::SIToFPOp::create(b, loc, to, value));
-  if (from.getIntOrFloatBitWidth() > to.getWidth())
-    return arith::TruncFOp::create(b, loc, to, value);
-  return arith::ExtFOp::create(b, loc, to, value);
-}
-
-/// A result in the compute type as the element type of the output; f16 and bf16
-/// go through f32.
-Value toOutput(OpBuilder &b, Location loc, Value value, FloatType to) {
-  if (to.getWidth() < 32)
-    value = toFloat(b, loc, value, b.getF32Type(), /*isUnsigned=*/false);
-  return toFloat(b, loc, value, to, /*isUnsigned=*/false);
-}
-
-//===----------------------------------------------------------------------===//
-// Maps and iterators
-//===----------------------------------------------------------------------===//
-
-/// Loops over the data, of which operands with one element for every kept index
-/// see the kept ones only.
-AffineMap keptMap(Builder &b, int64_t rank, ArrayRef<int64_t> kept) {
-  SmallVector<AffineExpr> axes;
-  for (int64_t axis : kept)
-    axes.push_back(b.getAffineDimExpr(axis));
-  return AffineMap::get(rank, 0, axes, b.getContext());
-}
-
-/// An operand of the data's rank that repeats along its extents of 1. An extent
-/// that is not static is the data's.
-AffineMap broadcastMap(Builder &b, ShapedType operand, ShapedType data) {
-  SmallVector<AffineExpr> axes;
-  for (int64_t axis = 0; axis < data.getRank(); ++axis) {
-    bool repeats = operand.getDimSize(axis) == 1 && data.getDimSize(axis) != 1;
-    axes.push_back(repeats ? b.getAffineConstantExpr(0) : b.getAffineDimExpr(axis));
-  }
-  return AffineMap::get(data.getRank(), 0, axes, b.getContext());
-}
-
-SmallVector<utils::IteratorType> reductionIterators(int64_t rank, ArrayRef<int64_t> kept) {
-  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
-  for (int64_t axis : kept)
-    iterators[axis] = utils::IteratorType::parallel;
-  return iterators;
-}
 
 //===----------------------------------------------------------------------===//
 // AffineOp
@@ -230,16 +176,11 @@ private:
                         : condition;
     };
     x.value = toFloat(nested, nestedLoc, *next++, f64, op.getUnsignedData());
-    if (op.getMask()) {
-      Value mask = *next++;
-      Value zero =
-          arith::ConstantOp::create(nested, nestedLoc, nested.getIntegerAttr(mask.getType(), 0));
-      require(arith::CmpIOp::create(nested, nestedLoc, arith::CmpIPredicate::ne, mask, zero));
-    }
+    if (op.getMask())
+      require(isNotZero(nested, nestedLoc, *next++));
     if (op.getWeights()) {
       x.weight = toFloat(nested, nestedLoc, *next++, f64, /*isUnsigned=*/false);
-      Value zero = arith::ConstantOp::create(nested, nestedLoc, nested.getF64FloatAttr(0));
-      require(arith::CmpFOp::create(nested, nestedLoc, arith::CmpFPredicate::UNE, x.weight, zero));
+      require(isNotZero(nested, nestedLoc, x.weight));
     } else {
       x.weight = arith::ConstantOp::create(nested, nestedLoc, nested.getF64FloatAttr(1));
     }
@@ -311,4 +252,5 @@ struct ConvertNormaToLinalgPass
 
 void norma::populateNormaToLinalgPatterns(RewritePatternSet &patterns) {
   patterns.add<AffineToLinalg, MomentsToLinalg>(patterns.getContext());
+  populateGradToLinalgPatterns(patterns);
 }

@@ -163,6 +163,17 @@ Value LoopEmitter::loadBroadcast(Value memref, ValueRange indices, Type element,
   return broadcast(convert(loadScalar(memref, indices), element, isUnsigned));
 }
 
+Value LoopEmitter::loadRepeating(Value memref, MemRefType like, ValueRange indices, Type element,
+                                 bool isUnsigned, Value mask) {
+  ArrayRef<int64_t> shape = cast<MemRefType>(memref.getType()).getShape();
+  Values at;
+  for (auto [axis, size] : llvm::enumerate(shape))
+    at.push_back(size == 1 ? index(0) : indices[axis]);
+  bool repeats = !shape.empty() && shape.back() == 1 && like.getShape().back() != 1;
+  return repeats ? loadBroadcast(memref, at, element, isUnsigned)
+                 : load(memref, at, element, isUnsigned, mask);
+}
+
 void LoopEmitter::store(Value vector, Value memref, ValueRange indices, Value mask,
                         bool nontemporal) {
   Type element = getElementTypeOrSelf(memref);
@@ -284,10 +295,13 @@ Value LoopEmitter::anyLane(Value vector) {
   return vector::ReductionOp::create(*this, vector::CombiningKind::OR, vector);
 }
 
+Value LoopEmitter::isFinite(Value a) {
+  Value infinity = constant(std::numeric_limits<double>::infinity(), a.getType());
+  return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, absf(a), infinity);
+}
+
 Value LoopEmitter::finiteOrZero(Value value) {
-  Value infinity = constant(std::numeric_limits<double>::infinity(), value.getType());
-  Value finite = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, absf(value), infinity);
-  return select(finite, value, constant(0, value.getType()));
+  return select(isFinite(value), value, constant(0, value.getType()));
 }
 
 Value LoopEmitter::largestLane(Value vector, Value mask) {

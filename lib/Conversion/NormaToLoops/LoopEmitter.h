@@ -69,6 +69,10 @@ public:
   /// The same for a single element, repeated in every lane.
   Value loadBroadcast(Value memref, mlir::ValueRange indices, mlir::Type element,
                       bool isUnsigned = false);
+  /// The same from a memref that repeats along its axes of extent 1, at the indices
+  /// of a memref of type `like`.
+  Value loadRepeating(Value memref, mlir::MemRefType like, mlir::ValueRange indices,
+                      mlir::Type element, bool isUnsigned = false, Value mask = {});
   /// Converts to the element type in memory and stores; lanes off the mask keep
   /// what memory holds.
   void store(Value vector, Value memref, mlir::ValueRange indices, Value mask = {},
@@ -100,6 +104,7 @@ public:
   Value lessEqual(Value a, Value b);
   Value notNan(Value a);
   Value notZero(Value a);
+  Value isFinite(Value a);
   /// The sum of all lanes, as a tree.
   Value sumLanes(Value vector);
   Value anyLane(Value vector);

@@ -19,9 +19,9 @@ using namespace norma;
 static constexpr int64_t kRowSamples = 8, kRunSamples = 4;
 
 /// The mean of a few samples at the kept position that `indices` names (its
-/// entries of reduced axes are not used); with `mask` where the innermost axis is
-/// kept.
-Value MomentsLoops::samplePivot(Values indices, Value mask) {
+/// entries of reduced axes are not used); in the lanes of `tail` where the
+/// innermost axis is kept.
+Value MomentsLoops::samplePivot(Values indices, Value tail) {
   bool rows = lastIsKept();
   int64_t samples = rows ? kRowSamples : kRunSamples;
   int64_t innermost = dataType.getRank() - 1;
@@ -39,7 +39,7 @@ Value MomentsLoops::samplePivot(Values indices, Value mask) {
         extent = e.add(e.sub(extent, e.min(extent, e.index(e.width))), e.index(1));
       at[axis] = e.floorDiv(e.mul(extent, s), e.index(samples));
     }
-    return loadElement(at, accumulate, rows ? mask : runMask);
+    return loadElement({inputs, at, rows ? tail : runMask}, accumulate);
   };
 
   // Deviations from the first sample that counts: exactly 0 for constants.
@@ -85,15 +85,14 @@ Value MomentsLoops::samplePivot(Values indices, Value mask) {
 
 void MomentsLoops::emitPivots(Value pivots) {
   Values indices(dataType.getRank(), e.index(0));
-  auto kept = op.getKept();
   auto place = [&](ValueRange k) {
     for (auto [axis, index] : llvm::zip(kept, k))
       indices[axis] = index;
   };
   if (lastIsKept())
-    return walkKept([&](ValueRange k, Value mask) {
+    return walkKept([&](ValueRange k, Value tail) {
       place(k);
-      e.store(samplePivot(indices, mask), pivots, k, mask);
+      e.store(samplePivot(indices, tail), pivots, k, tail);
     });
   auto all = llvm::to_vector(llvm::seq<int64_t>(0, keptRank));
   e.nest(mean, all, [&](Values k) {

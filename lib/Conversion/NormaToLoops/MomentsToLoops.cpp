@@ -1,4 +1,4 @@
-//===- MomentsToLoops.cpp - The steps of the reduction kernel -------------===//
+//===- MomentsToLoops.cpp - The steps of the statistics kernel ------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -28,13 +28,10 @@ void MomentsLoops::emit() {
     Value pivots = e.scratch(keptExtents(), accumulate);
     emitPivots(pivots);
     clearOuts();
-    if (schedule.getTraversal() == Traversal::Flat)
-      emitFlatTotals(pivots);
-    else
-      emitTotals(pivots, accumulate, schedule.getUnroll());
+    emitScheduledTotals(pivots);
 
     // Deviations of 8-bit integers sum exactly: nothing can go wrong.
-    if (dataType.getElementType().isInteger(8) && !op.getWeights()) {
+    if (dataType.getElementType().isInteger(8) && !weights) {
       emitFinish(pivots, {});
     } else {
       Value suspect = e.scratch({}, e.getI8Type());
@@ -51,14 +48,21 @@ void MomentsLoops::emit() {
            [&] { clearOuts(); });
 }
 
+Values MomentsLoops::keptExtents() {
+  Values extents;
+  for (int64_t axis : llvm::seq<int64_t>(0, keptRank))
+    extents.push_back(e.extent(mean, axis));
+  return extents;
+}
+
 /// Once more, in f64, around the mean itself: first with the pivot that the first
 /// try gave (or 0 where that is not finite), to have the mean right, then with
 /// that mean.
 void MomentsLoops::emitRepair() {
   Value pivots = e.scratch(keptExtents(), f64);
   auto recenter = [&] {
-    walkKept([&](ValueRange k, Value mask) {
-      e.store(e.finiteOrZero(e.load(mean, k, f64, false, mask)), pivots, k, mask);
+    walkKept([&](ValueRange k, Value tail) {
+      e.store(e.finiteOrZero(e.load(mean, k, f64, false, tail)), pivots, k, tail);
     });
   };
   recenter();
@@ -80,13 +84,13 @@ void MomentsLoops::emitRepair() {
 /// Turns the totals in the outputs into statistics. With `suspect`, notes there
 /// (nonzero) whether one of them may be inaccurate.
 void MomentsLoops::emitFinish(Value pivots, Value suspect) {
-  walkKept([&](ValueRange k, Value mask) {
+  walkKept([&](ValueRange k, Value tail) {
     Type type = e.vectorOf(f64);
     Value zero = e.constant(0, type);
-    Value n = partial ? e.load(count, k, f64, false, mask) : e.broadcast(elementsF64);
-    Value pivot = e.load(pivots, k, f64, false, mask);
-    Value first = e.load(mean, k, f64, false, mask);
-    Value second = e.load(m2, k, f64, false, mask);
+    Value n = partial ? e.load(count, k, f64, false, tail) : e.broadcast(elementsF64);
+    Value pivot = e.load(pivots, k, f64, false, tail);
+    Value first = e.load(mean, k, f64, false, tail);
+    Value second = e.load(m2, k, f64, false, tail);
     Value shift = e.divf(first, n);
     Value correction = e.mulf(first, shift);
     Value center = e.addf(pivot, shift);
@@ -97,9 +101,9 @@ void MomentsLoops::emitFinish(Value pivots, Value suspect) {
       center = e.select(counted, center, zero);
       squares = e.select(counted, squares, zero);
     }
-    e.store(n, count, k, mask);
-    e.store(center, mean, k, mask);
-    e.store(squares, m2, k, mask);
+    e.store(n, count, k, tail);
+    e.store(center, mean, k, tail);
+    e.store(squares, m2, k, tail);
     if (!suspect)
       return;
 
@@ -117,13 +121,11 @@ void MomentsLoops::emitFinish(Value pivots, Value suspect) {
     if (counted)
       good = e.either(good, e.negate(counted));
     Value bad = e.negate(good);
-    if (mask)
-      bad = e.both(bad, mask);
+    if (tail)
+      bad = e.both(bad, tail);
     Value any = arith::ExtUIOp::create(e, e.getI8Type(), e.anyLane(bad));
     e.storeScalar(arith::OrIOp::create(e, any, e.loadScalar(suspect, {})), suspect, {});
   });
 }
 
-void norma::emitMomentsLoops(MomentsOp op, RewriterBase &rewriter) {
-  MomentsLoops(op, rewriter).emit();
-}
+void norma::emitLoops(MomentsOp op, RewriterBase &rewriter) { MomentsLoops(op, rewriter).emit(); }

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace norma {
 #define GEN_PASS_DEF_CONVERTNORMATOLOOPSPASS
@@ -48,8 +49,8 @@ static LogicalResult checkLowerable(Op op) {
   }
   auto data = cast<MemRefType>(op.getData().getType());
   if (schedule.getTraversal() == Traversal::Flat) {
-    if (auto moments = dyn_cast<MomentsOp>(op.getOperation()))
-      if (moments.getMask() || moments.getWeights())
+    if constexpr (!std::is_same_v<Op, AffineOp>)
+      if (op.getMask() || op.getWeights())
         return op.emitOpError("schedule: flat takes no mask and no weights");
     int64_t row = 1;
     for (int64_t extent : data.getShape().drop_front(data.getRank() ? 1 : 0))
@@ -72,23 +73,22 @@ struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<Conver
   void runOnOperation() override {
     SmallVector<Operation *> kernels;
     getOperation()->walk([&](Operation *op) {
-      if (isa<AffineOp, MomentsOp>(op))
+      if (isa<AffineOp, MomentsOp, GradSumsOp, GradMapOp>(op))
         kernels.push_back(op);
     });
     IRRewriter rewriter(&getContext());
-    for (Operation *op : kernels) {
-      rewriter.setInsertionPoint(op);
-      if (auto affine = dyn_cast<AffineOp>(op)) {
-        if (failed(checkLowerable(affine)))
-          return signalPassFailure();
-        emitAffineLoops(affine, rewriter);
-      } else {
-        auto moments = cast<MomentsOp>(op);
-        if (failed(checkLowerable(moments)))
-          return signalPassFailure();
-        emitMomentsLoops(moments, rewriter);
-      }
-      rewriter.eraseOp(op);
+    for (Operation *kernel : kernels) {
+      rewriter.setInsertionPoint(kernel);
+      LogicalResult lowered = TypeSwitch<Operation *, LogicalResult>(kernel)
+                                  .Case<AffineOp, MomentsOp, GradSumsOp, GradMapOp>([&](auto op) {
+                                    if (failed(checkLowerable(op)))
+                                      return failure();
+                                    emitLoops(op, rewriter);
+                                    return success();
+                                  });
+      if (failed(lowered))
+        return signalPassFailure();
+      rewriter.eraseOp(kernel);
     }
   }
 };

@@ -16,8 +16,10 @@ namespace norma {
 
 /// Each writes the loops of a scheduled op on memrefs before the op, and leaves
 /// the op to the caller to erase.
-void emitAffineLoops(AffineOp op, mlir::RewriterBase &rewriter);
-void emitMomentsLoops(MomentsOp op, mlir::RewriterBase &rewriter);
+void emitLoops(AffineOp op, mlir::RewriterBase &rewriter);
+void emitLoops(MomentsOp op, mlir::RewriterBase &rewriter);
+void emitLoops(GradSumsOp op, mlir::RewriterBase &rewriter);
+void emitLoops(GradMapOp op, mlir::RewriterBase &rewriter);
 
 } // namespace norma
 

@@ -42,3 +42,45 @@ func.func @masked(%x: memref<4x3xf32>, %mask: memref<4x3xi8>, %n: memref<3xf64>,
       {schedule = #norma.schedule<flat, vector = 4, unroll = 1, group = 32, line = 12>}
   return
 }
+
+// -----
+
+func.func @masked_sums(%x: memref<4x3xf32>, %mask: memref<4x3xi8>, %c: memref<3xf64>, %s: memref<3xf64>) {
+  // expected-error@+1 {{schedule: flat takes no mask and no weights}}
+  norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) center(%c : memref<3xf64>)
+      mask(%mask : memref<4x3xi8>) outs(%s, %s : memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<flat, vector = 4, unroll = 1, group = 32, line = 12>}
+  return
+}
+
+// -----
+
+func.func @weighted_map(%x: memref<4x3xf32>, %w: memref<4x3xf32>, %c: memref<3xf32>) {
+  // expected-error@+1 {{schedule: flat takes no mask and no weights}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) center(%c : memref<3xf32>)
+      slope(%c : memref<3xf32>) offset(%c : memref<3xf32>) scale(%c : memref<3xf32>)
+      weights(%w : memref<4x3xf32>) outs(%x : memref<4x3xf32>)
+      {schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 12>}
+  return
+}
+
+// -----
+
+func.func @gradient_strides(%x: memref<4x3xf32>, %dy: memref<4x3xf32, strided<[6, 2]>>, %c: memref<3xf64>,
+                            %s: memref<3xf64>) {
+  // expected-error@+1 {{schedule: vector = 4 needs a unit innermost stride}}
+  norma.grad_sums kept [1] ins(%x, %dy : memref<4x3xf32>, memref<4x3xf32, strided<[6, 2]>>)
+      center(%c : memref<3xf64>) outs(%s, %s : memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<rows, vector = 4, unroll = 1, group = 32>}
+  return
+}
+
+// -----
+
+func.func @unscheduled_map(%x: memref<4x3xf32>, %c: memref<3xf32>) {
+  // expected-error@+1 {{has no schedule; run norma-schedule before convert-norma-to-loops}}
+  norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) center(%c : memref<3xf32>)
+      slope(%c : memref<3xf32>) offset(%c : memref<3xf32>) scale(%c : memref<3xf32>)
+      outs(%x : memref<4x3xf32>)
+  return
+}

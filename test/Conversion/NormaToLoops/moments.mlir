@@ -118,3 +118,21 @@ func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf6
        schedule = #norma.schedule<rows, vector = 8, unroll = 2, group = 32, accumulate = f64>}
   return
 }
+
+// -----
+
+// Flat without a kept axis: one total for all of a line.
+
+// CHECK-LABEL: func @flat_all
+// CHECK:         %[[M:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [1]
+// CHECK:         memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 32], strides: [32, 1]
+// CHECK:         %[[PART:.*]] = memref.load %{{.*}} : memref<32xf64>
+// CHECK:         %[[WHOLE:.*]] = memref.load %[[M]][%c0]
+// CHECK:         %[[SUM:.*]] = arith.addf %[[WHOLE]], %[[PART]]
+// CHECK:         memref.store %[[SUM]], %[[M]][%c0]
+func.func @flat_all(%x: memref<?xf32>, %n: memref<f64>, %m: memref<f64>, %s: memref<f64>) {
+  norma.moments kept [] ins(%x : memref<?xf32>)
+      outs(%n, %m, %s : memref<f64>, memref<f64>, memref<f64>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 32, accumulate = f32>}
+  return
+}

@@ -1,0 +1,146 @@
+//===- MapLoops.cpp - The traversals of map kernels -----------------------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "MapLoops.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace norma;
+
+void MapLoops::emit() {
+  switch (schedule.getTraversal()) {
+  case Traversal::Flat:
+    emitFlat();
+    break;
+  case Traversal::Rows:
+    emitRows();
+    break;
+  case Traversal::Runs:
+    emitRuns();
+    break;
+  }
+  // Non-temporal stores are not ordered with those that tell other threads that
+  // the output is there.
+  if (schedule.getNontemporal())
+    LLVM::FenceOp::create(e, LLVM::AtomicOrdering::seq_cst, StringRef());
+}
+
+//===----------------------------------------------------------------------===//
+// Elements and coefficients
+//===----------------------------------------------------------------------===//
+
+void MapLoops::storeElement(ValueRange from, Value to, ValueRange indices, ArrayRef<Value> c,
+                            Value tail) {
+  Value v = element(from, indices, c, tail);
+  e.store(v, to, indices, tail, schedule.getNontemporal() && !tail);
+}
+
+Values MapLoops::eachCoefficient(ArrayRef<Value> from, function_ref<Value(Value)> make) {
+  Values result;
+  for (Value coefficient : from)
+    result.push_back(coefficient ? make(coefficient) : Value());
+  return result;
+}
+
+Values MapLoops::loadVectors(ArrayRef<Value> from, ValueRange indices, Value tail) {
+  return eachCoefficient(
+      from, [&](Value memref) { return e.load(memref, indices, compute, false, tail); });
+}
+
+Values MapLoops::keptOf(ValueRange indices) {
+  Values result;
+  for (int64_t axis : kept)
+    result.push_back(indices[axis]);
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Traversals
+//===----------------------------------------------------------------------===//
+
+/// Whatever the rows are, the flat array is a sequence of lines over which the
+/// coefficients repeat: they are written out for one line, once.
+void MapLoops::emitFlat() {
+  Values from;
+  for (Value input : inputs)
+    from.push_back(e.flatten(input));
+  Value to = e.flatten(out);
+  int64_t line = schedule.getLine(), vectors = line / e.width;
+  Values lines = eachCoefficient(coefficients, [&](Value memref) { return expand(memref); });
+
+  Value total = e.extent(from.front(), 0);
+  Value whole = e.roundDown(total, line);
+  if (vectors <= schedule.getUnroll()) {
+    // The line is short: its coefficients stay in registers.
+    SmallVector<Values> registers;
+    for (int64_t v = 0; v < vectors; ++v)
+      registers.push_back(loadVectors(lines, e.index(v * e.width), {}));
+    e.forEach(e.index(0), whole, line, [&](Value base) {
+      for (int64_t v = 0; v < vectors; ++v)
+        storeElement(from, to, e.add(base, e.index(v * e.width)), registers[v], {});
+    });
+  } else {
+    e.forEach(e.index(0), whole, line, [&](Value base) {
+      e.walk(e.index(line), schedule.getUnroll(), [&](Value i, Value tail) {
+        storeElement(from, to, e.add(base, i), loadVectors(lines, i, tail), tail);
+      });
+    });
+  }
+  e.walk(e.sub(total, whole), 1, [&](Value i, Value tail) {
+    storeElement(from, to, e.add(whole, i), loadVectors(lines, i, tail), tail);
+  });
+}
+
+/// One line of a coefficient: element i belongs to kept index (i / inner) % C.
+Value MapLoops::expand(Value memref) {
+  ArrayRef<int64_t> shape = dataType.getShape();
+  bool scalar = kept.empty();
+  int64_t features = scalar ? 1 : shape[1];
+  int64_t inner = shape.size() > 2 ? shape[2] : 1;
+  int64_t row = features * inner;
+  Value buffer = e.scratch({e.index(schedule.getLine())}, compute);
+  e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
+    Value value = e.loadScalar(memref, scalar ? ValueRange() : ValueRange(k));
+    e.forEach(e.index(0), e.index(schedule.getLine()), row, [&](Value start) {
+      Value first = e.add(start, e.mul(k, e.index(inner)));
+      e.forEach(e.index(0), e.index(inner), 1,
+                [&](Value i) { e.storeScalar(value, buffer, e.add(first, i)); });
+    });
+  });
+  return buffer;
+}
+
+/// The innermost axis is kept: coefficients are vectors along it.
+void MapLoops::emitRows() {
+  int64_t rank = dataType.getRank();
+  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
+  e.nest(inputs.front(), outer, [&](Values indices) {
+    e.walk(e.extent(inputs.front(), rank - 1), schedule.getUnroll(), [&](Value i, Value tail) {
+      indices.back() = i;
+      storeElement(inputs, out, indices, loadVectors(coefficients, keptOf(indices), tail), tail);
+    });
+  });
+}
+
+/// The innermost axis is reduced: one kept index, and so one coefficient, for a
+/// whole run.
+void MapLoops::emitRuns() {
+  int64_t rank = dataType.getRank();
+  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(rank - 1, 0)));
+  e.nest(inputs.front(), outer, [&](Values indices) {
+    Values c = eachCoefficient(coefficients, [&](Value memref) {
+      return e.loadBroadcast(memref, keptOf(indices), compute);
+    });
+    if (rank == 0)
+      return storeElement(inputs, out, {}, c, {});
+    e.walk(e.extent(inputs.front(), rank - 1), schedule.getUnroll(), [&](Value i, Value tail) {
+      indices.back() = i;
+      storeElement(inputs, out, indices, c, tail);
+    });
+  });
+}

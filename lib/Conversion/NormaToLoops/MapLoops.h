@@ -1,0 +1,71 @@
+//===- MapLoops.h - What map kernels share ----------------------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One result for every element, from the inputs at its index and coefficients of
+// its kept index. The traversals are here; a kernel says what an element becomes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_CONVERSION_NORMATOLOOPS_MAPLOOPS_H
+#define NORMA_CONVERSION_NORMATOLOOPS_MAPLOOPS_H
+
+#include "LoopEmitter.h"
+
+#include "norma/Dialect/Norma.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+namespace norma {
+
+using Values = LoopEmitter::Values;
+
+class MapLoops {
+public:
+  void emit();
+
+protected:
+  /// `inputs` are the operands of the data's shape, data first. Coefficients that are
+  /// absent are null.
+  template <typename Op>
+  MapLoops(Op op, mlir::RewriterBase &rewriter, Values inputs, Values coefficients)
+      : schedule(op.getScheduleAttr()), e(op.getLoc(), rewriter, schedule.getVector()),
+        compute(op.getComputeType()),
+        dataType(mlir::cast<mlir::MemRefType>(op.getData().getType())), kept(op.getKept()),
+        inputs(std::move(inputs)), out(op.getOut()), coefficients(std::move(coefficients)) {}
+  ~MapLoops() = default;
+
+  /// The result, in the compute type, for one vector of elements: those of `from` at
+  /// `indices`, in the lanes of `tail` (all where it is null).
+  virtual mlir::Value element(mlir::ValueRange from, mlir::ValueRange indices,
+                              llvm::ArrayRef<mlir::Value> c, mlir::Value tail) = 0;
+
+  ScheduleAttr schedule;
+  LoopEmitter e;
+  mlir::Type compute;
+  mlir::MemRefType dataType;
+
+private:
+  void emitFlat();
+  void emitRows();
+  void emitRuns();
+  void storeElement(mlir::ValueRange from, mlir::Value to, mlir::ValueRange indices,
+                    llvm::ArrayRef<mlir::Value> c, mlir::Value tail);
+  Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,
+                         llvm::function_ref<mlir::Value(mlir::Value)> make);
+  Values loadVectors(llvm::ArrayRef<mlir::Value> from, mlir::ValueRange indices, mlir::Value tail);
+  mlir::Value expand(mlir::Value memref);
+  Values keptOf(mlir::ValueRange indices);
+
+  llvm::ArrayRef<int64_t> kept;
+  Values inputs;
+  mlir::Value out;
+  Values coefficients;
+};
+
+} // namespace norma
+
+#endif // NORMA_CONVERSION_NORMATOLOOPS_MAPLOOPS_H

@@ -1,0 +1,101 @@
+//===- ReductionLoops.h - What reduction kernels share ----------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Sums over all elements of every kept index, of terms that are formed around a
+// pivot: up to `group` vectors are summed in the accumulate type, groups are summed
+// in f64, so no f32 sum is longer than a group. The traversals are here; a kernel
+// says what an element adds, and what becomes of the totals.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_CONVERSION_NORMATOLOOPS_REDUCTIONLOOPS_H
+#define NORMA_CONVERSION_NORMATOLOOPS_REDUCTIONLOOPS_H
+
+#include "LoopEmitter.h"
+
+#include "norma/Dialect/Norma.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+namespace norma {
+
+using Values = LoopEmitter::Values;
+
+/// Where a vector of elements is: at `indices` of every input, in the lanes of `tail`
+/// (all where it is null). Inputs are the operands of the data's shape, data first, or
+/// with `lines` the same as flat arrays cut into lines.
+struct Place {
+  mlir::ValueRange inputs, indices;
+  mlir::Value tail;
+  bool lines = false;
+};
+
+class ReductionLoops {
+protected:
+  template <typename Op>
+  ReductionLoops(Op op, mlir::RewriterBase &rewriter)
+      : schedule(op.getScheduleAttr()), kept(op.getKept()),
+        e(op.getLoc(), rewriter, schedule.getVector()), data(op.getData()),
+        dataType(mlir::cast<mlir::MemRefType>(data.getType())), mask(op.getMask()),
+        weights(op.getWeights()), keptRank(std::max<int64_t>(kept.size(), 1)), f64(e.getF64Type()),
+        accumulate(schedule.getAccumulate() ? schedule.getAccumulate() : e.getF32Type()),
+        group(schedule.getGroup() ? schedule.getGroup() : 32), inputs{data} {
+    for (int64_t axis = 0; axis < dataType.getRank(); ++axis)
+      if (!llvm::is_contained(kept, axis))
+        reduced.push_back(axis);
+  }
+  ~ReductionLoops() = default;
+
+  /// The sums with one more vector of elements, which is read at `place`. The type
+  /// of the arithmetic is the pivot's.
+  virtual Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) = 0;
+
+  /// Adds all elements to the totals, in the traversal of the schedule. The pivots
+  /// are a buffer over the kept indices, of any float type.
+  void emitScheduledTotals(mlir::Value pivots);
+  /// The same by rows or runs, summed in `type` in groups.
+  void emitTotals(mlir::Value pivots, mlir::Type type, int64_t unroll);
+
+  /// Every kept index, in vectors along the innermost kept axis.
+  void walkKept(llvm::function_ref<void(mlir::ValueRange, mlir::Value)> body);
+  void clear(mlir::ValueRange buffers);
+  /// The kept index, as pivots and totals are indexed with it.
+  Values keptOf(mlir::ValueRange indices);
+  /// A buffer of one kept index with an axis of extent 1.
+  mlir::Value withAxis(mlir::Value memref);
+  bool lastIsKept() const { return !kept.empty() && kept.back() == dataType.getRank() - 1; }
+
+  ScheduleAttr schedule;
+  llvm::ArrayRef<int64_t> kept;
+  LoopEmitter e;
+  mlir::Value data;
+  mlir::MemRefType dataType;
+  /// Null where there is none.
+  mlir::Value mask, weights;
+  /// Axes of pivots and totals: at least one.
+  int64_t keptRank;
+  mlir::Type f64, accumulate;
+  int64_t group;
+  llvm::SmallVector<int64_t> reduced;
+  /// All operands that are read element by element, data first.
+  Values inputs;
+  /// One buffer for every sum.
+  Values totals;
+
+private:
+  void emitFlatTotals(mlir::Value pivots);
+  void emitRows(mlir::ValueRange views, bool lines, bool rowAxisReduced,
+                llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots,
+                mlir::ValueRange rowTotals, mlir::Type type, int64_t unroll);
+  void emitRuns(mlir::Value pivots, mlir::Type type, int64_t unroll);
+  Values emitGroup(mlir::Value size, mlir::Value pivot, int64_t unroll,
+                   llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> add);
+};
+
+} // namespace norma
+
+#endif // NORMA_CONVERSION_NORMATOLOOPS_REDUCTIONLOOPS_H
