@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EngineImpl.h"
+#include "EngineCall.h"
 
 #include <fmt/format.h>
 #include <thread>
 
 namespace norma {
 
-Descriptor::Descriptor(void *data, std::span<const int64_t> sizes,
+Descriptor::Descriptor(const void *data, std::span<const int64_t> sizes,
                        std::span<const int64_t> strides) {
   words[0] = words[1] = reinterpret_cast<int64_t>(data);
   words[2] = 0;
@@ -58,6 +58,7 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   int threads = options.threads ? options.threads : int(std::thread::hardware_concurrency());
   auto state = std::make_unique<State>(std::max(threads, 1));
   state->cpu = nameOf(**target);
+  state->l2Bytes = l2BytesOf(**target);
   state->loader = std::move(*loader);
   state->compiler = std::make_unique<Compiler>(*target);
   return std::shared_ptr<Engine>(new Engine(std::move(state)));
@@ -86,6 +87,13 @@ Expected<std::shared_ptr<Kernel::State>> Engine::State::kernel(const KernelSpec 
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     return kernel;
   });
+}
+
+Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec) {
+  Expected<std::shared_ptr<Kernel::State>> found = kernel(spec);
+  if (!found)
+    return found.takeError();
+  return KernelCall{std::move(problem), std::move(*found)};
 }
 
 std::vector<std::string> Engine::stageNames() { return allStageNames(); }

@@ -11,6 +11,7 @@
 #include "Cache/MemoryCache.h"
 #include "Cpu/Compiler.h"
 #include "Cpu/Loader.h"
+#include "EngineOperands.h"
 #include "KernelSpec.h"
 #include "Problem.h"
 
@@ -27,7 +28,7 @@ namespace norma {
 class Descriptor {
 public:
   Descriptor() = default;
-  Descriptor(void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides);
+  Descriptor(const void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides);
   void *address() { return words.data(); }
 
 private:
@@ -37,8 +38,8 @@ private:
 /// The arguments of one call of a kernel, in order.
 class KernelArguments {
 public:
-  void push(void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides) {
-    assert(used < int(descriptors.size()) && "more arguments than any kernel has");
+  void push(const void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides) {
+    assert(used < kMost && "more arguments than any kernel has");
     descriptors[used] = Descriptor(data, sizes, strides);
     pointers[used] = descriptors[used].address();
     ++used;
@@ -46,9 +47,10 @@ public:
   void call(const LoadedCode &code) { code.entry(pointers.data()); }
 
 private:
-  // Data, mask, weights and three statistics at most.
-  std::array<Descriptor, 6> descriptors;
-  std::array<void *, 6> pointers;
+  // Data, dy, four coefficients, mask, weights and dx at most.
+  static constexpr int kMost = 9;
+  std::array<Descriptor, kMost> descriptors;
+  std::array<void *, kMost> pointers;
   int used = 0;
 };
 
@@ -83,6 +85,15 @@ private:
   int threads;
 };
 
+/// In which order a map goes through its blocks, as far as threads have one.
+enum class BlockOrder : uint8_t {
+  Forwards,
+  /// What a pass over the same data read last comes first: it may be in a cache.
+  Backwards,
+};
+
+struct KernelCall;
+
 struct Engine::State {
   explicit State(int threads) : pool(threads) {}
 
@@ -92,8 +103,26 @@ struct Engine::State {
   std::unique_ptr<Compiler> compiler;
   MemoryCache<KernelSpec, Kernel::State> kernels;
   ThreadPool pool;
+  /// The second-level cache of one core.
+  int64_t l2Bytes = 0;
 
   Expected<std::shared_ptr<Kernel::State>> kernel(const KernelSpec &spec);
+  /// The kernel of a spec, to be called on the tensors of a problem.
+  Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
+
+  // Calls on data with elements whose arguments have been checked: first their
+  // kernels, then run by `threads`. Results are in the caller's order of kept indices.
+  Expected<KernelCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
+                                   const Operands &operands);
+  Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
+                                  const Coefficients &coefficients, DType compute, const Tensor &y);
+  Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
+                               const Operands &operands, const ThreadPool &threads);
+  Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
+                        const Coefficients &coefficients, DType compute, const Tensor &y,
+                        const ThreadPool &threads, BlockOrder order);
+
+  struct ReduceThenMap;
 };
 
 struct Program::State {

@@ -12,7 +12,17 @@
 namespace norma {
 
 const char *toString(KernelFamily family) {
-  return family == KernelFamily::Moments ? "moments" : "affine";
+  switch (family) {
+  case KernelFamily::Moments:
+    return "moments";
+  case KernelFamily::Affine:
+    return "affine";
+  case KernelFamily::GradSums:
+    return "grad_sums";
+  case KernelFamily::GradMap:
+    return "grad_map";
+  }
+  return "";
 }
 
 static const char *toString(Layout layout) {
@@ -27,55 +37,71 @@ static const char *toString(Layout layout) {
   return "";
 }
 
-/// Every field as a number, in order; what the hash sees. The text key names the
-/// same fields.
+/// "?x13".
+static std::string shapeText(const Dims &extents) {
+  std::string text;
+  for (int64_t extent : extents)
+    text += (text.empty() ? "" : "x") + (extent == kDynamic ? "?" : std::to_string(extent));
+  return text;
+}
+
+/// Calls visit(number, text) for every field, in order: the hash takes the number,
+/// the key what text() returns, where that is not empty.
 template <typename Visit>
 static void forEachField(const KernelSpec &s, Visit visit) {
-  visit(uint64_t(s.family));
+  const auto untold = [] { return std::string(); };
+  const auto told = [](bool is, const char *text) {
+    return [=] { return std::string(is ? text : ""); };
+  };
+  const auto dtype = [](bool is, const char *name, DType value) {
+    return [=] { return is ? fmt::format("{}={}", name, norma::toString(value)) : ""; };
+  };
+  const auto operand = [](const char *name, std::optional<DType> value, uint32_t repeats) {
+    return [=] {
+      return value ? fmt::format("{}={}/{:x}", name, norma::toString(*value), repeats) : "";
+    };
+  };
+  const bool affine = s.family == KernelFamily::Affine, moments = s.family == KernelFamily::Moments;
+  const bool gradMap = s.family == KernelFamily::GradMap, map = affine || gradMap;
+
+  visit(uint64_t(s.family), told(true, toString(s.family)));
   for (char kind : s.kinds)
-    visit(uint64_t(kind));
+    visit(uint64_t(kind), untold);
   for (int64_t extent : s.extents)
-    visit(uint64_t(extent));
-  visit(uint64_t(s.layout));
-  visit(uint64_t(s.data));
-  visit(uint64_t(s.out));
-  visit(uint64_t(s.compute));
-  visit(uint64_t(s.center) | uint64_t(s.scale) << 1 | uint64_t(s.shift) << 2 |
-        uint64_t(s.streaming) << 3);
-  visit(uint64_t(s.nan));
-  visit(s.mask ? uint64_t(*s.mask) + 1 : 0);
-  visit(s.weights ? uint64_t(*s.weights) + 1 : 0);
-  visit(uint64_t(s.maskRepeats) << 32 | s.weightsRepeats);
+    visit(uint64_t(extent), untold);
+  visit(0, [&] { return fmt::format("{}[{}]", s.kinds, shapeText(s.extents)); });
+  visit(uint64_t(s.data), told(true, norma::toString(s.data)));
+  visit(uint64_t(s.layout), told(true, toString(s.layout)));
+  visit(uint64_t(s.dy), dtype(gradMap || s.family == KernelFamily::GradSums, "dy", s.dy));
+  visit(uint64_t(s.out), dtype(map, "to", s.out));
+  visit(uint64_t(s.compute), dtype(map, "compute", s.compute));
+  visit(uint64_t(s.center) | uint64_t(s.scale) << 1 | uint64_t(s.shift) << 2, [&] {
+    return affine ? fmt::format("coefficients={}{}{}", s.center ? "c" : "", s.scale ? "s" : "",
+                                s.shift ? "b" : "")
+                  : "";
+  });
+  visit(s.streaming, told(s.streaming, "streaming"));
+  visit(uint64_t(s.nan),
+        [&] { return moments ? fmt::format("nan={}", norma::toString(s.nan)) : ""; });
+  visit(s.mask ? uint64_t(*s.mask) + 1 : 0, operand("mask", s.mask, s.maskRepeats));
+  visit(s.weights ? uint64_t(*s.weights) + 1 : 0, operand("weights", s.weights, s.weightsRepeats));
+  visit(uint64_t(s.maskRepeats) << 32 | s.weightsRepeats, untold);
 }
 
 size_t KernelSpec::hash() const {
   // FNV-1a over words, with a final mix: specs are few and short.
   uint64_t hash = 0xcbf29ce484222325;
-  forEachField(*this, [&](uint64_t field) { hash = (hash ^ field) * 0x100000001b3; });
+  forEachField(*this, [&](uint64_t field, auto) { hash = (hash ^ field) * 0x100000001b3; });
   return hash ^ hash >> 32;
 }
 
 std::string KernelSpec::key() const {
-  std::string shape;
-  for (int64_t extent : extents)
-    shape += (shape.empty() ? "" : "x") + (extent == kDynamic ? "?" : std::to_string(extent));
-  std::string text = fmt::format("{};{}[{}];{};{}", toString(family), kinds, shape,
-                                 norma::toString(data), toString(layout));
-  if (family == KernelFamily::Affine) {
-    text += fmt::format(";to={};compute={};coefficients=", norma::toString(out),
-                        norma::toString(compute));
-    text += center ? "c" : "";
-    text += scale ? "s" : "";
-    text += shift ? "b" : "";
-    text += streaming ? ";streaming" : "";
-    return text;
-  }
-  text += fmt::format(";nan={}", norma::toString(nan));
-  if (mask)
-    text += fmt::format(";mask={}/{:x}", norma::toString(*mask), maskRepeats);
-  if (weights)
-    text += fmt::format(";weights={}/{:x}", norma::toString(*weights), weightsRepeats);
-  return text;
+  std::string key;
+  forEachField(*this, [&](uint64_t, auto text) {
+    if (const std::string told = text(); !told.empty())
+      key += (key.empty() ? "" : ";") + told;
+  });
+  return key;
 }
 
 } // namespace norma

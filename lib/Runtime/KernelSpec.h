@@ -19,7 +19,7 @@
 
 namespace norma {
 
-enum class KernelFamily : uint8_t { Moments, Affine };
+enum class KernelFamily : uint8_t { Moments, Affine, GradSums, GradMap };
 const char *toString(KernelFamily family);
 
 /// What is known of the strides of the tensors with the shape of the data.
@@ -40,20 +40,29 @@ struct KernelSpec {
   Layout layout = Layout::Contiguous;
   DType data = DType::F32;
 
-  // Affine.
-  DType out = DType::F32, compute = DType::F32;
+  // Affine: the coefficients there are.
   bool center = false, scale = false, shift = false;
+
+  // Affine and GradMap.
+  DType out = DType::F32, compute = DType::F32;
   /// Stores may go past the cache.
   bool streaming = false;
 
-  // Moments. One bit per group, innermost first, where mask or weights repeat.
+  // Moments.
   NanPolicy nan = NanPolicy::Propagate;
+
+  // GradSums and GradMap.
+  DType dy = DType::F32;
+
+  // All but Affine. One bit per group, outermost lowest, where mask or weights
+  // repeat.
   std::optional<DType> mask, weights;
   uint32_t maskRepeats = 0, weightsRepeats = 0;
 
   friend bool operator==(const KernelSpec &a, const KernelSpec &b) = default;
   size_t hash() const;
-  /// "moments;RK[?x13];f32;contiguous;nan=propagate".
+  /// "moments;RK[?x13];f32;contiguous;nan=propagate". The fields of other families
+  /// have no part in it.
   std::string key() const;
 };
 

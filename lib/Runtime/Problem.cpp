@@ -33,9 +33,10 @@ Slice Problem::slice(int64_t begin, int64_t end) const {
 
 Layout Problem::layout() const {
   Layout weakest = Layout::Contiguous;
-  for (const GroupedTensor &tensor : tensors) {
-    if (extents.back() > 1 && tensor.strides.back() != 1 &&
-        !(tensor.strides.back() == 0 && &tensor != &tensors.front()))
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    const GroupedTensor &tensor = tensors[t];
+    const bool repeats = t >= broadcastFrom && tensor.strides.back() == 0;
+    if (extents.back() > 1 && tensor.strides.back() != 1 && !repeats)
       return Layout::Strided;
     int64_t expected = 1;
     for (int group = extents.size() - 1; group >= 0; --group) {
@@ -98,6 +99,7 @@ Problem makeProblem(std::span<const Tensor> all, size_t broadcastFrom,
                     std::span<const int64_t> kept) {
   const Tensor &data = all.front();
   Problem problem;
+  problem.broadcastFrom = broadcastFrom;
   for (const Tensor &tensor : all)
     problem.tensors.push_back({static_cast<char *>(tensor.data), tensor.dtype, {}});
 

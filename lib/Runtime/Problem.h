@@ -37,8 +37,9 @@ struct Problem {
   std::string kinds;
   Dims extents;
   /// The tensors with the shape of the data: the data, then those given to
-  /// makeProblem.
+  /// makeProblem; those from `broadcastFrom` on may repeat.
   std::vector<GroupedTensor> tensors;
+  size_t broadcastFrom = 0;
   /// The extents of the kept axes in the order kernels see them, and for each the
   /// position it has in the caller's order.
   Dims keptExtents;
@@ -56,8 +57,8 @@ struct Problem {
   int64_t keptPerOuter() const { return outerKept() ? keptSize() / outer() : 0; }
   Slice slice(int64_t begin, int64_t end) const;
   Layout layout() const;
-  /// One bit per group, outermost lowest, where tensor `i` has stride 0 and the
-  /// group more than one index.
+  /// One bit per group, outermost lowest, where tensor `i`, from `broadcastFrom` on,
+  /// repeats.
   uint32_t repeats(size_t i) const;
   /// Copies one value per kept index from the caller's order to the kernel's.
   std::vector<double> toKernelOrder(std::span<const double> values) const;
@@ -65,7 +66,8 @@ struct Problem {
 };
 
 /// `all` are tensors of one shape, the data first; tensors from `broadcastFrom` on
-/// are inputs that may repeat (stride 0). `kept` has been checked.
+/// are inputs that kernels see with an extent of 1 where they repeat (stride 0).
+/// `kept` has been checked.
 Problem makeProblem(std::span<const Tensor> all, size_t broadcastFrom,
                     std::span<const int64_t> kept);
 

@@ -18,8 +18,9 @@
 #ifndef NORMA_RUNTIME_ENGINE_H
 #define NORMA_RUNTIME_ENGINE_H
 
-#include "norma/Support/Statistics.h"
+#include "norma/Support/BatchNorm.h"
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct EngineOptions {
 
 /// What was compiled, and how it has been used since.
 struct KernelInfo {
-  /// "moments" or "affine".
+  /// "moments", "affine", "grad_sums" or "grad_map".
   std::string family;
   /// Kept and reduced axes after collapsing, outermost first: "RK", "RKR".
   std::string axisForm;
@@ -45,7 +46,8 @@ struct KernelInfo {
   std::string key;
   /// Wall time of MLIR lowering, and of LLVM with linking.
   double lowerMilliseconds = 0, codegenMilliseconds = 0;
-  /// Calls so far, bytes of tensors they read and wrote, and their wall time.
+  /// Calls so far, bytes of tensors they read and wrote, and their wall time. (A block
+  /// of momentsThenAffine is a call of each of its two kernels.)
   uint64_t calls = 0, bytes = 0;
   double runSeconds = 0;
 };
@@ -121,6 +123,37 @@ public:
   /// and strides) or does not overlap it.
   Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                         const Coefficients &coefficients, DType compute, const Tensor &y);
+
+  /// Statistics of `x`, coefficients made of them, and the map into `y`, in blocks of
+  /// kept indices whose data stays in the cache between the two reads where the
+  /// shape allows it. `coefficients` is called once for every kept index range,
+  /// possibly from several threads: with the flat range [begin, end) of kept indices
+  /// and their statistics (of shape (end - begin)), it returns theirs, of the same
+  /// shape. Absent (empty) ones must be absent in every range. Returns the statistics
+  /// of all. As with the two calls one by one, the bits do not depend on the threads.
+  /// Coefficients of another shape are an error that may leave a part of `y` written.
+  using MakeCoefficients =
+      std::function<Coefficients(int64_t begin, int64_t end, const Statistics &statistics)>;
+  Expected<Statistics> momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
+                                         const MomentsOptions &options,
+                                         const MakeCoefficients &coefficients, DType compute,
+                                         const Tensor &y);
+
+  /// sum(dy) and sum(dy * (x - center)) for every kept index; `center` has one value
+  /// for each. `dy` is of a float type and x's shape. Where the mask or weights of
+  /// `options` leave an element out whose data is not finite, it takes no part in the
+  /// sums; otherwise they are not looked at, and neither is the NaN policy.
+  Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
+                                      std::span<const int64_t> kept, std::span<const double> center,
+                                      const MomentsOptions &options = {});
+
+  /// dx = dy * scale + ((x - center) * slope + offset) * w, computed in `compute` (F32 or
+  /// F64), w the product of the mask (0 or 1) and weights of `options`; where it is 0
+  /// the second term is, too. `dx` has x's shape, a floating dtype, and is x itself,
+  /// dy itself (same memory, dtype and strides) or overlaps neither.
+  Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                             const GradientCoefficients &coefficients, DType compute,
+                             const Tensor &dx, const MomentsOptions &options = {});
 
   /// The kernel that the call of the same arguments runs, compiled now, not at the
   /// first call: for warming up, and for looking at what was chosen. Data without

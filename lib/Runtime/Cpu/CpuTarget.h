@@ -16,11 +16,15 @@
 
 namespace norma {
 
-/// A processor: how LLVM names it, and what the schedule rules know of it.
+/// A processor: how LLVM names it, and what the schedule rules and the engine know of
+/// it.
 struct CpuTarget {
   std::string cpu;
   llvm::orc::JITTargetMachineBuilder machine;
   TargetDescription description;
+  /// The second-level cache of one core; where the system does not tell, what most
+  /// have.
+  int64_t l2Bytes = int64_t(1) << 20;
 };
 
 } // namespace norma

@@ -61,48 +61,108 @@ static MemRefType bufferType(Builder &b, const KernelSpec &spec, DType dtype, ui
   return MemRefType::get(shape, element, StridedLayoutAttr::get(b.getContext(), 0, strides));
 }
 
+namespace {
+
+/// The groups of a kernel that are kept, and their extents.
+struct KeptGroups {
+  SmallVector<int64_t> groups, extents;
+
+  explicit KeptGroups(const KernelSpec &spec) {
+    for (int group = 0; group < spec.extents.size(); ++group)
+      if (spec.kinds[group] == 'K') {
+        groups.push_back(group);
+        extents.push_back(spec.extents[group]);
+      }
+  }
+};
+
+} // namespace
+
+/// The arguments of the kernel, in the order of the operands of its op.
+static SmallVector<Type> argumentTypes(Builder &b, const KernelSpec &spec, const KeptGroups &kept) {
+  auto perKept = [&](DType dtype) { return MemRefType::get(kept.extents, elementType(b, dtype)); };
+  const bool gradient =
+      spec.family == KernelFamily::GradSums || spec.family == KernelFamily::GradMap;
+  SmallVector<Type> types{bufferType(b, spec, spec.data)};
+  if (gradient)
+    types.push_back(bufferType(b, spec, spec.dy));
+  if (spec.family == KernelFamily::Affine)
+    types.append(size_t(spec.center) + spec.scale + spec.shift, perKept(spec.compute));
+  if (spec.family == KernelFamily::GradSums)
+    types.push_back(perKept(DType::F64));
+  if (spec.family == KernelFamily::GradMap)
+    types.append(4, perKept(spec.compute));
+  if (spec.mask)
+    types.push_back(bufferType(b, spec, *spec.mask, spec.maskRepeats, true));
+  if (spec.weights)
+    types.push_back(bufferType(b, spec, *spec.weights, spec.weightsRepeats, true));
+  switch (spec.family) {
+  case KernelFamily::Moments:
+    types.append(3, perKept(DType::F64));
+    break;
+  case KernelFamily::GradSums:
+    types.append(2, perKept(DType::F64));
+    break;
+  case KernelFamily::Affine:
+  case KernelFamily::GradMap:
+    types.push_back(bufferType(b, spec, spec.out));
+    break;
+  }
+  return types;
+}
+
+/// The kernel op, on these arguments.
+static void createKernelOp(ImplicitLocOpBuilder &b, const KernelSpec &spec, ArrayRef<int64_t> kept,
+                           Block::BlockArgListType arguments) {
+  auto at = arguments.begin();
+  auto next = [&]() -> Value { return *at++; };
+  auto nextIf = [&](bool there) { return there ? next() : Value(); };
+  const bool unsignedData = isUnsigned(spec.data);
+  Value data = next();
+  switch (spec.family) {
+  case KernelFamily::Affine: {
+    Value center = nextIf(spec.center), scale = nextIf(spec.scale), shift = nextIf(spec.shift);
+    AffineOp::create(b, TypeRange(), data, center, scale, shift, next(), kept, unsignedData,
+                     ScheduleAttr());
+    return;
+  }
+  case KernelFamily::Moments: {
+    Value mask = nextIf(spec.mask.has_value()), weights = nextIf(spec.weights.has_value());
+    Value count = next(), mean = next(), m2 = next();
+    auto nan = spec.nan == NanPolicy::Omit ? NanHandling::Omit : NanHandling::Propagate;
+    MomentsOp::create(b, TypeRange(), data, mask, weights, count, mean, m2, kept, unsignedData, nan,
+                      ScheduleAttr());
+    return;
+  }
+  case KernelFamily::GradSums: {
+    Value dy = next(), center = next();
+    Value mask = nextIf(spec.mask.has_value()), weights = nextIf(spec.weights.has_value());
+    Value sum = next(), dot = next();
+    GradSumsOp::create(b, TypeRange(), data, dy, center, mask, weights, sum, dot, kept,
+                       unsignedData, ScheduleAttr());
+    return;
+  }
+  case KernelFamily::GradMap: {
+    Value dy = next(), center = next(), slope = next(), offset = next(), scale = next();
+    Value mask = nextIf(spec.mask.has_value()), weights = nextIf(spec.weights.has_value());
+    GradMapOp::create(b, TypeRange(), data, dy, center, slope, offset, scale, mask, weights, next(),
+                      kept, unsignedData, ScheduleAttr());
+    return;
+  }
+  }
+}
+
 OwningOpRef<ModuleOp> buildKernelModule(MLIRContext *context, const KernelSpec &spec) {
   auto loc = UnknownLoc::get(context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   ImplicitLocOpBuilder b(loc, module->getBodyRegion());
-
-  SmallVector<int64_t> kept, keptExtents;
-  for (int group = 0; group < spec.extents.size(); ++group)
-    if (spec.kinds[group] == 'K') {
-      kept.push_back(group);
-      keptExtents.push_back(spec.extents[group]);
-    }
-  auto perKept = [&](DType dtype) { return MemRefType::get(keptExtents, elementType(b, dtype)); };
-
-  SmallVector<Type> types{bufferType(b, spec, spec.data)};
-  if (spec.family == KernelFamily::Affine) {
-    types.append(size_t(spec.center) + spec.scale + spec.shift, perKept(spec.compute));
-    types.push_back(bufferType(b, spec, spec.out));
-  } else {
-    if (spec.mask)
-      types.push_back(bufferType(b, spec, DType::U8, spec.maskRepeats, true));
-    if (spec.weights)
-      types.push_back(bufferType(b, spec, *spec.weights, spec.weightsRepeats, true));
-    types.append(3, perKept(DType::F64));
-  }
+  const KeptGroups kept(spec);
+  SmallVector<Type> types = argumentTypes(b, spec, kept);
   auto function = func::FuncOp::create(b, "kernel", b.getFunctionType(types, {}));
   function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(), b.getUnitAttr());
   Block *body = function.addEntryBlock();
   b.setInsertionPointToStart(body);
-  auto next = body->args_begin();
-  Value data = *next++;
-  if (spec.family == KernelFamily::Affine) {
-    Value center = spec.center ? *next++ : Value(), scale = spec.scale ? *next++ : Value(),
-          shift = spec.shift ? *next++ : Value();
-    AffineOp::create(b, TypeRange(), data, center, scale, shift, *next++, kept,
-                     isUnsigned(spec.data), ScheduleAttr());
-  } else {
-    Value mask = spec.mask ? *next++ : Value(), weights = spec.weights ? *next++ : Value();
-    Value count = *next++, mean = *next++, m2 = *next++;
-    auto nan = spec.nan == NanPolicy::Omit ? NanHandling::Omit : NanHandling::Propagate;
-    MomentsOp::create(b, TypeRange(), data, mask, weights, count, mean, m2, kept,
-                      isUnsigned(spec.data), nan, ScheduleAttr());
-  }
+  createKernelOp(b, spec, kept.groups, body->getArguments());
   func::ReturnOp::create(b);
   return module;
 }

@@ -24,6 +24,8 @@ struct CpuTarget;
 Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu);
 
 const std::string &nameOf(const CpuTarget &target);
+/// The size of the second-level cache of one core.
+int64_t l2BytesOf(const CpuTarget &target);
 
 } // namespace norma
 

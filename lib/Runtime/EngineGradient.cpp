@@ -1,0 +1,96 @@
+//===- EngineGradient.cpp - Gradient kernels, in parallel blocks ----------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineCall.h"
+
+namespace norma {
+
+/// Adds the sums of a later block.
+static void add(GradientSums &into, const GradientSums &from) {
+  for (size_t i = 0; i < into.sum.size(); ++i) {
+    into.sum[i] += from.sum[i];
+    into.dot[i] += from.dot[i];
+  }
+}
+
+static GradientSums zeroSums(const Dims &shape, int64_t size) {
+  return {shape, std::vector<double>(size), std::vector<double>(size)};
+}
+
+Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
+                                            std::span<const int64_t> kept,
+                                            std::span<const double> center,
+                                            const MomentsOptions &options) {
+  if (Expected<void> ok = checkGradientSums(x, dy, kept, center, options); !ok)
+    return ok.takeError();
+  const Dims shape = keptShape(x.shape, kept);
+  if (x.size() == 0)
+    return zeroSums(shape, int64_t(center.size()));
+  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
+  if (!operands)
+    return operands.takeError();
+  Problem problem = makeProblem({x, dy}, *operands, kept);
+  KernelSpec spec = specOf(KernelFamily::GradSums, problem, *operands);
+  spec.dy = dy.dtype;
+  Expected<KernelCall> call = state->call(std::move(problem), spec);
+  if (!call)
+    return call.takeError();
+
+  const CallTimer timer(call->kernel);
+  const std::vector<double> centers = call->problem.toKernelOrder(center);
+  GradientSums result = reduceBlocks(
+      *call, state->pool, zeroSums(shape, int64_t(center.size())),
+      [&](const Block &block, GradientSums &into) {
+        KernelArguments arguments;
+        call->pushTensor(arguments, block, 0);
+        call->pushTensor(arguments, block, 1);
+        arguments.push(centers.data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
+        call->pushOperands(arguments, block);
+        for (std::vector<double> *values : {&into.sum, &into.dot})
+          arguments.push(values->data() + block.firstKept, block.slice.kept,
+                         block.slice.keptStrides);
+        arguments.call(*call->kernel->code);
+      },
+      add);
+  if (!call->problem.keptInOrder)
+    for (std::vector<double> *values : {&result.sum, &result.dot})
+      *values = call->problem.fromKernelOrder(*values);
+  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
+  return result;
+}
+
+Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                                   const GradientCoefficients &coefficients, DType compute,
+                                   const Tensor &dx, const MomentsOptions &options) {
+  if (Expected<void> ok = checkGradientMap(x, dy, kept, coefficients, compute, dx, options); !ok)
+    return ok;
+  if (x.size() == 0)
+    return {};
+  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
+  if (!operands)
+    return operands.takeError();
+  Problem problem = makeProblem({x, dy, dx}, *operands, kept);
+  KernelSpec spec = specOf(KernelFamily::GradMap, problem, *operands);
+  spec.dy = dy.dtype;
+  spec.out = dx.dtype;
+  spec.compute = compute;
+  spec.streaming = writesPastCaches(problem, spec.layout);
+  Expected<KernelCall> call = state->call(std::move(problem), spec);
+  if (!call)
+    return call.takeError();
+
+  const CallTimer timer(call->kernel);
+  const std::vector<std::byte> buffers[] = {rounded(call->problem, coefficients.center, compute),
+                                            rounded(call->problem, coefficients.slope, compute),
+                                            rounded(call->problem, coefficients.offset, compute),
+                                            rounded(call->problem, coefficients.scale, compute)};
+  runMap(*call, buffers, compute, state->pool, BlockOrder::Forwards);
+  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  return {};
+}
+
+} // namespace norma
