@@ -5,32 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "norma/Runtime/Layers/NormalizationState.h"
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
-
-#include <cmath>
-#include <limits>
+#include "ConfigJson.h"
 
 namespace norma {
 
+using namespace configjson;
+
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-//===----------------------------------------------------------------------===//
-// Writing
-//===----------------------------------------------------------------------===//
-
-/// JSON has no NaN and no infinities; they become strings.
-Json numberToJson(double value) {
-  if (std::isnan(value))
-    return "NaN";
-  if (std::isinf(value))
-    return value > 0 ? "Infinity" : "-Infinity";
-  return value;
-}
 
 /// Values as nested lists, as Python's array.tolist() gives them.
 Json nest(const GivenStatistic &given, int axis, size_t &position) {
@@ -47,123 +28,9 @@ Json toJson(const std::optional<GivenStatistic> &given) {
   return given ? nest(*given, 0, position) : Json();
 }
 
-Json shapeToJson(const Dims &shape) {
-  Json list = Json::array();
-  for (int64_t extent : shape)
-    list.push_back(extent == kUnknownExtent ? Json() : Json(extent));
-  return list;
-}
-
 //===----------------------------------------------------------------------===//
 // Reading
 //===----------------------------------------------------------------------===//
-
-/// A value for a message, cut where it is long.
-std::string quote(const Json &json) {
-  std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
-}
-
-Error unexpected(std::string_view key, const Json &json, std::string_view expected) {
-  return invalidArgument(fmt::format("{}: {}; expected {}", key, quote(json), expected));
-}
-
-bool isInt64(const Json &json) {
-  return json.is_number_integer() &&
-         !(json.is_number_unsigned() &&
-           json.get<uint64_t>() > uint64_t(std::numeric_limits<int64_t>::max()));
-}
-
-Expected<void> read(const Json &json, std::string_view key, bool &value) {
-  if (!json.is_boolean())
-    return unexpected(key, json, "true or false");
-  value = json.get<bool>();
-  return {};
-}
-
-Expected<void> read(const Json &json, std::string_view key, int64_t &value) {
-  if (!isInt64(json))
-    return unexpected(key, json, "an integer");
-  value = json.get<int64_t>();
-  return {};
-}
-
-Expected<void> read(const Json &json, std::string_view key, double &value) {
-  if (!json.is_number())
-    return unexpected(key, json, "a number");
-  value = json.get<double>();
-  return {};
-}
-
-Expected<void> read(const Json &json, std::string_view key, std::string &value) {
-  if (!json.is_string())
-    return unexpected(key, json, "a string");
-  value = json.get<std::string>();
-  return {};
-}
-
-/// A policy or type, by its name.
-template <typename T>
-Expected<void> readName(const Json &json, std::string_view key,
-                        Expected<T> (*parse)(std::string_view), T &value) {
-  std::string name;
-  if (Expected<void> done = read(json, key, name); !done)
-    return done;
-  Expected<T> parsed = parse(name);
-  if (!parsed)
-    return parsed.takeError().within(std::string(key));
-  value = *parsed;
-  return {};
-}
-
-/// A list of integers; null entries stand for kUnknownExtent where allowed.
-Expected<Dims> readDims(const Json &json, std::string_view key, bool mayBeUnknown) {
-  const char *const expected = mayBeUnknown ? "a list of integers and nulls" : "a list of integers";
-  if (!json.is_array())
-    return unexpected(key, json, expected);
-  if (!Dims::fits(json.size()))
-    return invalidArgument(
-        fmt::format("{}: {} entries; expected at most {}", key, json.size(), kMaxRank));
-  Dims dims;
-  for (const Json &entry : json) {
-    if (mayBeUnknown && entry.is_null())
-      dims.push_back(kUnknownExtent);
-    else if (isInt64(entry) && !(mayBeUnknown && entry.get<int64_t>() < 0))
-      dims.push_back(entry.get<int64_t>());
-    else
-      return unexpected(key, json, expected);
-  }
-  return dims;
-}
-
-/// Keras takes an integer, a list, or None.
-Expected<void> readAxis(const Json &json, Dims &axis) {
-  if (json.is_null()) {
-    axis = Dims();
-    return {};
-  }
-  if (isInt64(json)) {
-    axis = Dims{json.get<int64_t>()};
-    return {};
-  }
-  Expected<Dims> list = readDims(json, "axis", /*mayBeUnknown=*/false);
-  if (!list)
-    return list.takeError();
-  axis = *list;
-  return {};
-}
-
-Expected<double> readNumber(const Json &json, std::string_view key) {
-  if (json.is_number())
-    return json.get<double>();
-  if (json == "NaN")
-    return std::numeric_limits<double>::quiet_NaN();
-  if (json == "Infinity")
-    return std::numeric_limits<double>::infinity();
-  if (json == "-Infinity")
-    return -std::numeric_limits<double>::infinity();
-  return unexpected(key, json, "a number, \"NaN\", \"Infinity\" or \"-Infinity\"");
-}
 
 /// Appends the values of nested lists, whose shape must be that of `given`.
 Expected<void> flatten(const Json &json, std::string_view key, int axis, GivenStatistic &given) {
@@ -205,21 +72,6 @@ Expected<void> readGiven(const Json &json, std::string_view key,
   return {};
 }
 
-Expected<void> readBuildConfig(const Json &json, std::optional<Dims> &shape) {
-  if (!json.is_object())
-    return unexpected("build_config", json, "an object");
-  for (const auto &[key, value] : json.items()) {
-    if (key != "input_shape")
-      return invalidArgument(
-          fmt::format("build_config: the key '{}' is not known; expected input_shape", key));
-    Expected<Dims> dims = readDims(value, "build_config: input_shape", /*mayBeUnknown=*/true);
-    if (!dims)
-      return dims.takeError();
-    shape = *dims;
-  }
-  return {};
-}
-
 Expected<void> readEntry(const std::string &key, const Json &json, NormalizationConfig &config) {
   NormalizationOptions &options = config.options;
   if (key == "name")
@@ -239,18 +91,15 @@ Expected<void> readEntry(const std::string &key, const Json &json, Normalization
   if (key == "nan_policy")
     return readName(json, key, parseNanPolicy, options.nan);
   if (key == "dtype")
-    return readName(json, key, parseDType, options.compute);
-  if (key == "output_dtype") {
-    options.output.reset();
-    return json.is_null() ? Expected<void>()
-                          : readName(json, key, parseDType, options.output.emplace());
-  }
+    return read(json, key, options.compute);
+  if (key == "output_dtype")
+    return read(json, key, options.output);
   if (key == "run_eagerly")
     return read(json, key, options.runEagerly);
   if (key == "steps_per_execution")
     return read(json, key, options.stepsPerExecution);
   if (key == "build_config")
-    return json.is_null() ? Expected<void>() : readBuildConfig(json, config.buildShape);
+    return readBuildConfig(json, config.buildShape);
   return invalidArgument(fmt::format("the key '{}' is not known", key));
 }
 
@@ -275,18 +124,15 @@ std::string formatNormalizationConfig(const NormalizationOptions &options,
   json["steps_per_execution"] = options.stepsPerExecution;
   if (buildShape)
     json["build_config"]["input_shape"] = shapeToJson(*buildShape);
-  // A name need not be UTF-8, JSON must be.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return toText(json);
 }
 
 Expected<NormalizationConfig> parseNormalizationConfig(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded())
-    return invalidArgument("config: not valid JSON");
-  if (!json.is_object())
-    return unexpected("config", json, "an object");
+  const Expected<Json> json = parseConfig(text);
+  if (!json)
+    return json.error();
   NormalizationConfig config;
-  for (const auto &[key, value] : json.items())
+  for (const auto &[key, value] : (*json).items())
     if (Expected<void> done = readEntry(key, value, config); !done)
       return done.takeError().within("config");
   if (Expected<void> valid = checkNormalizationOptions(config.options); !valid)

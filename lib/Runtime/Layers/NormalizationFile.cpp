@@ -5,111 +5,31 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "norma/IO/Safetensors.h"
+#include "StateFile.h"
+
 #include "norma/Runtime/Layers/NormalizationState.h"
-#include "norma/Support/AxisForm.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <cstring>
 
-#ifndef NORMA_VERSION
-#define NORMA_VERSION "0.1.0"
-#endif
-
 namespace norma {
+
+using namespace statefile;
 
 namespace {
 
-using Metadata = std::map<std::string, std::string>;
+constexpr Format kFormat = {"norma.normalization", "1", "a normalization"};
 
-constexpr const char *kFormat = "norma.normalization";
-constexpr const char *kFormatVersion = "1";
-constexpr const char *kProducer = "norma " NORMA_VERSION;
-
-std::string formatDims(const Dims &dims, bool mayBeUnknown) {
-  nlohmann::json list = nlohmann::json::array();
-  for (int64_t value : dims) {
-    if (mayBeUnknown && value == kUnknownExtent)
-      list.push_back(nullptr);
-    else
-      list.push_back(value);
-  }
-  return list.dump();
-}
-
-Error damaged(std::string message) { return Error(ErrorCode::DataLoss, std::move(message)); }
-
-Expected<std::string> metadataEntry(const Metadata &metadata, const char *key) {
-  const auto found = metadata.find(key);
-  if (found == metadata.end())
-    return damaged(fmt::format("the metadata have no '{}'", key));
-  return found->second;
-}
-
-/// A list of axes or extents: integers of 0 or more, and null where allowed.
-Expected<Dims> dimsEntry(const Metadata &metadata, const char *key, bool mayBeUnknown) {
-  Expected<std::string> text = metadataEntry(metadata, key);
-  if (!text)
-    return text.takeError();
-  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  bool valid = json.is_array() && Dims::fits(json.size());
-  Dims dims;
-  for (size_t i = 0; valid && i < json.size(); ++i) {
-    if (mayBeUnknown && json[i].is_null()) {
-      dims.push_back(kUnknownExtent);
-      continue;
-    }
-    // Only negative integers are not "unsigned" to the parser.
-    valid = json[i].is_number_unsigned() && json[i].get<uint64_t>() <= uint64_t(INT64_MAX);
-    if (valid)
-      dims.push_back(json[i].get<int64_t>());
-  }
-  if (!valid)
-    return damaged(fmt::format("the metadata '{}' is '{}'; expected a list of at most {} {}", key,
-                               text->substr(0, 60), kMaxRank,
-                               mayBeUnknown ? "extents, null where unknown" : "axes"));
-  return dims;
-}
-
-Expected<void> checkFormat(const Metadata &metadata) {
-  const auto format = metadata.find("format");
-  if (format == metadata.end())
-    return Error(ErrorCode::Unsupported,
-                 fmt::format("not a state of a normalization: the metadata have no 'format'; "
-                             "expected '{}'",
-                             kFormat));
-  if (format->second != kFormat)
-    return Error(ErrorCode::Unsupported,
-                 fmt::format("not a state of a normalization: the format is '{}'; expected '{}'",
-                             format->second.substr(0, 60), kFormat));
-  Expected<std::string> version = metadataEntry(metadata, "format_version");
-  if (!version)
-    return version.takeError();
-  if (*version != kFormatVersion)
-    return Error(ErrorCode::Unsupported,
-                 fmt::format("the format version is '{}'; this version of norma reads '{}'",
-                             version->substr(0, 60), kFormatVersion));
-  return {};
-}
-
-Expected<std::vector<double>> tensorEntry(const io::Safetensors &file, const char *name,
-                                          const Dims &kept) {
-  const auto found = file.tensors.find(name);
-  if (found == file.tensors.end())
-    return damaged(fmt::format("there is no tensor '{}'", name));
-  const Tensor &tensor = found->second.view();
-  if (tensor.dtype != DType::F64)
-    return damaged(
-        fmt::format("the tensor '{}' has the type {}; expected f64", name, toString(tensor.dtype)));
-  if (tensor.shape != kept)
-    return damaged(fmt::format("the tensor '{}' has the shape {}; expected the kept extents {}",
-                               name, toString(tensor.shape), toString(kept)));
-  std::vector<double> values(size_t(tensor.size()));
+Expected<std::vector<double>> readValues(const io::Safetensors &file, const char *name,
+                                         const Dims &kept) {
+  Expected<Tensor> tensor = tensorEntry(file, name, DType::F64, kept);
+  if (!tensor)
+    return tensor.takeError();
+  std::vector<double> values(size_t(tensor->size()));
   if (!values.empty())
-    std::memcpy(values.data(), tensor.data, values.size() * sizeof(double));
+    std::memcpy(values.data(), tensor->data, values.size() * sizeof(double));
   return values;
 }
 
@@ -125,7 +45,7 @@ bool isSame(const std::vector<double> &a, const std::vector<double> &b) {
 }
 
 Expected<NormalizationState> parse(const io::Safetensors &file) {
-  if (Expected<void> valid = checkFormat(file.metadata); !valid)
+  if (Expected<void> valid = checkFormat(file.metadata, kFormat); !valid)
     return valid.takeError();
   Expected<Dims> axis = dimsEntry(file.metadata, "axis", /*mayBeUnknown=*/false);
   if (!axis)
@@ -164,7 +84,7 @@ Expected<NormalizationState> parse(const io::Safetensors &file) {
   };
   for (const Part &part : {Part{"count", &statistics.count}, Part{"mean", &statistics.mean},
                            Part{"m2", &statistics.m2}}) {
-    Expected<std::vector<double>> values = tensorEntry(file, part.name, statistics.shape);
+    Expected<std::vector<double>> values = readValues(file, part.name, statistics.shape);
     if (!values)
       return values.takeError();
     *part.values = std::move(*values);
@@ -194,15 +114,11 @@ Expected<NormalizationState> readNormalizationState(const std::string &path) {
 Expected<void> writeNormalizationState(const std::string &path, const NormalizationState &state) {
   if (Expected<void> valid = checkNormalizationState(state); !valid)
     return valid;
-  const Metadata metadata = {
-      {"format", kFormat},
-      {"format_version", kFormatVersion},
-      {"producer", kProducer},
-      {"axis", formatDims(state.axis, /*mayBeUnknown=*/false)},
-      {"shape", formatDims(state.shape, /*mayBeUnknown=*/true)},
-      {"statistics", originOf(state.options)},
-      {"config", formatNormalizationConfig(state.options, state.shape)},
-  };
+  Metadata metadata = describe(kFormat);
+  metadata["axis"] = formatDims(state.axis, /*mayBeUnknown=*/false);
+  metadata["shape"] = formatDims(state.shape, /*mayBeUnknown=*/true);
+  metadata["statistics"] = originOf(state.options);
+  metadata["config"] = formatNormalizationConfig(state.options, state.shape);
   const Statistics &statistics = state.statistics;
   const auto view = [&](const std::vector<double> &values) {
     return Tensor(const_cast<double *>(values.data()), DType::F64, statistics.shape);

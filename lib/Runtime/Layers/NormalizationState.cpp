@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "norma/Runtime/Layers/NormalizationState.h"
+
+#include "BuildShape.h"
+
 #include "norma/Support/AxisForm.h"
 
 #include <fmt/format.h>
@@ -15,17 +18,6 @@
 namespace norma {
 
 namespace {
-
-/// A shape as toString() prints it, with ? for unknown extents.
-std::string formatShape(std::span<const int64_t> shape) {
-  std::string text = "(";
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (i)
-      text += ", ";
-    text += shape[i] == kUnknownExtent ? std::string("?") : fmt::format("{}", shape[i]);
-  }
-  return text + (shape.size() == 1 ? ",)" : ")");
-}
 
 Dims unflatten(int64_t position, const Dims &shape) {
   Dims index = shape;
@@ -111,20 +103,6 @@ Expected<std::vector<double>> broadcastGiven(const GivenStatistic &given, const 
   return result;
 }
 
-Expected<void> checkBuildShape(std::span<const int64_t> shape, const Dims &kept) {
-  for (int64_t extent : shape)
-    if (extent < 0 && extent != kUnknownExtent)
-      return invalidArgument(fmt::format("shape {}: an extent is {}; expected 0 or more, or {} for "
-                                         "unknown",
-                                         toString(shape), extent, kUnknownExtent));
-  for (int64_t axis : kept)
-    if (shape[size_t(axis)] == kUnknownExtent)
-      return invalidArgument(fmt::format("axis: the extent of the kept axis {} is unknown in shape "
-                                         "{}; expected a number",
-                                         axis, formatShape(shape)));
-  return {};
-}
-
 } // namespace
 
 Expected<void> checkNormalizationOptions(const NormalizationOptions &options) {
@@ -153,22 +131,14 @@ Expected<NormalizationState> createNormalizationState(const NormalizationOptions
                                                       std::span<const int64_t> shape) {
   if (Expected<void> valid = checkNormalizationOptions(options); !valid)
     return valid.takeError();
-  if (!Dims::fits(shape.size()))
-    return invalidArgument(
-        fmt::format("shape: rank {}; expected at most {}", shape.size(), kMaxRank));
-  Expected<Dims> axis = canonicalAxes(options.axis, int(shape.size()), "axis");
-  if (!axis)
-    return axis.takeError();
-  if (Expected<void> valid = checkBuildShape(shape, *axis); !valid)
-    return valid.takeError();
-  const Dims kept = keptShape(shape, *axis);
-  if (Expected<int64_t> size = numElements(kept); !size)
-    return size.takeError().within("kept extents");
-
+  Expected<BuildShape> built = makeBuildShape(options.axis, shape);
+  if (!built)
+    return built.takeError();
+  const Dims &kept = built->kept;
   NormalizationState state;
   state.options = options;
-  state.axis = *axis;
-  state.shape = Dims(shape);
+  state.axis = built->axis;
+  state.shape = built->shape;
   state.statistics = Statistics::zeros(kept);
   if (state.isGiven()) {
     Expected<std::vector<double>> mean = broadcastGiven(*options.mean, kept, "mean");
@@ -187,20 +157,16 @@ Expected<NormalizationState> createNormalizationState(const NormalizationOptions
 Expected<void> checkNormalizationState(const NormalizationState &state) {
   if (Expected<void> valid = checkNormalizationOptions(state.options); !valid)
     return valid;
-  Expected<Dims> axis = canonicalAxes(state.options.axis, state.shape.size(), "axis");
-  if (!axis)
-    return axis.takeError();
-  if (*axis != state.axis)
+  Expected<BuildShape> built = makeBuildShape(state.options.axis, state.shape);
+  if (!built)
+    return built.takeError();
+  if (built->axis != state.axis)
     return invalidArgument(fmt::format("axis: the kept axes are {}, but the options name {} for "
                                        "rank {}",
                                        toString(state.axis), toString(state.options.axis),
                                        state.shape.size()));
-  if (Expected<void> valid = checkBuildShape(state.shape, state.axis); !valid)
-    return valid;
-  const Dims kept = keptShape(state.shape, state.axis);
-  Expected<int64_t> size = numElements(kept);
-  if (!size)
-    return size.takeError().within("kept extents");
+  const Dims &kept = built->kept;
+  const int64_t size = *numElements(kept);
   const Statistics &statistics = state.statistics;
   if (statistics.shape != kept)
     return invalidArgument(fmt::format("statistics: shape {}; expected the kept extents {}",
@@ -208,10 +174,10 @@ Expected<void> checkNormalizationState(const NormalizationState &state) {
   const std::vector<double> *const parts[] = {&statistics.count, &statistics.mean, &statistics.m2};
   const char *const names[] = {"count", "mean", "m2"};
   for (int part = 0; part < 3; ++part)
-    if (int64_t(parts[part]->size()) != *size)
+    if (int64_t(parts[part]->size()) != size)
       return invalidArgument(fmt::format("{}: {} values for the kept extents {}; expected {}",
-                                         names[part], parts[part]->size(), toString(kept), *size));
-  for (int64_t i = 0; i < *size; ++i) {
+                                         names[part], parts[part]->size(), toString(kept), size));
+  for (int64_t i = 0; i < size; ++i) {
     if (!(statistics.count[i] >= 0) || !std::isfinite(statistics.count[i]))
       return invalidArgument(
           fmt::format("count: the value at {} is {}; expected a finite number, 0 or more",
@@ -247,18 +213,7 @@ Expected<void> mergeNormalizationStates(NormalizationState &into, const Normaliz
 
 Expected<void> checkInputShape(const NormalizationState &state, std::span<const int64_t> shape,
                                std::string_view name) {
-  if (int(shape.size()) != state.shape.size())
-    return invalidArgument(fmt::format("{}: shape {} has rank {}; expected rank {}, as the build "
-                                       "shape {}",
-                                       name, formatShape(shape), shape.size(), state.shape.size(),
-                                       formatShape(state.shape)));
-  for (int64_t axis : state.axis)
-    if (shape[size_t(axis)] != state.shape[int(axis)])
-      return invalidArgument(fmt::format("{}: shape {} has an extent of {} along the kept axis {}; "
-                                         "expected {}, as the build shape {}",
-                                         name, formatShape(shape), shape[size_t(axis)], axis,
-                                         state.shape[int(axis)], formatShape(state.shape)));
-  return {};
+  return checkInputShape(BuildShape{state.shape, state.axis, state.statistics.shape}, shape, name);
 }
 
 } // namespace norma
