@@ -7,6 +7,7 @@
 
 #include "Closeness.h"
 
+#include "Precision.h"
 #include "RandomTensor.h"
 
 #include "norma/Reference/Reference.h"
@@ -15,7 +16,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace norma::test {
@@ -117,36 +117,6 @@ std::string differenceOfMoments(const Tensor &x, const Dims &kept, const Moments
 //===----------------------------------------------------------------------===//
 // Maps
 //===----------------------------------------------------------------------===//
-
-namespace {
-
-long double loadExactly(const void *address, DType dtype) {
-  if (dtype != DType::I64)
-    return loadAsDouble(address, dtype);
-  int64_t value;
-  std::memcpy(&value, address, sizeof(value));
-  return static_cast<long double>(value);
-}
-
-double roundTo(DType compute, long double value) {
-  return compute == DType::F32 ? double(float(value)) : double(value);
-}
-
-/// The distance of the numbers of `compute` at `value`.
-long double ulpAt(DType compute, long double value) {
-  const int digits = compute == DType::F32 ? 23 : 52;
-  const int lowest = compute == DType::F32 ? -126 : -1022;
-  const int exponent = value == 0 ? lowest : std::max(std::ilogb(value), lowest);
-  return std::ldexp(1.0L, exponent - digits);
-}
-
-double throughDType(double value, DType dtype) {
-  alignas(8) std::byte bytes[8];
-  storeFromDouble(value, bytes, dtype);
-  return loadAsDouble(bytes, dtype);
-}
-
-} // namespace
 
 std::string differenceOfAffine(const Tensor &x, const Dims &kept, const Coefficients &coefficients,
                                DType compute, const Tensor &y) {

@@ -8,7 +8,7 @@
 #ifndef NORMA_UNITTESTS_RUNTIME_CLOSENESS_H
 #define NORMA_UNITTESTS_RUNTIME_CLOSENESS_H
 
-#include "norma/Support/Statistics.h"
+#include "norma/Support/BatchNorm.h"
 
 #include <string>
 
@@ -25,6 +25,19 @@ std::string differenceOfMoments(const Tensor &x, const Dims &kept, const Moments
 /// those of the largest term.
 std::string differenceOfAffine(const Tensor &x, const Dims &kept, const Coefficients &coefficients,
                                DType compute, const Tensor &y);
+
+/// What is wrong with the sums of a gradient; empty when each is within 1e-6 of the
+/// sum of the magnitudes of its terms.
+std::string differenceOfGradientSums(const Tensor &x, const Tensor &dy, const Dims &kept,
+                                     std::span<const double> center, const MomentsOptions &options,
+                                     const GradientSums &actual);
+
+/// What is wrong with `dx` as dy * scale + ((x - center) * slope + offset) * w computed
+/// in `compute`; empty when every element is the rounding of a number of the compute
+/// type that is at most 3 ulp of the largest term off.
+std::string differenceOfGradientMap(const Tensor &x, const Tensor &dy, const Dims &kept,
+                                    const GradientCoefficients &coefficients, DType compute,
+                                    const MomentsOptions &options, const Tensor &dx);
 
 } // namespace norma::test
 

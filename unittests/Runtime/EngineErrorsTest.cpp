@@ -110,6 +110,48 @@ TEST_F(EngineErrors, Coefficients) {
             "shift: 2 values, expected 1 for kept extents ()");
 }
 
+TEST_F(EngineErrors, Gradients) {
+  const Array dy = arrayOf(DType::F32, {2, 3}, [](int64_t) { return 1; });
+  const std::vector<double> three(3, 1), two(2, 1);
+  const GradientCoefficients all{{3}, three, three, three, three};
+  const auto sums = [&](const Tensor &gradient, const Dims &kept, std::span<const double> center,
+                        const MomentsOptions &options = {}) {
+    return messageOf(shared()->gradientSums(x, gradient, kept, center, options));
+  };
+  const auto map = [&](const Tensor &gradient, const GradientCoefficients &coefficients,
+                       const Tensor &dx, DType compute = DType::F32,
+                       const MomentsOptions &options = {}) {
+    return messageOf(
+        shared()->gradientMap(x, gradient, Dims{1}, coefficients, compute, dx, options));
+  };
+  EXPECT_EQ(sums(dy, {2}, three), "kept: 2 is out of range, expected axes in [0, 2)");
+  EXPECT_EQ(sums(dy, {1}, two), "center: 2 values, expected 3 for kept extents (3,)");
+  const Tensor turned(dy.view().data, DType::F32, {3, 2});
+  for (const std::string &text : {sums(turned, {1}, three), map(turned, all, y)})
+    EXPECT_EQ(text, "dy: shape (3, 2), expected (2, 3), the shape of x");
+  const Tensor integers(dy.view().data, DType::I32, {2, 3});
+  for (const std::string &text : {sums(integers, {1}, three), map(integers, all, y)})
+    EXPECT_EQ(text, "dy: dtype i32, expected f32, f64, f16 or bf16");
+  const Array weights = arrayOf(DType::F32, {2}, [](int64_t i) { return i - 1.0; });
+  for (const std::string &text : {sums(dy, {1}, three, {.weights = weights.view()}),
+                                  map(dy, all, y, DType::F32, {.weights = weights.view()})})
+    EXPECT_EQ(text, "weights: value -1 at index (0,), expected a finite number not below 0");
+
+  EXPECT_EQ(map(dy, {{3}, three, three, {}, three}, y),
+            "offset: 0 values, expected 3 for kept extents (3,)");
+  EXPECT_EQ(map(dy, {{2}, three, three, three, three}, y),
+            "coefficients: shape (2,), expected the kept extents (3,)");
+  EXPECT_EQ(map(dy, all, y, DType::F16), "compute: dtype f16, expected f32 or f64");
+  EXPECT_EQ(map(dy, all, yAs(DType::I32, {2, 3}, {3, 1})),
+            "dx: dtype i32, expected f32, f64, f16 or bf16");
+  EXPECT_EQ(map(dy, all, yAs(DType::F32, {2, 3}, {0, 1})),
+            "dx: strides (0, 1) make elements share memory");
+  EXPECT_THAT(map(dy, all, Tensor(dy.view().data, DType::F16, {2, 3})),
+              StartsWith("dx: overlaps dy; expected x or dy itself"));
+  EXPECT_THAT(map(dy, all, Tensor(x.view().data, DType::F32, {2, 3}, {1, 2})),
+              StartsWith("dx: overlaps x; expected x or dy itself"));
+}
+
 TEST_F(EngineErrors, MaskAndWeights) {
   const Array three = arrayOf(DType::U8, {3}, [](int64_t) { return 1; });
   const Array deep = arrayOf(DType::F32, {2, 3, 1}, [](int64_t) { return 1; });

@@ -73,6 +73,10 @@ inline bool haveSameBits(const Statistics &a, const Statistics &b) {
          haveSameBits(a.m2, b.m2);
 }
 
+inline bool haveSameBits(const GradientSums &a, const GradientSums &b) {
+  return a.shape == b.shape && haveSameBits(a.sum, b.sum) && haveSameBits(a.dot, b.dot);
+}
+
 /// Tests that share one engine, for the sake of its kernels.
 class EngineTest : public ::testing::Test {
 protected:

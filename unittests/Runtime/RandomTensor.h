@@ -106,6 +106,8 @@ public:
   RandomTensor &operator=(const RandomTensor &) = delete;
 
   const Tensor &view() const { return tensor; }
+  /// Elements may share memory: nothing can be written.
+  bool repeats() const { return arrangement == Arrangement::Broadcast; }
   /// All bytes, those between elements too.
   std::vector<std::byte> snapshot() const { return {bytes.begin(), bytes.end()}; }
   /// Whether no byte outside of elements differs from `before`.
