@@ -27,31 +27,28 @@ static const char *toString(Layout layout) {
   return "";
 }
 
-/// Every field as a number, in order; what the hash sees. The text key names the
-/// same fields.
+/// Every field, packed into few words, in order; what the hash sees. The text key
+/// names the same fields.
 template <typename Visit>
-static void forEachField(const KernelSpec &s, Visit visit) {
-  visit(uint64_t(s.family));
+static void forEachWord(const KernelSpec &s, Visit visit) {
+  visit(uint64_t(s.family) | uint64_t(s.layout) << 8 | uint64_t(s.data) << 16 |
+        uint64_t(s.out) << 24 | uint64_t(s.compute) << 32 | uint64_t(s.nan) << 40 |
+        uint64_t(s.center) << 48 | uint64_t(s.scale) << 49 | uint64_t(s.shift) << 50 |
+        uint64_t(s.streaming) << 51);
+  visit((s.mask ? uint64_t(*s.mask) + 1 : 0) | (s.weights ? uint64_t(*s.weights) + 1 : 0) << 8);
+  visit(uint64_t(s.maskRepeats) << 32 | s.weightsRepeats);
+  uint64_t kinds = 1;
   for (char kind : s.kinds)
-    visit(uint64_t(kind));
+    kinds = kinds << 1 | uint64_t(kind == 'K');
+  visit(kinds);
   for (int64_t extent : s.extents)
     visit(uint64_t(extent));
-  visit(uint64_t(s.layout));
-  visit(uint64_t(s.data));
-  visit(uint64_t(s.out));
-  visit(uint64_t(s.compute));
-  visit(uint64_t(s.center) | uint64_t(s.scale) << 1 | uint64_t(s.shift) << 2 |
-        uint64_t(s.streaming) << 3);
-  visit(uint64_t(s.nan));
-  visit(s.mask ? uint64_t(*s.mask) + 1 : 0);
-  visit(s.weights ? uint64_t(*s.weights) + 1 : 0);
-  visit(uint64_t(s.maskRepeats) << 32 | s.weightsRepeats);
 }
 
 size_t KernelSpec::hash() const {
-  // FNV-1a over words, with a final mix: specs are few and short.
+  // Multiplication carries upwards only, so the high half is mixed in at the end.
   uint64_t hash = 0xcbf29ce484222325;
-  forEachField(*this, [&](uint64_t field) { hash = (hash ^ field) * 0x100000001b3; });
+  forEachWord(*this, [&](uint64_t word) { hash = (hash ^ word) * 0x9e3779b97f4a7c15; });
   return hash ^ hash >> 32;
 }
 
