@@ -1,4 +1,4 @@
-//===- Engine.cpp - Creation, and kernels by their specs ------------------===//
+//===- Engine.cpp - Creation, and what an engine says of itself -----------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "EngineCall.h"
+
+#include "norma/Runtime/KernelCache.h"
 
 #include <fmt/format.h>
 #include <thread>
@@ -26,8 +28,10 @@ KernelInfo Kernel::State::info() const {
   info.axisForm = axisForm;
   info.schedule = schedule;
   info.key = key;
+  info.source = source;
   info.lowerMilliseconds = lowerMilliseconds;
   info.codegenMilliseconds = codegenMilliseconds;
+  info.loadMilliseconds = loadMilliseconds;
   info.calls = calls;
   info.bytes = bytes;
   info.runSeconds = double(nanoseconds) * 1e-9;
@@ -49,6 +53,12 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   if (options.threads < 0 || options.threads > 4096)
     return invalidArgument(
         fmt::format("threads: {}, expected 1 to 4096, or 0 for all cores", options.threads));
+  if (options.cachedKernels < 1)
+    return invalidArgument(
+        fmt::format("cachedKernels: {}, expected at least 1", options.cachedKernels));
+  Expected<std::string> directory = kernelCacheDirectory(options.cacheDirectory);
+  if (!directory)
+    return directory.takeError();
   Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget(options.targetCpu);
   if (!target)
     return target.takeError();
@@ -56,37 +66,16 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   if (!loader)
     return loader.takeError();
   int threads = options.threads ? options.threads : int(std::thread::hardware_concurrency());
-  auto state = std::make_unique<State>(std::max(threads, 1));
-  state->cpu = nameOf(**target);
+  auto state = std::make_unique<State>(std::max(threads, 1), size_t(options.cachedKernels));
+  state->origin = originOf(**target);
+  state->cacheDirectory = *directory;
+  if (!directory->empty())
+    state->disk =
+        std::make_unique<DiskCache>(std::move(*directory), options.cacheBytes, options.log);
   state->l2Bytes = l2BytesOf(**target);
   state->loader = std::move(*loader);
   state->compiler = std::make_unique<Compiler>(*target);
   return std::shared_ptr<Engine>(new Engine(std::move(state)));
-}
-
-Expected<std::shared_ptr<Kernel::State>> Engine::State::kernel(const KernelSpec &spec) {
-  return kernels.get(spec, [&]() -> Expected<std::shared_ptr<Kernel::State>> {
-    Expected<CompiledKernelObject> object = compiler->compileKernel(spec);
-    if (!object)
-      return object.takeError();
-    auto start = std::chrono::steady_clock::now();
-    Expected<std::unique_ptr<LoadedCode>> code =
-        loader->load(object->compiled.object, object->compiled.symbol);
-    if (!code)
-      return code.takeError();
-    auto kernel = std::make_shared<Kernel::State>();
-    kernel->code = std::move(*code);
-    kernel->key = spec.key() + ";cpu=" + cpu;
-    kernel->family = toString(spec.family);
-    kernel->axisForm = spec.kinds;
-    kernel->schedule = object->schedule;
-    kernel->block = object->block;
-    kernel->lowerMilliseconds = object->compiled.lowerMilliseconds;
-    kernel->codegenMilliseconds =
-        object->compiled.codegenMilliseconds +
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    return kernel;
-  });
 }
 
 Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec) {
@@ -105,7 +94,22 @@ std::vector<KernelInfo> Engine::kernels() const {
   return infos;
 }
 
+EngineStats Engine::stats() const {
+  const EngineCounters &counters = state->counters;
+  EngineStats stats;
+  stats.memoryHits = state->kernels.hits();
+  stats.diskHits = counters.diskHits;
+  stats.misses = counters.misses;
+  stats.compiles = counters.compiles;
+  stats.failures = counters.failures;
+  stats.compileMilliseconds = double(counters.compileNanoseconds) * 1e-6;
+  stats.loadMilliseconds = double(counters.loadNanoseconds) * 1e-6;
+  stats.objectBytes = counters.objectBytes;
+  return stats;
+}
+
 int Engine::threads() const { return state->pool.size(); }
-const std::string &Engine::targetCpu() const { return state->cpu; }
+const std::string &Engine::targetCpu() const { return state->origin.cpu; }
+const std::string &Engine::cacheDirectory() const { return state->cacheDirectory; }
 
 } // namespace norma

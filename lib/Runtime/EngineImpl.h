@@ -8,9 +8,11 @@
 #ifndef NORMA_RUNTIME_ENGINEIMPL_H
 #define NORMA_RUNTIME_ENGINEIMPL_H
 
+#include "Cache/DiskCache.h"
 #include "Cache/MemoryCache.h"
 #include "Cpu/Compiler.h"
 #include "Cpu/Loader.h"
+#include "Cpu/Origin.h"
 #include "EngineOperands.h"
 #include "KernelSpec.h"
 #include "Problem.h"
@@ -61,7 +63,8 @@ struct Kernel::State {
   /// Extents of the outermost axis in a block of parallel work; 0 when the rules
   /// gave none.
   int64_t block = 0;
-  double lowerMilliseconds = 0, codegenMilliseconds = 0;
+  KernelSource source = KernelSource::Compiler;
+  double lowerMilliseconds = 0, codegenMilliseconds = 0, loadMilliseconds = 0;
   std::atomic<uint64_t> calls{0}, bytes{0}, nanoseconds{0};
 
   KernelInfo info() const;
@@ -94,19 +97,33 @@ enum class BlockOrder : uint8_t {
 
 struct KernelCall;
 
-struct Engine::State {
-  explicit State(int threads) : pool(threads) {}
+/// What stats() shows. Times are kept in nanoseconds.
+struct EngineCounters {
+  std::atomic<uint64_t> diskHits{0}, misses{0}, compiles{0}, failures{0};
+  std::atomic<uint64_t> compileNanoseconds{0}, loadNanoseconds{0}, objectBytes{0};
+};
 
-  std::string cpu;
+struct Engine::State {
+  State(int threads, size_t cachedKernels) : kernels(cachedKernels), pool(threads) {}
+
+  CodeOrigin origin;
+  std::string cacheDirectory;
   // Declared before the kernels, which are unloaded first.
   std::unique_ptr<Loader> loader;
   std::unique_ptr<Compiler> compiler;
+  /// Null when the cache is off.
+  std::unique_ptr<DiskCache> disk;
   MemoryCache<KernelSpec, Kernel::State> kernels;
+  EngineCounters counters;
   ThreadPool pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
 
+  /// From memory, from the disk, or compiled.
   Expected<std::shared_ptr<Kernel::State>> kernel(const KernelSpec &spec);
+  Expected<CompiledProgramObject> compileProgram(std::string_view source,
+                                                 const Program::Options &options);
+  Expected<std::unique_ptr<LoadedCode>> load(const std::string &object, const std::string &symbol);
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
 
@@ -123,6 +140,15 @@ struct Engine::State {
                         const ThreadPool &threads, BlockOrder order);
 
   struct ReduceThenMap;
+
+private:
+  Expected<std::shared_ptr<Kernel::State>> makeKernel(const KernelSpec &spec);
+  /// Null when the disk has none that can be used.
+  std::shared_ptr<Kernel::State> loadKernel(const KernelSpec &spec, const std::string &key);
+  Expected<std::shared_ptr<Kernel::State>> compileKernel(const KernelSpec &spec,
+                                                         const std::string &key);
+  Expected<std::shared_ptr<Kernel::State>> link(const KernelSpec &spec, const CacheEntry &entry,
+                                                KernelSource source);
 };
 
 struct Program::State {

@@ -15,12 +15,12 @@ namespace norma {
 Program::State::~State() = default;
 
 Expected<Program> Engine::compile(std::string_view source, const Program::Options &options) {
-  Expected<CompiledProgramObject> object = state->compiler->compileProgram(source, options);
+  Expected<CompiledProgramObject> object = state->compileProgram(source, options);
   if (!object)
     return object.takeError();
   auto program = std::make_shared<Program::State>();
   Expected<std::unique_ptr<LoadedCode>> code =
-      state->loader->load(object->compiled.object, object->compiled.symbol);
+      state->load(object->compiled.object, object->compiled.symbol);
   if (!code)
     return code.takeError();
   program->code = std::move(*code);

@@ -16,7 +16,7 @@
 
 namespace norma::tool {
 
-/// Options of every subcommand.
+/// Options of the subcommands that have an engine.
 struct CommonOptions {
   EngineOptions engine;
   bool explain = false;
@@ -34,7 +34,12 @@ public:
   CLI::App *app() const { return parser; }
 
 protected:
+  /// With the common options.
   Command(CLI::App &parent, const std::string &name, const std::string &description,
+          const std::string &examples);
+  /// Without them.
+  struct Plain {};
+  Command(Plain, CLI::App &parent, const std::string &name, const std::string &description,
           const std::string &examples);
   /// --progress, for commands that read whole data sets.
   void addProgressOption();
@@ -50,6 +55,7 @@ std::unique_ptr<Command> createApplyCommand(CLI::App &parent);
 std::unique_ptr<Command> createMergeCommand(CLI::App &parent);
 std::unique_ptr<Command> createInspectCommand(CLI::App &parent);
 std::unique_ptr<Command> createRunCommand(CLI::App &parent);
+std::unique_ptr<Command> createCacheCommand(CLI::App &parent);
 
 } // namespace norma::tool
 

@@ -13,7 +13,7 @@
 namespace norma::tool {
 
 /// Prints the axis form of data of `shape`, and every kernel of the engine:
-/// schedule, key, compile time, bytes moved and throughput. To standard error,
+/// schedule, key, where it came from, compile time, bytes moved and throughput. To standard error,
 /// because the results of a command may go to standard output.
 void explain(const Engine &engine, std::span<const int64_t> shape, std::span<const int64_t> kept);
 

@@ -68,9 +68,11 @@ int finishOutput() {
 
 int reportUsage(const CLI::App &app, const CLI::ParseError &error) {
   const CLI::App *command = &app;
-  for (const CLI::App *subcommand : app.get_subcommands())
-    command = subcommand;
-  std::string name = command == &app ? "norma" : "norma " + command->get_name();
+  std::string name = "norma";
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().back();
+    name += " " + command->get_name();
+  }
   printNote(fmt::format("norma: error: {}\nTry \"{} --help\".\n", error.what(), name));
   return kWrongUsage;
 }
@@ -85,7 +87,7 @@ int runMain(int argc, char **argv) {
 
   std::unique_ptr<Command> commands[] = {createAdaptCommand(app), createApplyCommand(app),
                                          createMergeCommand(app), createInspectCommand(app),
-                                         createRunCommand(app)};
+                                         createRunCommand(app),   createCacheCommand(app)};
   try {
     if (const char *word = findEmptyValue(argc, argv))
       throw CLI::ArgumentMismatch(fmt::format("{} has no value after the '='", word));

@@ -7,6 +7,7 @@
 
 #include "OptionParsing.h"
 #include "Command.h"
+#include "Text.h"
 #include "norma/IO/Npy.h"
 
 #include <charconv>
@@ -69,6 +70,21 @@ Expected<int64_t> tool::parsePositive(const std::string &text) {
   int64_t value;
   if (!parseNumber(text, value) || value < 1)
     return invalidArgument(fmt::format("'{}'; expected a whole number of at least 1", text));
+  return value;
+}
+
+Expected<uint64_t> tool::parseSize(const std::string &text) {
+  uint64_t value;
+  if (!parseNumber(text, value))
+    return invalidArgument(fmt::format("'{}'; expected a whole number of at least 0", text));
+  return value;
+}
+
+Expected<double> tool::parseDays(const std::string &text) {
+  double value;
+  // Not a NaN, either.
+  if (!parseNumber(text, value) || !(value >= 0))
+    return invalidArgument(fmt::format("'{}'; expected a number of at least 0", text));
   return value;
 }
 
@@ -163,11 +179,24 @@ CLI::Option *tool::addRepeatedOption(CLI::App &app, const std::string &name,
   return app.add_option(name, target, description)->allow_extra_args(false)->type_name("FILE");
 }
 
-Command::Command(CLI::App &parent, const std::string &name, const std::string &description,
+CLI::Option *tool::addCacheOption(CLI::App &app, std::optional<std::string> &target) {
+  return app
+      .add_option("--cache", target,
+                  "Directory of compiled kernels, or off; default: NORMA_CACHE_DIR, else "
+                  "$XDG_CACHE_HOME/norma, else ~/.cache/norma")
+      ->type_name("DIR");
+}
+
+Command::Command(Plain, CLI::App &parent, const std::string &name, const std::string &description,
                  const std::string &examples)
     : parser(parent.add_subcommand(name, description)) {
   parser->footer("\nExamples:\n" + examples);
   parser->get_formatter()->column_width(34);
+}
+
+Command::Command(CLI::App &parent, const std::string &name, const std::string &description,
+                 const std::string &examples)
+    : Command(Plain(), parent, name, description, examples) {
   addParsedOption<int>(
       *parser, "--threads", common.engine.threads, parseThreads,
       "Threads to use; 0 (the default) uses all cores. Results do not depend on it")
@@ -177,8 +206,13 @@ Command::Command(CLI::App &parent, const std::string &name, const std::string &d
           "--target-cpu", common.engine.targetCpu,
           "Processor to compile for, as LLVM names it (x86-64-v3); default: this machine's")
       ->type_name("CPU");
+  addCacheOption(*parser, common.engine.cacheDirectory);
   parser->add_flag("--explain", common.explain,
                    "Say on standard error what was compiled and how fast it ran");
+  common.engine.log = [this](std::string_view message) {
+    if (common.explain)
+      printNote(fmt::format("{}\n", message));
+  };
 }
 
 static Expected<ProgressMode> parseProgress(const std::string &text) {

@@ -45,6 +45,10 @@ Expected<Dims> parseAxis(const std::string &text);
 /// A whole number of at least 1.
 Expected<int64_t> parsePositive(const std::string &text);
 /// A whole number of at least 0.
+Expected<uint64_t> parseSize(const std::string &text);
+/// A number of at least 0.
+Expected<double> parseDays(const std::string &text);
+/// A whole number of at least 0.
 Expected<int> parseThreads(const std::string &text);
 /// f32, f64, f16 or bf16.
 Expected<DType> parseOutputDType(const std::string &text);
@@ -63,6 +67,9 @@ Expected<void> checkIsNoInput(const std::string &output, const std::string &inpu
 
 /// How an axis was asked for: "none", "-1", "1,2".
 std::string formatAxis(const Dims &axis);
+
+/// --cache, as EngineOptions::cacheDirectory wants it.
+CLI::Option *addCacheOption(CLI::App &app, std::optional<std::string> &target);
 
 /// One occurrence of the option takes one value; it may be repeated.
 CLI::Option *addRepeatedOption(CLI::App &app, const std::string &name,

@@ -22,6 +22,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace norma {
@@ -32,6 +34,25 @@ struct EngineOptions {
   /// The processor to compile for, as LLVM names it ("x86-64-v3",
   /// "sapphirerapids"); empty for the machine's own.
   std::string targetCpu = {};
+  /// Where compiled kernels are kept for later engines and other processes: a
+  /// directory, or "off". Absent: NORMA_CACHE_DIR, then $XDG_CACHE_HOME/norma, then
+  /// ~/.cache/norma. See docs/cache.md.
+  std::optional<std::string> cacheDirectory = {};
+  /// Bytes that the directory may grow to; the least recently used kernels go.
+  uint64_t cacheBytes = uint64_t(256) << 20;
+  /// Kernels kept in memory, at least 1.
+  int64_t cachedKernels = 1024;
+  /// Hears of everything that keeps the cache from working, which is no error. May
+  /// be called from any thread.
+  std::function<void(std::string_view)> log = {};
+};
+
+/// Where a kernel came from.
+enum class KernelSource {
+  /// This engine compiled it.
+  Compiler,
+  /// An earlier engine, or another process, compiled it.
+  Disk,
 };
 
 /// What was compiled, and how it has been used since.
@@ -42,10 +63,13 @@ struct KernelInfo {
   std::string axisForm;
   /// The schedule attribute, as it stands in the IR.
   std::string schedule;
-  /// Everything the kernel is specialized on.
+  /// Everything the kernel is specialized on, and who made it.
   std::string key;
-  /// Wall time of MLIR lowering, and of LLVM with linking.
+  KernelSource source = KernelSource::Compiler;
+  /// Wall time of MLIR lowering and of LLVM, when it was compiled.
   double lowerMilliseconds = 0, codegenMilliseconds = 0;
+  /// Wall time of linking, and of reading when it came from the disk.
+  double loadMilliseconds = 0;
   /// Calls so far, bytes of tensors they read and wrote, and their wall time. (A block
   /// of momentsThenAffine is a call of each of its two kernels.)
   uint64_t calls = 0, bytes = 0;
@@ -63,6 +87,18 @@ public:
 
 private:
   std::shared_ptr<const State> state;
+};
+
+/// What an engine had to do so far.
+struct EngineStats {
+  /// Kernels found in memory, found on the disk, and found in neither.
+  uint64_t memoryHits = 0, diskHits = 0, misses = 0;
+  /// Compilations of kernels and programs, and those that failed.
+  uint64_t compiles = 0, failures = 0;
+  /// Wall time of compiling; of linking, and reading from the disk.
+  double compileMilliseconds = 0, loadMilliseconds = 0;
+  /// Object code that was linked.
+  uint64_t objectBytes = 0;
 };
 
 /// How the kernel ops of a program are lowered.
@@ -169,12 +205,15 @@ public:
   /// The stages of the pipeline, in order; see docs/architecture.md.
   static std::vector<std::string> stageNames();
 
-  /// The kernels compiled so far, in order of their first use.
+  /// The kernels in memory, in order of their first use.
   std::vector<KernelInfo> kernels() const;
+  EngineStats stats() const;
 
   int threads() const;
   /// The processor kernels are compiled for.
   const std::string &targetCpu() const;
+  /// The directory compiled kernels are kept in; empty when there is none.
+  const std::string &cacheDirectory() const;
 
 private:
   struct State;

@@ -94,7 +94,6 @@ struct Compiler::State {
 
   std::shared_ptr<const CpuTarget> target;
   MLIRContext context;
-  uint64_t compiled = 0;
 };
 
 Compiler::Compiler(std::shared_ptr<const CpuTarget> target)
@@ -141,8 +140,8 @@ Expected<CompiledKernelObject> Compiler::compileKernel(const KernelSpec &spec) {
   result.compiled.lowerMilliseconds = lowering.milliseconds();
 
   Stopwatch codegen;
-  result.compiled.symbol = fmt::format("norma_{}_{}_{}_{}", toString(spec.family), spec.kinds,
-                                       norma::toString(spec.data), state->compiled++);
+  result.compiled.symbol =
+      fmt::format("norma_{}_{}_{}", toString(spec.family), spec.kinds, norma::toString(spec.data));
   auto wrapper = module->lookupSymbol<LLVM::LLVMFuncOp>("_mlir_ciface_kernel");
   unsigned descriptors = wrapper.getNumArguments();
   Expected<std::string> object =
@@ -286,7 +285,7 @@ Expected<CompiledProgramObject> Compiler::compileProgram(std::string_view source
   result.compiled.lowerMilliseconds = lowering.milliseconds();
 
   Stopwatch codegen;
-  result.compiled.symbol = fmt::format("norma_program_{}_{}", result.entry, state->compiled++);
+  result.compiled.symbol = "norma_program_" + result.entry;
   unsigned descriptors = result.arguments.size() + (result.results.empty() ? 0 : 1);
   TextObserver observer;
   if (llvm::is_contained(dumpStages, "llvm-ir") || llvm::is_contained(dumpStages, "assembly"))

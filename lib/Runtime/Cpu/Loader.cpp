@@ -14,6 +14,8 @@
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <atomic>
+#include <fmt/format.h>
 #include <mutex>
 
 namespace norma {
@@ -26,17 +28,17 @@ Error linkError(llvm::Error error) {
 
 class OrcCode : public LoadedCode {
 public:
-  OrcCode(std::shared_ptr<llvm::orc::LLJIT> jit, llvm::orc::ResourceTrackerSP tracker)
-      : jit(std::move(jit)), tracker(std::move(tracker)) {}
+  OrcCode(std::shared_ptr<llvm::orc::LLJIT> jit, llvm::orc::JITDylib &library)
+      : jit(std::move(jit)), library(library) {}
   ~OrcCode() override {
     // Nobody is left to hear of a failure, and nothing depends on it.
-    llvm::consumeError(tracker->remove());
+    llvm::consumeError(jit->getExecutionSession().removeJITDylib(library));
   }
 
 private:
   // The code keeps its JIT alive, so handles may outlive the engine.
   std::shared_ptr<llvm::orc::LLJIT> jit;
-  llvm::orc::ResourceTrackerSP tracker;
+  llvm::orc::JITDylib &library;
 };
 
 class OrcLoader : public Loader {
@@ -52,13 +54,17 @@ public:
 
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object,
                                              const std::string &symbol) override {
-    llvm::orc::JITDylib &library = jit->getMainJITDylib();
-    llvm::orc::ResourceTrackerSP tracker = library.createResourceTracker();
+    // A library of its own for every object: names of kernels need not differ.
+    llvm::orc::JITDylib &library =
+        jit->getExecutionSession().createBareJITDylib(fmt::format("{}.{}", symbol, loaded++));
+    auto code = std::make_unique<OrcCode>(jit, library);
+    jit->getMainJITDylib().withLinkOrderDo([&](const llvm::orc::JITDylibSearchOrder &order) {
+      library.setLinkOrder(order, /*LinkAgainstThisJITDylibFirst=*/true);
+    });
     if (llvm::Error error =
-            jit->addObjectFile(tracker, llvm::MemoryBuffer::getMemBufferCopy(object, symbol)))
+            jit->addObjectFile(library, llvm::MemoryBuffer::getMemBufferCopy(object, symbol)))
       return linkError(std::move(error));
-    auto code = std::make_unique<OrcCode>(jit, tracker);
-    llvm::Expected<llvm::orc::ExecutorAddr> address = jit->lookup(symbol);
+    llvm::Expected<llvm::orc::ExecutorAddr> address = jit->lookup(library, symbol);
     if (!address) {
       Error error = linkError(address.takeError());
       std::lock_guard<std::mutex> lock(details->mutex);
@@ -75,6 +81,7 @@ private:
   };
   std::shared_ptr<llvm::orc::LLJIT> jit;
   std::shared_ptr<Details> details;
+  std::atomic<uint64_t> loaded{0};
 };
 
 } // namespace

@@ -1,0 +1,238 @@
+//===- EngineBlockedTest.cpp - Reduce-then-map, whole and in blocks -------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineTest.h"
+
+#include "norma/Support/AxisForm.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <unistd.h>
+
+using namespace norma;
+using namespace norma::test;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+namespace {
+
+/// Coefficients that differ from one kept index to the next even where statistics do
+/// not.
+Coefficients coefficientsOf(int64_t begin, const Statistics &statistics) {
+  Coefficients result{statistics.shape, statistics.mean, {}, {}};
+  for (int64_t i = 0; i < statistics.size(); ++i) {
+    result.scale.push_back(1 / std::sqrt(statistics.variance(i) + 1e-3));
+    result.shift.push_back(double((begin + i) % 101));
+  }
+  return result;
+}
+
+/// What a call gave, and how often it asked for the coefficients of an index.
+struct Outcome {
+  Statistics statistics;
+  Array y;
+  std::vector<int> asked;
+  int ranges = 0;
+  std::string problem;
+};
+
+/// A call into a tensor of `out`, or in place of a copy.
+Outcome callOn(Engine &engine, const Tensor &x, const Dims &kept, const MomentsOptions &options,
+               DType compute, std::optional<DType> out) {
+  Outcome run;
+  run.y = out ? *Array::create(*out, x.shape) : *Array::copyOf(x);
+  run.asked.resize(size_t(*numElements(keptShape(x.shape, kept))));
+  std::mutex mutex;
+  const auto make = [&](int64_t begin, int64_t end, const Statistics &part) {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (part.shape != Dims{end - begin})
+      run.problem = "statistics of shape " + toString(part.shape);
+    ++run.ranges;
+    for (int64_t i = begin; i < end; ++i)
+      ++run.asked[size_t(i)];
+    return coefficientsOf(begin, part);
+  };
+  Expected<Statistics> result =
+      engine.momentsThenAffine(out ? x : run.y.view(), kept, options, make, compute, run.y);
+  if (result)
+    run.statistics = std::move(*result);
+  else
+    run.problem = result.error().message();
+  return run;
+}
+
+class EngineBlocked : public ::testing::Test {
+protected:
+  static Array dataOf(DType dtype, const Dims &shape) {
+    Random random(21);
+    return arrayOf(dtype, shape, [&](int64_t i) { return double(i % 37) + 5 * random.normal(); });
+  }
+
+  /// Calls with 1, 2 and 7 threads, and compares with the reference; returns in how many
+  /// ranges the kept indices came.
+  static int expectContract(const Tensor &x, const Dims &kept, DType compute,
+                            std::optional<DType> out, const MomentsOptions &options = {}) {
+    SCOPED_TRACE(std::string(toString(x.dtype)) + " " + toString(x.shape) + " kept " +
+                 toString(kept));
+    Outcome first;
+    for (int threads : {1, 2, 7}) {
+      std::shared_ptr<Engine> &engine = engines()[threads];
+      if (!engine)
+        engine = engineWith({.threads = threads});
+      Outcome run = callOn(*engine, x, kept, options, compute, out);
+      EXPECT_EQ(run.problem, "");
+      EXPECT_EQ(run.asked, std::vector<int>(run.asked.size(), 1));
+      if (threads == 1) {
+        first = std::move(run);
+        continue;
+      }
+      EXPECT_TRUE(haveSameBits(run.statistics, first.statistics)) << threads;
+      EXPECT_EQ(std::memcmp(run.y.as<char>(), first.y.as<char>(), run.y.sizeInBytes()), 0)
+          << threads;
+      EXPECT_EQ(run.ranges, first.ranges);
+    }
+    EXPECT_EQ(differenceOfMoments(x, kept, options, first.statistics), "");
+    const Coefficients coefficients = coefficientsOf(0, first.statistics);
+    EXPECT_EQ(differenceOfAffine(x, kept, coefficients, compute, first.y), "");
+    return first.ranges;
+  }
+
+  /// There are several ranges, where the caches are small enough for the test to know.
+  static void expectBlocks(int ranges) {
+    if (::sysconf(_SC_LEVEL2_CACHE_SIZE) <= (int64_t(2) << 20)) {
+      EXPECT_GE(ranges, 16);
+    }
+  }
+
+  static void TearDownTestSuite() { engines().clear(); }
+  static std::map<int, std::shared_ptr<Engine>> &engines() {
+    static std::map<int, std::shared_ptr<Engine>> all;
+    return all;
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Both paths
+//===----------------------------------------------------------------------===//
+
+TEST_F(EngineBlocked, ChannelsFirst) {
+  const Array x = dataOf(DType::F32, {31, 67, 32, 33});
+  expectBlocks(expectContract(x, {1}, DType::F32, DType::F32));
+  expectBlocks(expectContract(x, {1}, DType::F64, std::nullopt));
+}
+
+TEST_F(EngineBlocked, ChannelsLast) {
+  const Array x = dataOf(DType::F32, {4, 7, 9, 9'001});
+  expectBlocks(expectContract(x, {3}, DType::F32, DType::F32));
+  expectBlocks(expectContract(x, {3}, DType::F32, std::nullopt));
+  expectBlocks(expectContract(dataOf(DType::F16, {150, 17'001}), {1}, DType::F32, DType::F32));
+}
+
+TEST_F(EngineBlocked, Rows) {
+  expectBlocks(expectContract(dataOf(DType::F64, {2'301, 400}), {0}, DType::F64, DType::BF16));
+  expectBlocks(expectContract(dataOf(DType::I8, {130, 15, 1'000}), {0, 1}, DType::F32, DType::F32));
+}
+
+TEST_F(EngineBlocked, WholeWhereItCannotBeCut) {
+  // Two groups of kept axes.
+  EXPECT_EQ(expectContract(dataOf(DType::F32, {40, 30, 50, 20}), {1, 3}, DType::F32, DType::F32),
+            1);
+  // Kept indices in another order than the caller's.
+  const Array memory = dataOf(DType::F32, {10, 400, 300});
+  const Tensor turned(memory.view().data, DType::F32, {10, 300, 400}, {120'000, 1, 300});
+  EXPECT_EQ(expectContract(turned, {1, 2}, DType::F32, DType::F32), 1);
+  // Kept axes that are neighbours in x, but not in y.
+  const Tensor apart(memory.view().data, DType::F32, {400, 10, 300}, {300, 120'000, 1});
+  EXPECT_EQ(expectContract(apart, {0, 2}, DType::F32, DType::F32), 1);
+  // A run of kept indices that is worth reading does not fit.
+  EXPECT_EQ(expectContract(dataOf(DType::F32, {710'000, 3}), {1}, DType::F32, std::nullopt), 1);
+  EXPECT_EQ(expectContract(dataOf(DType::F32, {50'000}), {}, DType::F32, DType::F32), 1);
+}
+
+TEST_F(EngineBlocked, WholeWhereItIsSmall) {
+  EXPECT_EQ(expectContract(dataOf(DType::F32, {200, 13}), {1}, DType::F32, DType::F64), 1);
+  EXPECT_EQ(expectContract(dataOf(DType::F16, {3, 5, 7}), {0, 2}, DType::F32, std::nullopt), 1);
+  EXPECT_EQ(expectContract(dataOf(DType::F32, {}), {}, DType::F32, DType::F32), 1);
+}
+
+TEST_F(EngineBlocked, MaskAndWeights) {
+  Random random(22);
+  const Array mask = arrayOf(DType::Bool, {31}, [](int64_t i) { return i % 5 != 0; });
+  const Array weights = arrayOf(DType::F32, {31, 67, 1, 33}, [&](int64_t i) {
+    return i % 11 == 0 ? 0 : random.between(0.1, 3);
+  });
+  Array x = dataOf(DType::F32, {31, 67, 32, 33});
+  // What the mask leaves out.
+  x.as<float>()[1'000] = std::numeric_limits<float>::quiet_NaN();
+  expectBlocks(expectContract(x, {1}, DType::F32, std::nullopt,
+                              {.mask = mask.view(), .weights = weights.view()}));
+  x.as<float>()[2'000'000 % x.view().size()] = std::numeric_limits<float>::quiet_NaN();
+  expectBlocks(
+      expectContract(x, {1}, DType::F32, DType::F32,
+                     {.nan = NanPolicy::Omit, .mask = mask.view(), .weights = weights.view()}));
+}
+
+//===----------------------------------------------------------------------===//
+// Nothing, and errors
+//===----------------------------------------------------------------------===//
+
+TEST_F(EngineBlocked, NothingHasStatisticsOfZero) {
+  const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
+  const Outcome run =
+      callOn(*engine, Tensor(nullptr, DType::F32, {0, 3}), {1}, {}, DType::F32, DType::F32);
+  EXPECT_EQ(run.problem, "");
+  EXPECT_EQ(run.asked, std::vector<int>(3, 1)) << "coefficients of no data are made, too";
+  EXPECT_EQ(run.statistics.shape, Dims{3});
+  EXPECT_EQ(run.statistics.count, std::vector<double>(3, 0));
+  const Outcome none =
+      callOn(*engine, Tensor(nullptr, DType::F32, {3, 0}), {1}, {}, DType::F32, DType::F32);
+  EXPECT_EQ(none.problem, "");
+  EXPECT_EQ(none.ranges, 0);
+  EXPECT_EQ(none.statistics.shape, Dims{0});
+}
+
+TEST_F(EngineBlocked, ErrorsAreNamed) {
+  const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
+  const Array x = arrayOf(DType::F32, {2, 3}, [](int64_t i) { return double(i); });
+  const Array y = arrayOf(DType::F32, {2, 3}, [](int64_t) { return 77; });
+  int calls = 0;
+  const auto error = [&](const Dims &kept, const Tensor &to, DType compute = DType::F32,
+                         const MomentsOptions &options = {}) {
+    const auto make = [&](int64_t begin, int64_t, const Statistics &statistics) {
+      ++calls;
+      return coefficientsOf(begin, statistics);
+    };
+    return messageOf(engine->momentsThenAffine(x, kept, options, make, compute, to));
+  };
+  EXPECT_EQ(error({2}, y), "kept: 2 is out of range, expected axes in [0, 2)");
+  EXPECT_EQ(error({1}, Tensor(y.view().data, DType::I32, {2, 3})),
+            "y: dtype i32, expected f32, f64, f16 or bf16");
+  EXPECT_THAT(error({1}, Tensor(x.view().data, DType::F16, {2, 3})), StartsWith("y: overlaps x"));
+  EXPECT_EQ(error({1}, y, DType::BF16), "compute: dtype bf16, expected f32 or f64");
+  const Array weights = arrayOf(DType::F32, {2}, [](int64_t) { return -1; });
+  EXPECT_THAT(error({1}, y, DType::F32, {.weights = weights.view()}),
+              StartsWith("weights: value -1"));
+  EXPECT_EQ(calls, 0) << "nothing is reduced before everything is checked";
+
+  const auto wrong = [](int64_t, int64_t, const Statistics &) {
+    return Coefficients{{2}, {1, 2}, {}, {}};
+  };
+  EXPECT_EQ(messageOf(engine->momentsThenAffine(x, Dims{1}, {}, wrong, DType::F32, y)),
+            "kept indices [0, 3): center: 2 values, expected 3 for kept extents (3,)");
+  EXPECT_EQ(valuesOf(y), std::vector<double>(6, 77));
+
+  // Among many blocks, that of the first is told.
+  const Array large = dataOf(DType::F32, {31, 67, 32, 33});
+  EXPECT_THAT(messageOf(engine->momentsThenAffine(large, Dims{1}, {}, wrong, DType::F32, large)),
+              HasSubstr("center: 2 values, expected "));
+}
+
+} // namespace
