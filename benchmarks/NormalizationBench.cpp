@@ -10,10 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Harness.h"
 #include "ParallelCopy.h"
 #include "norma/Runtime/Layers/Normalization.h"
 
-#include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <functional>
 
@@ -26,22 +26,6 @@ struct Case {
   Dims shape;
   DType dtype;
 };
-
-/// The same values on every run: a small linear congruential generator.
-Expected<Array> makeData(const Case &c) {
-  Expected<Array> data = Array::create(c.dtype, c.shape);
-  if (!data)
-    return data;
-  uint32_t state = 1;
-  for (int64_t i = 0; i < data->view().size(); ++i) {
-    state = state * 1664525 + 1013904223;
-    if (c.dtype == DType::U8)
-      data->as<uint8_t>()[i] = uint8_t(state >> 24);
-    else
-      data->as<float>()[i] = 3 + float(state >> 8) * 0x1p-24f;
-  }
-  return data;
-}
 
 /// Everything one benchmark needs, or the reason why it cannot run.
 struct Fixture {
@@ -59,7 +43,7 @@ struct Fixture {
     if (!layer)
       return layer.takeError();
     fixture.layer.emplace(std::move(*layer));
-    Expected<Array> input = makeData(c);
+    Expected<Array> input = benchmarks::makeData(c.dtype, c.shape, 1);
     if (!input)
       return input.takeError();
     fixture.input = std::move(*input);
@@ -78,29 +62,19 @@ void runBenchmark(benchmark::State &state, const Case &c, DType outputDType, boo
   Expected<Fixture> fixture = Fixture::create(c, outputDType);
   if (!fixture)
     return state.SkipWithError(fixture.error().message().c_str());
-  // Compiles the kernels, which is measured elsewhere.
-  Expected<void> done = fixture->layer->adapt(fixture->input);
-  if (done)
-    done = work(*fixture);
-  for (auto _ : state) {
-    if (done)
-      done = work(*fixture);
-    if (!done) {
-      state.SkipWithError(done.error().message().c_str());
-      break;
-    }
-  }
-  size_t bytes = fixture->input.sizeInBytes() + (writes ? fixture->output.sizeInBytes() : 0);
-  state.SetBytesProcessed(int64_t(state.iterations()) * int64_t(bytes));
+  // Statistics to apply.
+  if (Expected<void> adapted = fixture->layer->adapt(fixture->input); !adapted)
+    return state.SkipWithError(adapted.error().message().c_str());
+  benchmarks::measure(
+      state, [&] { return work(*fixture); },
+      fixture->input.sizeInBytes() + (writes ? fixture->output.sizeInBytes() : 0));
 }
 
 void registerCase(const Case &c) {
   auto add = [&](const char *what, DType outputDType, bool writes, Work work) {
-    benchmark::RegisterBenchmark(
-        fmt::format("{}/{}", what, c.name).c_str(),
-        [=](benchmark::State &state) { runBenchmark(state, c, outputDType, writes, work); })
-        ->UseRealTime()
-        ->Unit(benchmark::kMillisecond);
+    benchmarks::add(fmt::format("{}/{}", what, c.name), [=](benchmark::State &state) {
+      runBenchmark(state, c, outputDType, writes, work);
+    });
   };
   add("Copy", c.dtype, true, [](Fixture &f) -> Expected<void> {
     benchmarks::parallelCopy(f.output.view().data, f.input.view().data, f.input.sizeInBytes(),

@@ -13,7 +13,6 @@
 
 using namespace norma;
 using namespace norma::test;
-using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 namespace {

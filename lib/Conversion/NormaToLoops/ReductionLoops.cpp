@@ -24,15 +24,10 @@ Values ReductionLoops::keptOf(ValueRange indices) {
 }
 
 Value ReductionLoops::withAxis(Value memref) {
-  auto type = cast<MemRefType>(memref.getType());
-  if (type.getRank() > 0)
+  if (cast<MemRefType>(memref.getType()).getRank() > 0)
     return memref;
-  auto one = MemRefType::get({1}, type.getElementType(),
-                             type.getLayout().isIdentity() ? MemRefLayoutAttrInterface()
-                                                           : type.getLayout());
-  return memref::ReinterpretCastOp::create(e, one, memref, /*offset=*/0,
-                                           /*sizes=*/ArrayRef<int64_t>{1},
-                                           /*strides=*/ArrayRef<int64_t>{1});
+  return memref::ExpandShapeOp::create(e, ArrayRef<int64_t>{1}, memref,
+                                       ArrayRef<ReassociationIndices>{});
 }
 
 void ReductionLoops::walkKept(function_ref<void(ValueRange, Value)> body) {

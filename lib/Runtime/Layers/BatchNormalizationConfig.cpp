@@ -167,16 +167,7 @@ std::string formatBatchNormalizationConfig(const BatchNormalizationOptions &opti
 }
 
 Expected<BatchNormalizationConfig> parseBatchNormalizationConfig(std::string_view text) {
-  const Expected<Json> json = parseConfig(text);
-  if (!json)
-    return json.error();
-  BatchNormalizationConfig config;
-  for (const auto &[key, value] : (*json).items())
-    if (Expected<void> done = readEntry(key, value, config); !done)
-      return done.takeError().within("config");
-  if (Expected<void> valid = checkBatchNormalizationOptions(config.options); !valid)
-    return valid.takeError().within("config");
-  return config;
+  return parseConfigAs<BatchNormalizationConfig>(text, readEntry, checkBatchNormalizationOptions);
 }
 
 std::string BatchNormalization::getConfig() const {
@@ -187,15 +178,8 @@ std::string BatchNormalization::getConfig() const {
 
 Expected<BatchNormalization> BatchNormalization::fromConfig(std::shared_ptr<Engine> engine,
                                                             std::string_view json) {
-  Expected<BatchNormalizationConfig> config = parseBatchNormalizationConfig(json);
-  if (!config)
-    return config.takeError();
-  Expected<BatchNormalization> layer = create(std::move(engine), config->options);
-  if (!layer || !config->buildShape)
-    return layer;
-  if (Expected<void> built = layer->build(*config->buildShape); !built)
-    return built.takeError().within("config: build_config");
-  return layer;
+  return createFromConfig<BatchNormalization>(std::move(engine),
+                                              parseBatchNormalizationConfig(json));
 }
 
 } // namespace norma

@@ -102,6 +102,35 @@ Expected<void> readBuildConfig(const Json &json, std::optional<Dims> &shape);
 /// The object that a text holds.
 Expected<Json> parseConfig(std::string_view text);
 
+/// The configuration that a text holds: read(key, value, config) for every entry, then
+/// check(config.options).
+template <typename Config, typename Read, typename Check>
+Expected<Config> parseConfigAs(std::string_view text, Read read, Check check) {
+  const Expected<Json> json = parseConfig(text);
+  if (!json)
+    return json.error();
+  Config config;
+  for (const auto &[key, value] : (*json).items())
+    if (Expected<void> done = read(key, value, config); !done)
+      return done.takeError().within("config");
+  if (Expected<void> valid = check(config.options); !valid)
+    return valid.takeError().within("config");
+  return config;
+}
+
+/// The layer of a configuration, built where that says for which shape.
+template <typename Layer, typename Config>
+Expected<Layer> createFromConfig(std::shared_ptr<Engine> engine, Expected<Config> config) {
+  if (!config)
+    return config.takeError();
+  Expected<Layer> layer = Layer::create(std::move(engine), config->options);
+  if (!layer || !config->buildShape)
+    return layer;
+  if (Expected<void> built = layer->build(*config->buildShape); !built)
+    return built.takeError().within("config: build_config");
+  return layer;
+}
+
 } // namespace norma::configjson
 
 #endif // NORMA_LIB_RUNTIME_LAYERS_CONFIGJSON_H

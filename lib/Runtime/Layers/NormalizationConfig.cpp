@@ -128,16 +128,7 @@ std::string formatNormalizationConfig(const NormalizationOptions &options,
 }
 
 Expected<NormalizationConfig> parseNormalizationConfig(std::string_view text) {
-  const Expected<Json> json = parseConfig(text);
-  if (!json)
-    return json.error();
-  NormalizationConfig config;
-  for (const auto &[key, value] : (*json).items())
-    if (Expected<void> done = readEntry(key, value, config); !done)
-      return done.takeError().within("config");
-  if (Expected<void> valid = checkNormalizationOptions(config.options); !valid)
-    return valid.takeError().within("config");
-  return config;
+  return parseConfigAs<NormalizationConfig>(text, readEntry, checkNormalizationOptions);
 }
 
 std::string Normalization::getConfig() const {
@@ -148,15 +139,7 @@ std::string Normalization::getConfig() const {
 
 Expected<Normalization> Normalization::fromConfig(std::shared_ptr<Engine> engine,
                                                   std::string_view json) {
-  Expected<NormalizationConfig> config = parseNormalizationConfig(json);
-  if (!config)
-    return config.takeError();
-  Expected<Normalization> layer = create(std::move(engine), config->options);
-  if (!layer || !config->buildShape)
-    return layer;
-  if (Expected<void> built = layer->build(*config->buildShape); !built)
-    return built.takeError().within("config: build_config");
-  return layer;
+  return createFromConfig<Normalization>(std::move(engine), parseNormalizationConfig(json));
 }
 
 } // namespace norma

@@ -181,7 +181,7 @@ func.func @bytes(%x: memref<?x16xi8>, %dy: memref<?x16xf32>, %mask: memref<?x1xi
 // No kept axis, any strides, a mask of bits: one element at a time, one total.
 
 // CHECK-LABEL: func @strided
-// CHECK:         %[[S:.*]] = memref.reinterpret_cast %arg4 to offset: [0], sizes: [1]
+// CHECK:         %[[S:.*]] = memref.expand_shape %arg4 [] output_shape [1]
 // CHECK:         memref.load %arg0
 // CHECK:         memref.load %arg1
 // CHECK:         memref.load %arg2[%{{.*}}] : memref<?xi1>
@@ -192,5 +192,23 @@ func.func @strided(%x: memref<?xf32, strided<[?]>>, %dy: memref<?xf32>, %bits: m
   norma.grad_sums kept [] ins(%x, %dy : memref<?xf32, strided<[?]>>, memref<?xf32>)
       center(%c : memref<f64>) mask(%bits : memref<?xi1>) outs(%s, %d : memref<f64>, memref<f64>)
       {schedule = #norma.schedule<runs, vector = 1, unroll = 1, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Without a kept axis the numbers are scalars, which may lie anywhere in a buffer.
+
+// CHECK-LABEL: func @scalars_of_a_buffer
+// CHECK-SAME:    %[[CENTER:[^:]*]]: memref<f64, strided<[], offset: 2>>
+// CHECK:         memref.expand_shape %[[CENTER]] [] output_shape [1]
+// CHECK-SAME:      into memref<1xf64, strided<[1], offset: 2>>
+func.func @scalars_of_a_buffer(%x: memref<?xf32>, %dy: memref<?xf32>,
+                               %center: memref<f64, strided<[], offset: 2>>,
+                               %sum: memref<f64, strided<[], offset: ?>>, %dot: memref<f64>) {
+  norma.grad_sums kept [] ins(%x, %dy : memref<?xf32>, memref<?xf32>)
+      center(%center : memref<f64, strided<[], offset: 2>>)
+      outs(%sum, %dot : memref<f64, strided<[], offset: ?>>, memref<f64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 8, group = 32, accumulate = f32>}
   return
 }

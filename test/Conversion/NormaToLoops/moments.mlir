@@ -124,7 +124,7 @@ func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf6
 // Flat without a kept axis: one total for all of a line.
 
 // CHECK-LABEL: func @flat_all
-// CHECK:         %[[M:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [1]
+// CHECK:         %[[M:.*]] = memref.expand_shape %arg2 [] output_shape [1]
 // CHECK:         memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 32], strides: [32, 1]
 // CHECK:         %[[PART:.*]] = memref.load %{{.*}} : memref<32xf64>
 // CHECK:         %[[WHOLE:.*]] = memref.load %[[M]][%c0]
