@@ -345,3 +345,16 @@ func.func @scheduled(%x: memref<8x4x3xf32>) {
       {schedule = #norma.schedule<rows, vector = 2, unroll = 1>}
   return
 }
+
+// -----
+
+// Nothing to go over: left as it is.
+
+// CHECK-LABEL: func @no_data
+// CHECK-NOT:     collapse_shape
+// CHECK:         norma.moments kept [2] ins(%{{.*}} : memref<?x0x5xf32>)
+func.func @no_data(%x: memref<?x0x5xf32>, %n: memref<5xf64>, %m: memref<5xf64>, %s: memref<5xf64>) {
+  norma.moments kept [2] ins(%x : memref<?x0x5xf32>)
+      outs(%n, %m, %s : memref<5xf64>, memref<5xf64>, memref<5xf64>)
+  return
+}

@@ -405,3 +405,24 @@ func.func @gradient_of_ghosts(%dy: tensor<10x3xf32>, %x: tensor<10x3xf32>, %n: t
       {virtual_batch_size = 4 : i64, remainder = #norma<remainder merge>} : tensor<10x3xf32>, tensor<10x3xf32>
   return %dx, %dgamma : tensor<10x3xf32>, tensor<3xf32>
 }
+
+// -----
+
+// An empty batch has no ghost whose statistics the tail could take: zeros, not whatever
+// is in memory, since gamma's gradient adds up what the tail makes of them.
+// CHECK-LABEL: func @gradient_of_dynamic_batch(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x3xf32>, %{{[^:]*}}: tensor<?x3xf64>, %[[M:[^:]*]]: tensor<?x3xf64>
+func.func @gradient_of_dynamic_batch(%x: tensor<?x3xf32>, %n: tensor<?x3xf64>, %m: tensor<?x3xf64>,
+                                     %i: tensor<?x3xf64>) -> tensor<3xf32> {
+  // CHECK-DAG: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f64
+  // CHECK-DAG: %[[GHOSTS:.*]] = arith.ceildivui
+  // CHECK: %[[PRESENT:.*]] = arith.minui %[[GHOSTS]], %c1
+  // CHECK: %[[LAST:.*]] = arith.subi %[[GHOSTS]], %[[PRESENT]]
+  // CHECK: %[[OF_TAIL:.*]] = tensor.extract_slice %[[M]][%[[LAST]], 0] [%[[PRESENT]], 3] [1, 1]
+  // CHECK: %[[ZEROS:.*]] = linalg.fill ins(%[[ZERO]] : f64) outs(%{{.*}} : tensor<1x3xf64>)
+  // CHECK: %[[CENTER:.*]] = tensor.insert_slice %[[OF_TAIL]] into %[[ZEROS]][0, 0] [%[[PRESENT]], 3] [1, 1]
+  // CHECK: norma.grad_sums {{.*}} center(%[[CENTER]] : tensor<1x3xf64>)
+  %dx, %dgamma, %dbeta = norma.batch_norm_grad %x, %x saved(%n, %m, %i : tensor<?x3xf64>) kept [1]
+      {virtual_batch_size = 4 : i64, remainder = #norma<remainder smaller>} : tensor<?x3xf32>, tensor<?x3xf32>
+  return %dgamma : tensor<3xf32>
+}

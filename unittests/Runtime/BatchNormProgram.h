@@ -30,9 +30,7 @@ public:
   /// Every extent of the data is static or dynamic by chance.
   Function(Random &random, Dims shape, Dims kept)
       : random(random), shape(std::move(shape)), kept(std::move(kept)) {
-    // An extent of 0 beside an unknown one is too much for memref.collapse_shape.
-    const bool isEmpty = *numElements(this->shape) == 0;
-    dynamic = isEmpty ? random.pick({0.0, 1.0}) : random.pick({0.0, 0.5, 1.0});
+    dynamic = random.pick({0.0, 0.5, 1.0});
     for (int axis = 0; axis < this->shape.size(); ++axis)
       known.push_back(!random.chance(dynamic));
   }
