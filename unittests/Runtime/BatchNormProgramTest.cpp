@@ -12,7 +12,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "BatchNormProgram.h"
+#include "BatchNormProgramCase.h"
+
+#include <fmt/format.h>
 
 using namespace norma;
 using namespace norma::test;
