@@ -129,9 +129,7 @@ static int64_t blockOf(int64_t row, int64_t rowBytes, int64_t vector, int64_t by
 }
 
 /// Mask or weights allow vectors of elements.
-static bool allowsVectors(Value repeating) {
-  return !repeating || (!isBit(repeating) && hasUnitInnerStride(repeating));
-}
+static bool allowsVectors(Value repeating) { return !repeating || !isBit(repeating); }
 
 //===----------------------------------------------------------------------===//
 // Maps
@@ -141,6 +139,8 @@ namespace {
 
 /// What the rules know of a map.
 struct Map {
+  /// Vectors need a unit innermost stride of every one.
+  OperandRange operands;
   /// The tensors of the data's shape: data first, the result last.
   SmallVector<Value, 3> tensors;
   Value mask, weights;
@@ -158,7 +158,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   Form form(data, map.kept);
   int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
   int64_t vector = target.vectorBits / 8 / computeBytes;
-  if (data.getRank() == 0 || !llvm::all_of(map.tensors, hasUnitInnerStride) ||
+  if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
       !allowsVectors(map.mask) || !allowsVectors(map.weights))
     vector = 1;
 
@@ -199,7 +199,8 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
-  return chooseMap({.tensors = {op.getData(), op.getOut()},
+  return chooseMap({.operands = op->getOperands(),
+                    .tensors = {op.getData(), op.getOut()},
                     .mask = {},
                     .weights = {},
                     .kept = op.getKept(),
@@ -211,7 +212,8 @@ ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,
 
 ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming) {
   // Four coefficients of a vector, and four registers to work with.
-  return chooseMap({.tensors = {op.getData(), op.getDy(), op.getOut()},
+  return chooseMap({.operands = op->getOperands(),
+                    .tensors = {op.getData(), op.getDy(), op.getOut()},
                     .mask = op.getMask(),
                     .weights = op.getWeights(),
                     .kept = op.getKept(),
@@ -229,6 +231,8 @@ namespace {
 
 /// What the rules know of a reduction.
 struct Reduction {
+  /// Vectors need a unit innermost stride of every one.
+  OperandRange operands;
   /// The tensors of the data's shape, data first.
   SmallVector<Value, 2> tensors;
   Value mask, weights;
@@ -253,7 +257,7 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
       reduction.wide ? Type(Float64Type::get(context)) : Type(Float32Type::get(context));
   int64_t vector = target.vectorBits / accumulate.getIntOrFloatBitWidth();
   bool plain = !reduction.mask && !reduction.weights;
-  if (data.getRank() == 0 || !llvm::all_of(reduction.tensors, hasUnitInnerStride) ||
+  if (data.getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
       !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
     vector = 1;
 
@@ -284,7 +288,8 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
 
 ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target) {
   // Weights need f64 to be counted exactly.
-  return chooseReduction({.tensors = {op.getData()},
+  return chooseReduction({.operands = op->getOperands(),
+                          .tensors = {op.getData()},
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
@@ -293,7 +298,8 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
 }
 
 ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target) {
-  return chooseReduction({.tensors = {op.getData(), op.getDy()},
+  return chooseReduction({.operands = op->getOperands(),
+                          .tensors = {op.getData(), op.getDy()},
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),

@@ -359,3 +359,17 @@ module @given {
     return
   }
 }
+
+// -----
+
+// A center whose numbers lie apart: one element at a time.
+
+module @strided_center {
+  // CHECK-LABEL: func @strided_center
+  func.func @strided_center(%x: memref<?x?xf32>, %c: memref<?xf64, strided<[?]>>, %s: memref<?xf64>) {
+    // CHECK: norma.grad_sums {{.*}} {schedule = #norma.schedule<rows, vector = 1,
+    norma.grad_sums kept [1] ins(%x, %x : memref<?x?xf32>, memref<?x?xf32>)
+        center(%c : memref<?xf64, strided<[?]>>) outs(%s, %s : memref<?xf64>, memref<?xf64>)
+    return
+  }
+}
