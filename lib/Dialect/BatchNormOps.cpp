@@ -31,26 +31,21 @@ static typename Op::Properties completeProperties(MLIRContext *context, Dictiona
   return properties;
 }
 
-/// The type of the data, when the kept axes are good for it: types are inferred
-/// before anything is verified.
-static FailureOr<RankedTensorType> dataToInferFrom(std::optional<Location> location, Value data,
-                                                   ArrayRef<int64_t> kept) {
+/// The type of the data, when the kept axes are good for it, and that of the result, by
+/// `own`: types are inferred before anything is verified.
+static FailureOr<std::pair<RankedTensorType, RankedTensorType>>
+inferFrom(std::optional<Location> location, Value data, ArrayRef<int64_t> kept, Value own,
+          TypeAttr to) {
   auto emit = [&] { return location ? emitError(*location) : InFlightDiagnostic(); };
   auto type = dyn_cast<RankedTensorType>(data.getType());
   if (!type)
     return emit() << "data must be a ranked tensor";
   if (failed(verifyKeptAxes(emit, kept, type)))
     return failure();
-  return type;
-}
-
-/// `to`, without it the element type of `own` when that is a float, else f32.
-static RankedTensorType resultType(RankedTensorType own, std::optional<Type> to) {
-  if (to)
-    return own.clone(*to);
-  if (isa<FloatType>(own.getElementType()))
-    return own;
-  return own.clone(Float32Type::get(own.getContext()));
+  FailureOr<RankedTensorType> result = resultType(emit, type, getElementTypeOrSelf(own), to);
+  if (failed(result))
+    return failure();
+  return std::pair(type, *result);
 }
 
 static SmallVector<OpFoldResult> keptSizes(OpBuilder &builder, Location loc, Value data,
@@ -99,11 +94,11 @@ LogicalResult BatchNormOp::inferReturnTypes(MLIRContext *context, std::optional<
   BatchNormOpAdaptor adaptor(operands, attributes,
                              completeProperties<BatchNormOp>(context, attributes, properties),
                              regions);
-  FailureOr<RankedTensorType> data =
-      dataToInferFrom(location, adaptor.getData(), adaptor.getKept());
-  if (failed(data))
+  auto types = inferFrom(location, adaptor.getData(), adaptor.getKept(), adaptor.getData(),
+                         adaptor.getToAttr());
+  if (failed(types))
     return failure();
-  inferred.push_back(resultType(*data, adaptor.getTo()));
+  inferred.push_back(types->second);
   return success();
 }
 
@@ -136,15 +131,16 @@ LogicalResult BatchNormTrainingOp::inferReturnTypes(MLIRContext *context,
       operands, attributes,
       completeProperties<BatchNormTrainingOp>(context, attributes, properties), regions);
   ArrayRef<int64_t> kept = adaptor.getKept();
-  FailureOr<RankedTensorType> data = dataToInferFrom(location, adaptor.getData(), kept);
-  if (failed(data))
+  auto types = inferFrom(location, adaptor.getData(), kept, adaptor.getData(), adaptor.getToAttr());
+  if (failed(types))
     return failure();
-  inferred.push_back(resultType(*data, adaptor.getTo()));
-  inferred.append(3, groupType(*data, kept, ghostsOfStatistics(adaptor), adaptor.getRemainder()));
+  auto [data, result] = *types;
+  inferred.push_back(result);
+  inferred.append(3, groupType(data, kept, ghostsOfStatistics(adaptor), adaptor.getRemainder()));
   llvm::append_range(inferred, adaptor.getMoving().getTypes());
   llvm::append_range(inferred, adaptor.getRenorm().getTypes());
   if (!adaptor.getRenorm().empty())
-    inferred.append(2, keptType(*data, kept, Float64Type::get(context)));
+    inferred.append(2, keptType(data, kept, Float64Type::get(context)));
   return success();
 }
 
@@ -183,17 +179,18 @@ LogicalResult BatchNormGradOp::inferReturnTypes(MLIRContext *context,
   BatchNormGradOpAdaptor adaptor(
       operands, attributes, completeProperties<BatchNormGradOp>(context, attributes, properties),
       regions);
-  FailureOr<RankedTensorType> data =
-      dataToInferFrom(location, adaptor.getData(), adaptor.getKept());
-  if (failed(data))
+  auto types = inferFrom(location, adaptor.getData(), adaptor.getKept(), adaptor.getDy(),
+                         adaptor.getToAttr());
+  if (failed(types))
     return failure();
-  Type dy = getElementTypeOrSelf(adaptor.getDy());
-  inferred.push_back(data->clone(adaptor.getTo() ? Type(*adaptor.getTo()) : dy));
+  auto [data, result] = *types;
+  inferred.push_back(result);
   if (!adaptor.getTrainableAffine())
     return success();
+  Type dy = getElementTypeOrSelf(adaptor.getDy());
   Type affine = adaptor.getGamma() ? adaptor.getGamma().getType()
-                                   : keptType(*data, adaptor.getKept(),
-                                              defaultComputeType(data->getElementType(), dy));
+                                   : keptType(data, adaptor.getKept(),
+                                              defaultComputeType(data.getElementType(), dy));
   inferred.append(2, affine);
   return success();
 }

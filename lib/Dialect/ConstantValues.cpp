@@ -7,6 +7,8 @@
 
 #include "ConstantValues.h"
 
+#include "norma/Support/Tensor.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
@@ -20,9 +22,15 @@ static double toDouble(APFloat value) {
   return value.convertToDouble();
 }
 
+bool hasFewElements(ShapedType type) {
+  constexpr int64_t kMost = int64_t(1) << 20;
+  Expected<int64_t> count = numElements(std::span(type.getShape().begin(), type.getShape().end()));
+  return count && *count <= kMost;
+}
+
 std::optional<SmallVector<double>> constantElements(Value value) {
   DenseFPElementsAttr elements;
-  if (!value || !matchPattern(value, m_Constant(&elements)))
+  if (!value || !matchPattern(value, m_Constant(&elements)) || !hasFewElements(elements.getType()))
     return std::nullopt;
   return llvm::map_to_vector(elements.getValues<APFloat>(), toDouble);
 }

@@ -19,8 +19,12 @@
 
 namespace norma {
 
-/// The elements of a constant float tensor; nothing for an absent value or any
-/// other.
+/// Whether a constant is worth computing with element by element. A splat of a few
+/// characters may have more elements than there is memory.
+bool hasFewElements(mlir::ShapedType type);
+
+/// The elements of a constant float tensor that has few; nothing for an absent value or
+/// any other.
 std::optional<llvm::SmallVector<double>> constantElements(mlir::Value value);
 
 /// The element of a constant float tensor of one element.

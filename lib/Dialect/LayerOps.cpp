@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ConstantValues.h"
+
 #include "norma/Dialect/Norma.h"
 #include "norma/Dialect/ShapeRules.h"
 
@@ -23,15 +25,15 @@ LogicalResult NormalizeOp::inferReturnTypes(MLIRContext *context, std::optional<
                                             OpaqueProperties properties, RegionRange regions,
                                             SmallVectorImpl<Type> &inferred) {
   NormalizeOpAdaptor adaptor(operands, attributes, properties, regions);
+  auto emit = [&] { return location ? mlir::emitError(*location) : InFlightDiagnostic(); };
   auto data = dyn_cast<RankedTensorType>(adaptor.getData().getType());
   if (!data)
-    return emitOptionalError(location, "data must be a ranked tensor");
-  Type element = data.getElementType();
-  if (adaptor.getTo())
-    element = *adaptor.getTo();
-  else if (!isa<FloatType>(element))
-    element = Float32Type::get(context);
-  inferred.push_back(data.clone(element));
+    return emit() << "data must be a ranked tensor";
+  FailureOr<RankedTensorType> result =
+      resultType(emit, data, data.getElementType(), adaptor.getToAttr());
+  if (failed(result))
+    return failure();
+  inferred.push_back(*result);
   return success();
 }
 
@@ -101,7 +103,7 @@ LogicalResult FinalizeOp::fold(FoldAdaptor adaptor, SmallVectorImpl<OpFoldResult
   auto count = dyn_cast_or_null<DenseFPElementsAttr>(adaptor.getCount());
   auto mean = dyn_cast_or_null<DenseFPElementsAttr>(adaptor.getMean());
   auto m2 = dyn_cast_or_null<DenseFPElementsAttr>(adaptor.getM2());
-  if (!count || !mean || !m2)
+  if (!count || !mean || !m2 || !hasFewElements(count.getType()))
     return failure();
   SmallVector<double> means, variances;
   for (auto [n, m, s] :

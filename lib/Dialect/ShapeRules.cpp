@@ -90,6 +90,16 @@ LogicalResult verifyUnsigned(EmitError emit, bool isUnsigned, ShapedType data) {
   return success();
 }
 
+FailureOr<RankedTensorType> resultType(EmitError emit, RankedTensorType data, Type own,
+                                       TypeAttr to) {
+  Type element = isa<FloatType>(own) ? own : Float32Type::get(data.getContext());
+  if (to)
+    element = to.getValue();
+  if (!isa<FloatType>(element))
+    return emit() << "the result is to be of " << element << ", expected a float type";
+  return data.clone(element);
+}
+
 RankedTensorType keptType(ShapedType data, ArrayRef<int64_t> kept, Type element) {
   SmallVector<int64_t> shape;
   for (int64_t axis : kept)

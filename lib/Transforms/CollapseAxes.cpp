@@ -33,6 +33,14 @@ struct Collapse {
   SmallVector<int64_t> kept;
 };
 
+/// Whether the product of any static extents, none of which is 0, fits 63 bits.
+bool isCountable(ShapedType data) {
+  int64_t product = 1;
+  return llvm::none_of(data.getShape(), [&](int64_t extent) {
+    return !ShapedType::isDynamic(extent) && llvm::MulOverflow(product, extent, product);
+  });
+}
+
 /// Numbers every kept axis 0, 1, ... as the operands with kept extents do.
 Collapse planCollapse(ShapedType data, ArrayRef<int64_t> kept, ArrayRef<int64_t> repeats) {
   Collapse plan;
@@ -107,14 +115,18 @@ struct CollapseKernel : OpRewritePattern<Op> {
     else
       return {op.getMask(), op.getWeights()};
   }
-  /// Operands with the rank of the data.
-  static SmallVector<Value> likeData(Op op) {
-    SmallVector<Value> operands = repeating(op);
-    operands.push_back(op.getData());
+  /// Operands with the rank of the data. They are known by their place: the same value may be
+  /// data here and a coefficient there.
+  static SmallVector<OpOperand *> likeData(Op op) {
+    SmallVector<OpOperand *> operands{&op.getDataMutable()};
+    if constexpr (!std::is_same_v<Op, AffineOp>)
+      for (MutableOperandRange range : {op.getMaskMutable(), op.getWeightsMutable()})
+        for (OpOperand &operand : range)
+          operands.push_back(&operand);
     if constexpr (llvm::is_one_of<Op, GradSumsOp, GradMapOp>::value)
-      operands.push_back(op.getDy());
+      operands.push_back(&op.getDyMutable());
     if constexpr (isMap)
-      operands.push_back(op.getOut());
+      operands.push_back(&op.getOutMutable());
     return operands;
   }
 
@@ -128,16 +140,18 @@ struct CollapseKernel : OpRewritePattern<Op> {
     // once.
     if (llvm::is_contained(data.getShape(), 0))
       return rewriter.notifyMatchFailure(op, "no data");
+    if (!isCountable(data))
+      return rewriter.notifyMatchFailure(op, "more elements than 63 bits count");
     Collapse plan = planCollapse(data, op.getKept(), repeatBits(data, repeating(op)));
     if (plan.form.rank() == data.getRank() || data.getRank() == 0)
       return rewriter.notifyMatchFailure(op, "is in axis form");
-    SmallVector<Value> dataLike = likeData(op);
-    auto groupsOf = [&](Value operand) -> ArrayRef<ReassociationIndices> {
-      return llvm::is_contained(dataLike, operand) ? plan.dataGroups : plan.keptGroups;
+    SmallVector<OpOperand *> dataLike = likeData(op);
+    auto groupsOf = [&](OpOperand &operand) -> ArrayRef<ReassociationIndices> {
+      return llvm::is_contained(dataLike, &operand) ? plan.dataGroups : plan.keptGroups;
     };
     ArrayRef<ReassociationIndices> resultGroups = isMap ? plan.dataGroups : plan.keptGroups;
-    for (Value operand : op->getOperands())
-      if (!isCollapsible(operand, groupsOf(operand)))
+    for (OpOperand &operand : op->getOpOperands())
+      if (!isCollapsible(operand.get(), groupsOf(operand)))
         return rewriter.notifyMatchFailure(op, "a buffer is not contiguous");
     for (Type result : op->getResultTypes())
       if (!isExpandable(result, resultGroups))
@@ -147,7 +161,7 @@ struct CollapseKernel : OpRewritePattern<Op> {
     SmallVector<Value> operands;
     SmallVector<Type> results;
     for (OpOperand &operand : op->getOpOperands()) {
-      operands.push_back(collapse(rewriter, op.getLoc(), operand.get(), groupsOf(operand.get())));
+      operands.push_back(collapse(rewriter, op.getLoc(), operand.get(), groupsOf(operand)));
       if (dps.isDpsInit(&operand) && isa<RankedTensorType>(operand.get().getType()))
         results.push_back(operands.back().getType());
     }

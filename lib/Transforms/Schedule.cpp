@@ -24,16 +24,18 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
   using SchedulePassBase::SchedulePassBase;
 
   void runOnOperation() override {
-    TargetDescription target = readTarget(getOperation());
+    FailureOr<TargetDescription> target = readTarget(getOperation());
+    if (failed(target))
+      return signalPassFailure();
     getOperation().walk([&](Operation *op) {
       TypeSwitch<Operation *>(op)
           .Case<AffineOp, GradMapOp>([&](auto map) {
             if (!map.getSchedule())
-              map.setScheduleAttr(chooseSchedule(map, target, streaming));
+              map.setScheduleAttr(chooseSchedule(map, *target, streaming));
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
             if (!reduction.getSchedule())
-              reduction.setScheduleAttr(chooseSchedule(reduction, target));
+              reduction.setScheduleAttr(chooseSchedule(reduction, *target));
           });
     });
   }

@@ -21,15 +21,39 @@ using namespace norma;
 
 static constexpr StringLiteral kDevice = "CPU";
 
-/// The entries of the device specification and the fields they fill.
-template <typename Target, typename Visit>
-static void forEachEntry(Target &target, Visit visit) {
-  visit("norma.vector_bits", target.vectorBits);
-  visit("norma.l1_bytes", target.l1Bytes);
-  visit("norma.vector_registers", target.vectorRegisters);
+namespace {
+
+/// An entry of the device specification.
+struct Entry {
+  StringRef key;
+  int64_t TargetDescription::*field;
+  /// Generous bounds of what processors have; the rules are right within them.
+  int64_t least, most;
+  bool powerOfTwo;
+};
+
+} // namespace
+
+static constexpr Entry kEntries[] = {
+    {"norma.vector_bits", &TargetDescription::vectorBits, 64, 2048, true},
+    {"norma.l1_bytes", &TargetDescription::l1Bytes, 1024, 1024 * 1024, false},
+    {"norma.vector_registers", &TargetDescription::vectorRegisters, 1, 1024, false},
+};
+
+static LogicalResult readEntry(ModuleOp module, const Entry &entry, Attribute value,
+                               int64_t &field) {
+  auto integer = dyn_cast<IntegerAttr>(value);
+  std::optional<int64_t> number = integer ? integer.getValue().trySExtValue() : std::nullopt;
+  if (!number || *number < entry.least || *number > entry.most ||
+      (entry.powerOfTwo && !llvm::isPowerOf2_64(uint64_t(*number))))
+    return module.emitError() << entry.key << " is " << value << ", expected "
+                              << (entry.powerOfTwo ? "a power of two" : "an integer") << " from "
+                              << entry.least << " to " << entry.most;
+  field = *number;
+  return success();
 }
 
-TargetDescription norma::readTarget(ModuleOp module) {
+FailureOr<TargetDescription> norma::readTarget(ModuleOp module) {
   TargetDescription target;
   auto system =
       module->getAttrOfType<TargetSystemSpecInterface>(DLTIDialect::kTargetSystemDescAttrName);
@@ -39,21 +63,21 @@ TargetDescription norma::readTarget(ModuleOp module) {
       system.getDeviceSpecForDeviceID(StringAttr::get(module.getContext(), kDevice));
   if (!device)
     return target;
-  forEachEntry(target, [&](StringRef key, int64_t &field) {
-    FailureOr<Attribute> value = device->queryHelper(StringAttr::get(module.getContext(), key));
-    if (succeeded(value))
-      if (auto integer = dyn_cast<IntegerAttr>(*value))
-        field = integer.getInt();
-  });
+  for (const Entry &entry : kEntries) {
+    FailureOr<Attribute> value =
+        device->queryHelper(StringAttr::get(module.getContext(), entry.key));
+    if (succeeded(value) && failed(readEntry(module, entry, *value, target.*entry.field)))
+      return failure();
+  }
   return target;
 }
 
 void norma::writeTarget(ModuleOp module, const TargetDescription &target) {
   Builder b(module.getContext());
   SmallVector<DataLayoutEntryInterface> entries;
-  forEachEntry(target, [&](StringRef key, int64_t field) {
-    entries.push_back(DataLayoutEntryAttr::get(b.getStringAttr(key), b.getI64IntegerAttr(field)));
-  });
+  for (const Entry &entry : kEntries)
+    entries.push_back(DataLayoutEntryAttr::get(b.getStringAttr(entry.key),
+                                               b.getI64IntegerAttr(target.*entry.field)));
   auto device = TargetDeviceSpecAttr::get(module.getContext(), entries);
   DataLayoutEntryInterface entry = DataLayoutEntryAttr::get(b.getStringAttr(kDevice), device);
   module->setAttr(DLTIDialect::kTargetSystemDescAttrName,
@@ -78,21 +102,24 @@ struct Form {
 
   bool innermostKept() const { return !kinds.empty() && kinds.back() == 'K'; }
 
-  /// Elements of one index of the outermost axis; 0 when that is not static.
-  int64_t row() const {
-    int64_t product = 1;
-    for (int64_t extent : extents.drop_front(extents.empty() ? 0 : 1))
-      product = ShapedType::isDynamic(extent) ? 0 : product * extent;
-    return product;
-  }
+  /// Elements of one index of the outermost axis; 0 when that is not known.
+  int64_t row() const { return innerElements("KR"); }
 
   /// Of those, the elements of one kept index: all reduced extents but the
-  /// outermost. 0 when that is not static.
-  int64_t elementsPerKeptOfRow() const {
+  /// outermost. 0 when that is not known.
+  int64_t elementsPerKeptOfRow() const { return innerElements("R"); }
+
+private:
+  /// The product of the extents of these kinds, but for the outermost. What is not static
+  /// is not known, nor what no memory holds: the rules may multiply by small numbers.
+  int64_t innerElements(StringRef ofKinds) const {
+    constexpr int64_t kMost = int64_t(1) << 48;
     int64_t product = 1;
     for (size_t axis = 1; axis < extents.size(); ++axis)
-      if (kinds[axis] == 'R')
-        product = ShapedType::isDynamic(extents[axis]) ? 0 : product * extents[axis];
+      if (ofKinds.contains(kinds[axis]) &&
+          (ShapedType::isDynamic(extents[axis]) ||
+           llvm::MulOverflow(product, extents[axis], product) || product > kMost))
+        return 0;
     return product;
   }
 };

@@ -679,3 +679,12 @@ func.func @ghosts_grouping(%x: tensor<8x3xf32>) {
       : tensor<8x3xf32>
   return
 }
+
+// -----
+
+// The result's type is inferred before its attribute is verified.
+func.func @to_integer(%x: tensor<4x3xf32>, %m: tensor<3xf64>) {
+  // expected-error @+1 {{the result is to be of 'i32', expected a float type}}
+  %y = norma.batch_norm %x, %m, %m kept [1] to i32 : tensor<4x3xf32>, tensor<3xf64>, tensor<3xf64>
+  return
+}

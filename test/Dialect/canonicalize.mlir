@@ -309,6 +309,21 @@ func.func @finalize_constants() -> (tensor<4xf64>, tensor<4xf64>, tensor<4xf64>)
 
 // -----
 
+// Constants of a few characters that have more elements than there is memory.
+// CHECK-LABEL: func @huge_constants(
+func.func @huge_constants(%x: tensor<2x4611686018427387904xf32>)
+    -> (tensor<4611686018427387904xf64>, tensor<2x4611686018427387904xf32>) {
+  %s = arith.constant dense<4.0> : tensor<4611686018427387904xf64>
+  // CHECK: norma.finalize
+  %mean, %variance = norma.finalize %s, %s, %s : tensor<4611686018427387904xf64>
+  // CHECK: norma.normalize
+  %y = norma.normalize %x, %s, %s kept [1] : tensor<2x4611686018427387904xf32>,
+      tensor<4611686018427387904xf64>, tensor<4611686018427387904xf64>
+  return %variance, %y : tensor<4611686018427387904xf64>, tensor<2x4611686018427387904xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func @finalize_partly_constant(
 func.func @finalize_partly_constant(%s: tensor<f64>) -> tensor<f64> {
   // CHECK: norma.finalize

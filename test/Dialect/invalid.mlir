@@ -625,3 +625,12 @@ func.func @schedule_traversal(%x: memref<4x3xf32>) {
   norma.affine kept [1] ins(%x : memref<4x3xf32>) outs(%x : memref<4x3xf32>) {schedule = #norma.schedule<columns, vector = 4, unroll = 1>}
   return
 }
+
+// -----
+
+// The result's type is inferred before its attribute is verified.
+func.func @normalize_to_integer(%x: tensor<4x3xf32>, %m: tensor<3xf64>) {
+  // expected-error @+1 {{the result is to be of 'i32', expected a float type}}
+  %y = norma.normalize %x, %m, %m kept [1] to i32 : tensor<4x3xf32>, tensor<3xf64>, tensor<3xf64>
+  return
+}

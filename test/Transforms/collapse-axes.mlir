@@ -358,3 +358,18 @@ func.func @no_data(%x: memref<?x0x5xf32>, %n: memref<5xf64>, %m: memref<5xf64>, 
       outs(%n, %m, %s : memref<5xf64>, memref<5xf64>, memref<5xf64>)
   return
 }
+
+// -----
+
+// One value as data and as a coefficient: what it is collapsed to depends on the place.
+
+// CHECK-LABEL: func @data_is_coefficient
+// CHECK-SAME:      %[[X:[^:]*]]: memref<1x1xf32>, %[[Y:[^:]*]]: memref<1x1xf64>
+func.func @data_is_coefficient(%x: memref<1x1xf32>, %y: memref<1x1xf64>) {
+  // CHECK-DAG:   %[[DATA:.*]] = memref.collapse_shape %[[X]] {{\[}}[0, 1]] : memref<1x1xf32> into memref<1xf32>
+  // CHECK-DAG:   %[[SHIFT:.*]] = memref.collapse_shape %[[X]] [] : memref<1x1xf32> into memref<f32>
+  // CHECK:       norma.affine kept [] ins(%[[DATA]] : memref<1xf32>) shift(%[[SHIFT]] : memref<f32>)
+  norma.affine kept [0, 1] ins(%x : memref<1x1xf32>) shift(%x : memref<1x1xf32>)
+      outs(%y : memref<1x1xf64>)
+  return
+}

@@ -373,3 +373,19 @@ module @strided_center {
     return
   }
 }
+
+// -----
+
+// Extents of which no memory holds the product: nothing is known of a row.
+// CHECK-LABEL: @huge
+module @huge {
+  func.func @f(%x: memref<?x4611686018427387904x4xf32>, %n: memref<f64>, %c: memref<4xf32>) {
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<rows, vector = 4, unroll = 4>}
+    norma.affine kept [2] ins(%x : memref<?x4611686018427387904x4xf32>) scale(%c : memref<4xf32>)
+        outs(%x : memref<?x4611686018427387904x4xf32>)
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<runs, vector = 4, unroll = 8, group = 32, accumulate = f32>}
+    norma.moments kept [] ins(%x : memref<?x4611686018427387904x4xf32>)
+        outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    return
+  }
+}

@@ -54,6 +54,12 @@ mlir::LogicalResult verifyBroadcasts(EmitError emit, llvm::ArrayRef<NamedValue> 
 /// Only integers can be unsigned.
 mlir::LogicalResult verifyUnsigned(EmitError emit, bool isUnsigned, mlir::ShapedType data);
 
+/// The type of a result: the shape of `data`, the element type `to`, without it `own` when
+/// that is a float, else f32. Types are inferred before attributes are verified, so `to`
+/// may be any type.
+mlir::FailureOr<mlir::RankedTensorType> resultType(EmitError emit, mlir::RankedTensorType data,
+                                                   mlir::Type own, mlir::TypeAttr to);
+
 /// The type of a tensor with one value for every kept index of `data`.
 mlir::RankedTensorType keptType(mlir::ShapedType data, llvm::ArrayRef<int64_t> kept,
                                 mlir::Type element);

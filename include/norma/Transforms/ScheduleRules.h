@@ -24,8 +24,9 @@ struct TargetDescription {
 };
 
 /// Reads the "CPU" device of the module's DLTI target system specification;
-/// entries that are missing keep their defaults.
-TargetDescription readTarget(mlir::ModuleOp module);
+/// entries that are missing keep their defaults. Those that no processor has are
+/// errors of the module.
+llvm::FailureOr<TargetDescription> readTarget(mlir::ModuleOp module);
 
 /// Writes it there.
 void writeTarget(mlir::ModuleOp module, const TargetDescription &target);
