@@ -51,6 +51,14 @@ if(NORMA_SANITIZE)
   endif()
   add_link_options(-fsanitize=${NORMA_SANITIZE})
 endif()
+if(NORMA_ENABLE_FUZZING)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "NORMA_ENABLE_FUZZING needs clang, the compiler is ${CMAKE_CXX_COMPILER}; "
+                        "use the preset 'fuzz'")
+  endif()
+  # What norma's own code goes through guides the fuzzers, and whatever a sanitizer finds ends them.
+  target_compile_options(norma_flags INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all)
+endif()
 
 # norma_add_library(NAME [SHARED] sources... LINK targets...): a library without MLIR.
 function(norma_add_library name)
@@ -60,6 +68,6 @@ function(norma_add_library name)
   else()
     add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   endif()
-  target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/include")
-  target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE norma_flags)
+  target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>")
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE $<BUILD_INTERFACE:norma_flags>)
 endfunction()

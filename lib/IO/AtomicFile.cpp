@@ -9,6 +9,8 @@
 
 #include "Posix.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -74,7 +76,7 @@ static Expected<int> createTemporary(const std::string &path, const std::string 
   return systemError("create", path, EEXIST);
 }
 
-Expected<AtomicFile> AtomicFile::create(const std::string &path) {
+Expected<AtomicFile> AtomicFile::create(const std::string &path) try {
   if (path.empty())
     return invalidArgument("cannot create '': the path is empty; expected a file name");
   if (path.find('\0') != std::string::npos)
@@ -108,15 +110,18 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
   }
 
   const mode_t mode = exists ? status.st_mode & 0777 : 0666;
-  std::string temporary;
+  // Once the file is there, nothing may keep an object from owning it.
+  std::string given = path, temporary;
   Expected<int> descriptor = createTemporary(path, *target, mode, temporary);
   if (!descriptor)
     return descriptor.takeError();
-  AtomicFile file(path, std::move(*target), std::move(temporary), *descriptor);
+  AtomicFile file(std::move(given), std::move(*target), std::move(temporary), *descriptor);
   // The umask applies to new files only.
   if (exists && ::fchmod(file.descriptor, mode) != 0)
     return systemError("set the permissions of", path, errno);
   return file;
+} catch (...) {
+  return outOfMemory();
 }
 
 AtomicFile::AtomicFile(AtomicFile &&other) noexcept
@@ -154,22 +159,28 @@ Expected<void> AtomicFile::checkOpen() const {
   return {};
 }
 
-Expected<void> AtomicFile::write(const void *data, size_t size) {
+Expected<void> AtomicFile::write(const void *data, size_t size) try {
   if (Expected<void> open = checkOpen(); !open)
     return open;
   Expected<void> result = writeAll(descriptor, name, data, size);
   if (!result)
     discard();
   return result;
+} catch (...) {
+  discard();
+  return outOfMemory();
 }
 
-Expected<void> AtomicFile::writeAt(uint64_t offset, const void *data, size_t size) {
+Expected<void> AtomicFile::writeAt(uint64_t offset, const void *data, size_t size) try {
   if (Expected<void> open = checkOpen(); !open)
     return open;
   Expected<void> result = writeAllAt(descriptor, name, offset, data, size);
   if (!result)
     discard();
   return result;
+} catch (...) {
+  discard();
+  return outOfMemory();
 }
 
 static int syncRetrying(int descriptor) {
@@ -180,14 +191,15 @@ static int syncRetrying(int descriptor) {
   return result;
 }
 
-Expected<void> AtomicFile::commit() {
+Expected<void> AtomicFile::commit() try {
   if (Expected<void> open = checkOpen(); !open)
     return open;
+  const std::string directory = directoryPrefix(target);
   // Before the rename: otherwise a crash can leave the new name with old blocks.
   if (syncRetrying(descriptor) != 0) {
-    Error error = systemError("write", name, errno);
+    const int cause = errno;
     discard();
-    return error;
+    return systemError("write", name, cause);
   }
   // Network file systems report some failed writes only here.
   const int closed = ::close(descriptor);
@@ -198,20 +210,22 @@ Expected<void> AtomicFile::commit() {
     return systemError("write", name, closeErrno);
   }
   if (::rename(temporary.c_str(), target.c_str()) != 0) {
-    Error error = systemError("rename to", name, errno);
+    const int cause = errno;
     ::unlink(temporary.c_str());
-    return error;
+    return systemError("rename to", name, cause);
   }
 
   // The new name is on the disk when its directory is. A directory that may be
   // written to but not read cannot be opened, and some file systems cannot sync
   // one: the file is in place and whole, so neither is an error.
-  const std::string directory = directoryPrefix(target);
   const Descriptor opened(
       ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened.get() >= 0 && syncRetrying(opened.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
     return systemError("flush the directory of", name, errno);
   return {};
+} catch (...) {
+  discard();
+  return outOfMemory();
 }
 
 } // namespace norma::io

@@ -11,6 +11,9 @@
 #include "NpyHeader.h"
 #include "Posix.h"
 
+#include "norma/Support/Checked.h"
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -35,22 +38,26 @@ static Expected<void> checkRange(const std::string &path, const NpyHeader &heade
 /// The bytes of all elements, where they and a header fit a file.
 static Expected<uint64_t> checkedDataSize(const std::string &path, DType dtype,
                                           std::span<const int64_t> shape) {
+  if (sizeOf(dtype) == 0)
+    return invalidArgument(
+        fmt::format("'{}': dtype: {} is not an element type", path, int(uint8_t(dtype))));
   Expected<int64_t> count = numElements(shape);
   if (!count)
     return count.takeError().within(fmt::format("'{}'", path));
   constexpr int64_t kHeaderRoom = 4096; // 16 extents of 20 digits need far less
-  if (*count > (std::numeric_limits<int64_t>::max() - kHeaderRoom) / int64_t(sizeOf(dtype)))
+  const Checked size = Checked(*count) * int64_t(sizeOf(dtype));
+  if (!(size + kHeaderRoom).fits())
     return invalidArgument(fmt::format("'{}': the size of shape {} with elements of {} bytes "
                                        "overflows 63 bits",
                                        path, toString(shape), sizeOf(dtype)));
-  return uint64_t(*count) * sizeOf(dtype);
+  return uint64_t(*size);
 }
 
 //===----------------------------------------------------------------------===//
 // NpyReader
 //===----------------------------------------------------------------------===//
 
-Expected<NpyReader> NpyReader::open(const std::string &path) {
+Expected<NpyReader> NpyReader::open(const std::string &path) try {
   Expected<OpenFile> file = openRegularFile(path, /*writable=*/false);
   if (!file)
     return file.takeError();
@@ -64,6 +71,8 @@ Expected<NpyReader> NpyReader::open(const std::string &path) {
   reader.parsed = *header;
   reader.descriptor = file->descriptor.release();
   return reader;
+} catch (...) {
+  return outOfMemory();
 }
 
 NpyReader::NpyReader(NpyReader &&other) noexcept
@@ -98,7 +107,7 @@ void NpyReader::close() noexcept {
   descriptor = -1;
 }
 
-Expected<Tensor> NpyReader::map() {
+Expected<Tensor> NpyReader::map() try {
   if (!mapping) {
     // The header is mapped too: offsets of mappings are multiples of a page. So
     // the mapping is never empty, even when there are no elements.
@@ -112,19 +121,23 @@ Expected<Tensor> NpyReader::map() {
     mappingSize = size_t(size);
   }
   return parsed.view(static_cast<char *>(mapping) + parsed.dataOffset);
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> NpyReader::read(uint64_t begin, void *buffer, size_t size) const {
+Expected<void> NpyReader::read(uint64_t begin, void *buffer, size_t size) const try {
   if (Expected<void> range = checkRange(name, parsed, begin, size); !range)
     return range;
   return readAll(descriptor, name, parsed.dataOffset + begin, buffer, size);
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//
 // Writing
 //===----------------------------------------------------------------------===//
 
-Expected<void> writeNpy(const std::string &path, const Tensor &tensor) {
+Expected<void> writeNpy(const std::string &path, const Tensor &tensor) try {
   if (Expected<void> valid = checkTensor(tensor, fmt::format("tensor for '{}'", path)); !valid)
     return valid;
   if (Expected<uint64_t> size = checkedDataSize(path, tensor.dtype, tensor.shape); !size)
@@ -138,10 +151,12 @@ Expected<void> writeNpy(const std::string &path, const Tensor &tensor) {
   if (Expected<void> written = writeElements(*file, tensor); !written)
     return written;
   return file->commit();
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<NpyWriter> NpyWriter::create(const std::string &path, DType dtype, const Dims &shape,
-                                      bool fortranOrder) {
+                                      bool fortranOrder) try {
   Expected<uint64_t> size = checkedDataSize(path, dtype, shape);
   if (!size)
     return size.takeError();
@@ -152,9 +167,11 @@ Expected<NpyWriter> NpyWriter::create(const std::string &path, DType dtype, cons
   if (Expected<void> written = file->write(header.data(), header.size()); !written)
     return written.takeError();
   return NpyWriter(std::move(*file), *size);
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> NpyWriter::append(const void *data, size_t size) {
+Expected<void> NpyWriter::append(const void *data, size_t size) try {
   if (size > missing)
     return invalidArgument(fmt::format("'{}': {} bytes appended; expected at most the {} that the "
                                        "shape leaves",
@@ -163,21 +180,25 @@ Expected<void> NpyWriter::append(const void *data, size_t size) {
     return written;
   missing -= size;
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> NpyWriter::commit() {
+Expected<void> NpyWriter::commit() try {
   if (missing != 0)
     return invalidArgument(
         fmt::format("'{}': {} bytes of elements are missing; expected all before commit",
                     file.path(), missing));
   return file.commit();
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//
 // NpyEditor
 //===----------------------------------------------------------------------===//
 
-Expected<NpyEditor> NpyEditor::open(const std::string &path) {
+Expected<NpyEditor> NpyEditor::open(const std::string &path) try {
   Expected<OpenFile> file = openRegularFile(path, /*writable=*/true);
   if (!file)
     return file.takeError();
@@ -194,6 +215,8 @@ Expected<NpyEditor> NpyEditor::open(const std::string &path) {
   editor.parsed = *header;
   editor.descriptor = file->descriptor.release();
   return editor;
+} catch (...) {
+  return outOfMemory();
 }
 
 NpyEditor::NpyEditor(NpyEditor &&other) noexcept
@@ -206,19 +229,23 @@ NpyEditor::~NpyEditor() {
     ::close(descriptor);
 }
 
-Expected<void> NpyEditor::read(uint64_t begin, void *buffer, size_t size) const {
+Expected<void> NpyEditor::read(uint64_t begin, void *buffer, size_t size) const try {
   if (Expected<void> range = checkRange(name, parsed, begin, size); !range)
     return range;
   return readAll(descriptor, name, parsed.dataOffset + begin, buffer, size);
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> NpyEditor::write(uint64_t begin, const void *buffer, size_t size) {
+Expected<void> NpyEditor::write(uint64_t begin, const void *buffer, size_t size) try {
   if (Expected<void> range = checkRange(name, parsed, begin, size); !range)
     return range;
   return writeAllAt(descriptor, name, parsed.dataOffset + begin, buffer, size);
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> NpyEditor::sync() {
+Expected<void> NpyEditor::sync() try {
   int result;
   do
     result = ::fsync(descriptor);
@@ -226,6 +253,8 @@ Expected<void> NpyEditor::sync() {
   if (result != 0)
     return systemError("flush", name, errno);
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma::io

@@ -16,6 +16,8 @@
 #include "Elements.h"
 #include "Posix.h"
 
+#include "norma/Support/Checked.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -282,12 +284,9 @@ private:
     const bool negative = position < text.size() && text[position] == '-';
     position += negative;
     const size_t digits = position;
-    int64_t value = 0;
-    bool overflow = false;
-    for (; position < text.size() && text[position] >= '0' && text[position] <= '9'; ++position) {
-      overflow |= __builtin_mul_overflow(value, 10, &value);
-      overflow |= __builtin_add_overflow(value, text[position] - '0', &value);
-    }
+    Checked value = 0;
+    for (; position < text.size() && text[position] >= '0' && text[position] <= '9'; ++position)
+      value = value * 10 + (text[position] - '0');
     const size_t count = position - digits;
     // Python reads no number that begins with a zero.
     if (count == 0 || (count > 1 && text[digits] == '0')) {
@@ -297,13 +296,13 @@ private:
     const std::string_view spelled = text.substr(begin, position - begin);
     if (negative)
       return dataLoss(fmt::format("damaged header: the extent {} in 'shape' is negative", spelled));
-    if (overflow)
+    if (!value.fits())
       return dataLoss(
           fmt::format("damaged header: the extent {} in 'shape' does not fit 63 bits", spelled));
     // Python 2 wrote long integers as 5L.
     if (position < text.size() && text[position] == 'L')
       ++position;
-    return value;
+    return *value;
   }
 
   std::string_view text;
@@ -360,21 +359,22 @@ static Expected<NpyHeader> readHeader(int descriptor, const std::string &path, u
   header->dataOffset = textOffset + textSize;
 
   Expected<int64_t> count = numElements(header->shape);
-  int64_t bytes = 0, end = 0;
-  if (!count || __builtin_mul_overflow(*count, int64_t(sizeOf(header->dtype)), &bytes) ||
-      __builtin_add_overflow(bytes, int64_t(header->dataOffset), &end))
+  const Checked needed =
+      Checked(count ? *count : 0) * int64_t(sizeOf(header->dtype)) + int64_t(header->dataOffset);
+  if (!count || !needed.fits())
     return dataLoss(fmt::format("damaged header: the size of shape {} with elements of {} bytes "
                                 "overflows 63 bits",
                                 toString(header->shape), sizeOf(header->dtype)));
-  if (fileSize < uint64_t(end))
+  const auto end = uint64_t(*needed);
+  if (fileSize < end)
     return dataLoss(fmt::format("truncated: the header (shape {}, dtype {}) needs a file of {} "
                                 "bytes, this one has {}",
                                 toString(header->shape), toString(header->dtype), end, fileSize));
-  if (fileSize > uint64_t(end))
+  if (fileSize > end)
     return dataLoss(fmt::format("{} trailing bytes: the header (shape {}, dtype {}) needs a file "
                                 "of {} bytes, this one has {}",
-                                fileSize - uint64_t(end), toString(header->shape),
-                                toString(header->dtype), end, fileSize));
+                                fileSize - end, toString(header->shape), toString(header->dtype),
+                                end, fileSize));
   return header;
 }
 

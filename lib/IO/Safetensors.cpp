@@ -11,6 +11,9 @@
 #include "Posix.h"
 #include "SafetensorsHeader.h"
 
+#include "norma/Support/Checked.h"
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -52,7 +55,7 @@ static Expected<Safetensors> parse(uint64_t size, Read read) {
   return result;
 }
 
-Expected<Safetensors> readSafetensors(const std::string &path, uint64_t maxBytes) {
+Expected<Safetensors> readSafetensors(const std::string &path, uint64_t maxBytes) try {
   Expected<OpenFile> file = openRegularFile(path, /*writable=*/false);
   if (!file)
     return file.takeError();
@@ -65,9 +68,12 @@ Expected<Safetensors> readSafetensors(const std::string &path, uint64_t maxBytes
   if (!result)
     return result.takeError().within(fmt::format("'{}'", path));
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<Safetensors> parseSafetensors(std::span<const std::byte> bytes, const std::string &name) {
+Expected<Safetensors> parseSafetensors(std::span<const std::byte> bytes,
+                                       const std::string &name) try {
   Expected<Safetensors> result =
       parse(bytes.size(), [&](uint64_t offset, void *to, size_t count) -> Expected<void> {
         if (count != 0)
@@ -77,11 +83,13 @@ Expected<Safetensors> parseSafetensors(std::span<const std::byte> bytes, const s
   if (!result)
     return result.takeError().within(fmt::format("'{}'", name));
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> writeSafetensors(const std::string &path,
                                 const std::map<std::string, std::string> &metadata,
-                                const std::map<std::string, Tensor> &tensors) {
+                                const std::map<std::string, Tensor> &tensors) try {
   std::vector<const std::pair<const std::string, Tensor> *> order;
   for (const auto &item : tensors) {
     if (Expected<void> valid = checkTensor(item.second, fmt::format("tensor '{}'", item.first));
@@ -96,15 +104,14 @@ Expected<void> writeSafetensors(const std::string &path,
 
   SafetensorsHeader header;
   header.metadata = metadata;
-  uint64_t offset = 0;
+  Checked offset = 0;
   for (const auto *item : order) {
     const Tensor &tensor = item->second;
-    const uint64_t begin = offset;
-    uint64_t size = 0;
-    if (__builtin_mul_overflow(uint64_t(tensor.size()), uint64_t(sizeOf(tensor.dtype)), &size) ||
-        __builtin_add_overflow(offset, size, &offset))
-      return invalidArgument(fmt::format("'{}': the size of all tensors overflows 64 bits", path));
-    header.entries.push_back({item->first, tensor.dtype, tensor.shape, begin, offset});
+    const auto begin = uint64_t(*offset);
+    offset += Checked(tensor.size()) * int64_t(sizeOf(tensor.dtype));
+    if (!offset.fits())
+      return invalidArgument(fmt::format("'{}': the size of all tensors overflows 63 bits", path));
+    header.entries.push_back({item->first, tensor.dtype, tensor.shape, begin, uint64_t(*offset)});
   }
   Expected<std::string> text = formatSafetensorsHeader(header);
   if (!text)
@@ -119,6 +126,8 @@ Expected<void> writeSafetensors(const std::string &path,
     if (Expected<void> written = writeElements(*file, item->second); !written)
       return written;
   return file->commit();
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma::io

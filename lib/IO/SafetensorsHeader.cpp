@@ -7,6 +7,8 @@
 
 #include "SafetensorsHeader.h"
 
+#include "norma/Support/Checked.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -259,10 +261,11 @@ Expected<uint64_t> parseSafetensorsHeaderSize(const unsigned char *start, uint64
 /// That the offsets of one entry are what its shape and type need.
 static Expected<void> checkEntry(const SafetensorsEntry &entry) {
   Expected<int64_t> count = numElements(entry.shape);
-  uint64_t size = 0;
-  if (!count || __builtin_mul_overflow(uint64_t(*count), uint64_t(sizeOf(entry.dtype)), &size))
+  const Checked bytes = Checked(count ? *count : 0) * int64_t(sizeOf(entry.dtype));
+  if (!count || !bytes.fits())
     return dataLoss(fmt::format("tensor '{}': the size of shape {} overflows 63 bits", entry.name,
                                 toString(entry.shape)));
+  const auto size = uint64_t(*bytes);
   if (entry.end < entry.begin || entry.end - entry.begin != size)
     return dataLoss(fmt::format("tensor '{}': data_offsets [{}, {}]; expected {} bytes between "
                                 "them for shape {} and dtype {}",

@@ -11,12 +11,13 @@
 
 #include "norma/Support/Arguments.h"
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 namespace norma::reference {
 
 Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
                                     std::span<const int64_t> kept, std::span<const double> center,
-                                    const MomentsOptions &options) {
+                                    const MomentsOptions &options) try {
   if (Expected<void> valid = checkGradientSums(x, dy, kept, center, options); !valid)
     return valid.takeError();
   Expected<Operands> operands = Operands::create(x, options);
@@ -42,11 +43,13 @@ Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
     result.dot.push_back(double(dot[i].value()));
   }
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                            const GradientCoefficients &coefficients, DType compute,
-                           const Tensor &dx, const MomentsOptions &options) {
+                           const Tensor &dx, const MomentsOptions &options) try {
   if (Expected<void> valid = checkGradientMap(x, dy, kept, coefficients, compute, dx, options);
       !valid)
     return valid;
@@ -76,6 +79,8 @@ Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const in
     storeFromDouble(roundTo(compute, result), addressOf(dx, offsets[2]), dx.dtype);
   });
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma::reference

@@ -11,6 +11,7 @@
 
 #include "norma/Support/Arguments.h"
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 namespace norma::reference {
 
@@ -56,7 +57,7 @@ private:
 } // namespace
 
 Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
-                             const MomentsOptions &options) {
+                             const MomentsOptions &options) try {
   if (Expected<void> valid = checkMoments(x, kept, options); !valid)
     return valid.takeError();
   Expected<Elements> elements = Elements::create(x, kept, options);
@@ -91,10 +92,12 @@ Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
     result.m2[i] = m2 < 0 ? 0 : m2;
   }
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
-                      const Coefficients &coefficients, DType compute, const Tensor &y) {
+                      const Coefficients &coefficients, DType compute, const Tensor &y) try {
   if (Expected<void> valid = checkAffine(x, kept, coefficients, compute, y); !valid)
     return valid;
   const std::vector<double> center = roundTo(compute, coefficients.center),
@@ -114,6 +117,8 @@ Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
     storeFromDouble(roundTo(compute, value), addressOf(y, offsets[1]), y.dtype);
   });
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma::reference

@@ -8,6 +8,7 @@
 #include "EngineCall.h"
 
 #include "norma/Runtime/KernelCache.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 #include <thread>
@@ -49,13 +50,17 @@ void Kernel::State::count(uint64_t callBytes, uint64_t callNanoseconds) {
 Engine::Engine(std::unique_ptr<State> state) : state(std::move(state)) {}
 Engine::~Engine() = default;
 
-Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
+Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) try {
   if (options.threads < 0 || options.threads > 4096)
     return invalidArgument(
         fmt::format("threads: {}, expected 1 to 4096, or 0 for all cores", options.threads));
   if (options.cachedKernels < 1)
     return invalidArgument(
         fmt::format("cachedKernels: {}, expected at least 1", options.cachedKernels));
+  constexpr int64_t kMostKernels = int64_t(1) << 24;
+  if (options.cachedKernels > kMostKernels)
+    return invalidArgument(fmt::format("cachedKernels: {}, expected at most {}",
+                                       options.cachedKernels, kMostKernels));
   Expected<std::string> directory = kernelCacheDirectory(options.cacheDirectory);
   if (!directory)
     return directory.takeError();
@@ -76,6 +81,8 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   state->loader = std::move(*loader);
   state->compiler = std::make_unique<Compiler>(*target);
   return std::shared_ptr<Engine>(new Engine(std::move(state)));
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec) {

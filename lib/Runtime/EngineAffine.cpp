@@ -7,6 +7,8 @@
 
 #include "EngineCall.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 namespace norma {
@@ -43,7 +45,7 @@ Expected<void> Engine::State::affine(const Tensor &x, std::span<const int64_t> k
 
 Expected<Kernel> Engine::affineKernel(const Tensor &x, std::span<const int64_t> kept,
                                       const Coefficients &coefficients, DType compute,
-                                      const Tensor &y) {
+                                      const Tensor &y) try {
   if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
     return ok.takeError();
   if (x.size() == 0)
@@ -53,15 +55,20 @@ Expected<Kernel> Engine::affineKernel(const Tensor &x, std::span<const int64_t> 
   if (!call)
     return call.takeError();
   return Kernel(std::move(call->kernel));
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
-                              const Coefficients &coefficients, DType compute, const Tensor &y) {
+                              const Coefficients &coefficients, DType compute,
+                              const Tensor &y) try {
   if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
     return ok;
   if (x.size() == 0)
     return {};
   return state->affine(x, kept, coefficients, compute, y, state->pool, BlockOrder::Forwards);
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -13,7 +13,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EngineCall.h"
+#include "Reduction.h"
+
+#include "norma/Support/OutOfMemory.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -118,7 +120,8 @@ struct Engine::State::ReduceThenMap {
 
 /// One pass, then the other, both with all threads.
 Expected<Statistics> Engine::State::ReduceThenMap::whole() const {
-  Expected<Statistics> statistics = engine.moments(x, kept, nan, operands, engine.pool);
+  Pace unwatched;
+  Expected<Statistics> statistics = engine.moments(x, kept, nan, operands, engine.pool, unwatched);
   if (!statistics)
     return statistics;
   const Dims shape = std::exchange(statistics->shape, Dims{statistics->size()});
@@ -147,7 +150,8 @@ Expected<void> Engine::State::ReduceThenMap::runBlock(const Problem &problem, co
     parts.weights = slice(problem, next++, cut, begin, end);
 
   const Dims group{cut.group};
-  Expected<Statistics> statistics = engine.moments(xs, group, nan, parts, alone);
+  Pace unwatched;
+  Expected<Statistics> statistics = engine.moments(xs, group, nan, parts, alone, unwatched);
   if (!statistics)
     return statistics.takeError();
   std::copy(statistics->count.begin(), statistics->count.end(), result.count.begin() + begin);
@@ -181,7 +185,7 @@ Expected<Statistics> Engine::State::ReduceThenMap::inBlocks(const Problem &probl
 Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
                                                const MomentsOptions &options,
                                                const MakeCoefficients &coefficients, DType compute,
-                                               const Tensor &y) {
+                                               const Tensor &y) try {
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok.takeError();
   if (Expected<void> ok = checkAffine(x, kept, {}, compute, y); !ok)
@@ -203,6 +207,8 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
   if (const std::optional<Cut> cut = chooseCut(problem, state->l2Bytes))
     return call.inBlocks(problem, *cut);
   return call.whole();
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

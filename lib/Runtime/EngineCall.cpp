@@ -11,12 +11,12 @@ namespace norma {
 
 int64_t KernelCall::blocks() const {
   const int64_t extent = kernel->block ? kernel->block : problem.outer();
-  return (problem.outer() + extent - 1) / extent;
+  return problem.outer() / extent + (problem.outer() % extent != 0);
 }
 
 Block KernelCall::block(int64_t b) const {
   const int64_t extent = kernel->block ? kernel->block : problem.outer();
-  const int64_t begin = b * extent, end = std::min(problem.outer(), begin + extent);
+  const int64_t begin = b * extent, end = begin + std::min(extent, problem.outer() - begin);
   return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
 }
 

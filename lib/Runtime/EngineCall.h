@@ -6,9 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What all calls have in common: the outermost axis is cut into blocks whose bounds
-// depend on the shape and the schedule alone. Maps write each block; reductions
-// merge consecutive blocks in order within a task, and the tasks in a tree. So the
-// bits are the same for any number of threads.
+// depend on the shape and the schedule alone. Maps write each block; reductions merge
+// them (Reduction.h).
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,7 +16,6 @@
 
 #include "EngineImpl.h"
 
-#include <algorithm>
 #include <chrono>
 
 namespace norma {
@@ -78,44 +76,6 @@ private:
   std::shared_ptr<Kernel::State> kernel;
   Clock::time_point start = Clock::now();
 };
-
-/// Tasks of a reduction at most; enough for the cores of a large machine, few enough
-/// that their results stay small next to the data.
-inline constexpr int64_t kTasks = 64;
-
-/// The result of a reduction, in the kernel's order of kept indices.
-///   zeros:               a result of all kept indices, of no data
-///   run(block, result):  writes that of a block, from block.firstKept on
-///   merge(into, from):   adds the result of a later block
-template <typename Result, typename Run, typename Merge>
-Result reduceBlocks(const KernelCall &call, const ThreadPool &threads, const Result &zeros, Run run,
-                    Merge merge) {
-  const int64_t blocks = call.blocks();
-  if (call.problem.outerKept()) {
-    // Blocks have kept indices of their own: nothing to merge.
-    Result result = zeros;
-    threads.forEach(blocks, [&](int64_t b) { run(call.block(b), result); });
-    return result;
-  }
-
-  const int64_t tasks = std::min(blocks, kTasks);
-  std::vector<Result> parts(tasks);
-  threads.forEach(tasks, [&](int64_t t) {
-    const int64_t first = blocks * t / tasks, last = blocks * (t + 1) / tasks;
-    Result sum = zeros;
-    run(call.block(first), sum);
-    Result part = last - first > 1 ? zeros : Result();
-    for (int64_t b = first + 1; b < last; ++b) {
-      run(call.block(b), part);
-      merge(sum, part);
-    }
-    parts[t] = std::move(sum);
-  });
-  for (int64_t stride = 1; stride < tasks; stride *= 2)
-    for (int64_t t = 0; t + stride < tasks; t += 2 * stride)
-      merge(parts[t], parts[t + stride]);
-  return std::move(parts[0]);
-}
 
 } // namespace norma
 

@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EngineCall.h"
+#include "Reduction.h"
+
+#include "norma/Support/OutOfMemory.h"
 
 namespace norma {
 
@@ -24,7 +26,7 @@ static GradientSums zeroSums(const Dims &shape, int64_t size) {
 Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
                                             std::span<const int64_t> kept,
                                             std::span<const double> center,
-                                            const MomentsOptions &options) {
+                                            const MomentsOptions &options) try {
   if (Expected<void> ok = checkGradientSums(x, dy, kept, center, options); !ok)
     return ok.takeError();
   const Dims shape = keptShape(x.shape, kept);
@@ -42,8 +44,8 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
 
   const CallTimer timer(call->kernel);
   const std::vector<double> centers = call->problem.toKernelOrder(center);
-  GradientSums result = reduceBlocks(
-      *call, state->pool, zeroSums(shape, int64_t(center.size())),
+  Reduction sums(
+      *call, zeroSums(shape, int64_t(center.size())),
       [&](const Block &block, GradientSums &into) {
         KernelArguments arguments;
         call->pushTensor(arguments, block, 0);
@@ -56,16 +58,21 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
         arguments.call(*call->kernel->code);
       },
       add);
+  Pace unwatched;
+  sums.work(state->pool, unwatched);
+  GradientSums result = sums.take();
   if (!call->problem.keptInOrder)
     for (std::vector<double> *values : {&result.sum, &result.dot})
       *values = call->problem.fromKernelOrder(*values);
   timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                                    const GradientCoefficients &coefficients, DType compute,
-                                   const Tensor &dx, const MomentsOptions &options) {
+                                   const Tensor &dx, const MomentsOptions &options) try {
   if (Expected<void> ok = checkGradientMap(x, dy, kept, coefficients, compute, dx, options); !ok)
     return ok;
   if (x.size() == 0)
@@ -91,6 +98,8 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   runMap(*call, buffers, compute, state->pool, BlockOrder::Forwards);
   timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -96,6 +96,7 @@ enum class BlockOrder : uint8_t {
 };
 
 struct KernelCall;
+class Pace;
 
 /// What stats() shows. Times are kept in nanoseconds.
 struct EngineCounters {
@@ -134,7 +135,7 @@ struct Engine::State {
   Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
                                   const Coefficients &coefficients, DType compute, const Tensor &y);
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
-                               const Operands &operands, const ThreadPool &threads);
+                               const Operands &operands, const ThreadPool &threads, Pace &pace);
   Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                         const Coefficients &coefficients, DType compute, const Tensor &y,
                         const ThreadPool &threads, BlockOrder order);

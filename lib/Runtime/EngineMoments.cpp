@@ -5,7 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "EngineCall.h"
+#include "Reduction.h"
+
+#include "norma/Support/Checked.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
@@ -19,44 +22,88 @@ Expected<KernelCall> Engine::State::momentsCall(const Tensor &x, std::span<const
   return call(std::move(problem), spec);
 }
 
-/// Statistics of the whole call, in the caller's order of kept indices.
-static Statistics run(const KernelCall &call, const Dims &shape, const ThreadPool &threads) {
-  Statistics result = reduceBlocks(
-      call, threads, Statistics::zeros({call.problem.keptSize()}),
-      [&](const Block &block, Statistics &into) {
-        KernelArguments arguments;
-        call.pushTensor(arguments, block, 0);
-        call.pushOperands(arguments, block);
-        for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
-          arguments.push(values->data() + block.firstKept, block.slice.kept,
-                         block.slice.keptStrides);
-        arguments.call(*call.kernel->code);
-      },
-      [](Statistics &into, const Statistics &from) {
-        // Shapes are equal, which is all that can go wrong.
-        (void)mergeStatistics(into, from).hasValue();
-      });
-  result.shape = shape;
-  if (!call.problem.keptInOrder)
-    for (std::vector<double> *values : {&result.count, &result.mean, &result.m2})
-      *values = call.problem.fromKernelOrder(*values);
-  return result;
-}
+namespace {
+
+/// A call on its way.
+class MomentsRun {
+public:
+  /// The call must outlive the run; `shape` is that of the caller's kept indices.
+  MomentsRun(const KernelCall &kernelCall, const Dims &shape)
+      : call(kernelCall), reduction(call, Statistics::zeros({call.problem.keptSize()}),
+                                    RunBlock{&kernelCall}, MergeBlocks{}) {
+    result.shape = shape;
+  }
+
+  /// Goes on until the statistics are there or a step of the pace is over.
+  void work(const ThreadPool &threads, Pace &pace) {
+    if (isFinished)
+      return;
+    reduction.work(threads, pace);
+    if (reduction.isDone())
+      finish();
+  }
+  bool isDone() const { return isFinished; }
+  /// In the caller's order of kept indices.
+  Statistics &statistics() { return result; }
+
+private:
+  struct RunBlock {
+    const KernelCall *call;
+
+    void operator()(const Block &block, Statistics &into) const {
+      KernelArguments arguments;
+      call->pushTensor(arguments, block, 0);
+      call->pushOperands(arguments, block);
+      for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
+        arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
+      arguments.call(*call->kernel->code);
+    }
+  };
+
+  struct MergeBlocks {
+    void operator()(Statistics &into, const Statistics &from) const {
+      // Shapes are equal, which is all that can go wrong.
+      (void)mergeStatistics(into, from).hasValue();
+    }
+  };
+
+  void finish() {
+    const Dims shape = result.shape;
+    result = reduction.take();
+    result.shape = shape;
+    if (!call.problem.keptInOrder)
+      for (std::vector<double> *values : {&result.count, &result.mean, &result.m2})
+        *values = call.problem.fromKernelOrder(*values);
+    isFinished = true;
+  }
+
+  const KernelCall &call;
+  Reduction<Statistics, RunBlock, MergeBlocks> reduction;
+  Statistics result;
+  bool isFinished = false;
+};
+
+} // namespace
 
 Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int64_t> kept,
                                             NanPolicy nan, const Operands &operands,
-                                            const ThreadPool &threads) {
+                                            const ThreadPool &threads, Pace &pace) {
   Expected<KernelCall> prepared = momentsCall(x, kept, nan, operands);
   if (!prepared)
     return prepared.takeError();
   const CallTimer timer(prepared->kernel);
-  Statistics result = run(*prepared, keptShape(x.shape, kept), threads);
+  MomentsRun run(*prepared, keptShape(x.shape, kept));
+  while (!run.isDone()) {
+    run.work(threads, pace);
+    if (Expected<void> goOn = pace.report(); !goOn)
+      return goOn.takeError();
+  }
   timer.stop(uint64_t(x.size()) * sizeOf(x.dtype));
-  return result;
+  return std::move(run.statistics());
 }
 
 Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t> kept,
-                                       const MomentsOptions &options) {
+                                       const MomentsOptions &options) try {
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok.takeError();
   if (x.size() == 0)
@@ -69,15 +116,17 @@ Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t>
   if (!call)
     return call.takeError();
   return Kernel(std::move(call->kernel));
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<Statistics> Engine::moments(const Tensor &x, std::span<const int64_t> kept,
-                                     const MomentsOptions &options) {
-  return moments(std::span(&x, 1), kept, options);
+                                     const MomentsOptions &options, const CallWatch &watch) {
+  return moments(std::span(&x, 1), kept, options, watch);
 }
 
 Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<const int64_t> kept,
-                                     const MomentsOptions &options) {
+                                     const MomentsOptions &options, const CallWatch &watch) try {
   if (batches.empty())
     return invalidArgument("batches: none given, expected at least one");
   if (batches.size() > 1 && (options.mask || options.weights))
@@ -108,15 +157,19 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   Statistics result = Statistics::zeros(shape);
 
   if (batches.size() == 1) {
-    if (batches[0].size() == 0)
+    const Tensor &x = batches[0];
+    if (x.size() == 0)
       return result;
-    Expected<OwnedOperands> operands = OwnedOperands::create(options, batches[0].shape);
+    Pace pace(watch, x.size());
+    Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape, pace);
     if (!operands)
       return operands.takeError();
-    return state->moments(batches[0], kept, options.nan, *operands, state->pool);
+    return state->moments(x, kept, options.nan, *operands, state->pool, pace);
   }
 
   std::vector<KernelCall> calls;
+  calls.reserve(batches.size());
+  Checked elements = 0;
   uint64_t bytes = 0;
   for (const Tensor &batch : batches) {
     if (batch.size() == 0)
@@ -124,21 +177,34 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     Expected<KernelCall> call = state->momentsCall(batch, kept, options.nan, {});
     if (!call)
       return call.takeError();
+    elements += batch.size();
     bytes += uint64_t(batch.size()) * sizeOf(batch.dtype);
     calls.push_back(std::move(*call));
   }
   if (calls.empty())
     return result;
+  if (!elements.fits())
+    return invalidArgument("batches: the number of their elements overflows 63 bits");
+  Pace pace(watch, *elements);
   const CallTimer timer(calls[0].kernel);
   // Small batches: one task each, merged in order.
-  std::vector<Statistics> parts(calls.size());
-  state->pool.forEach(int64_t(calls.size()),
-                      [&](int64_t i) { parts[i] = run(calls[i], shape, state->pool); });
-  for (const Statistics &part : parts)
-    if (Expected<void> merged = mergeStatistics(result, part); !merged)
+  std::vector<MomentsRun> runs;
+  runs.reserve(calls.size());
+  for (const KernelCall &call : calls)
+    runs.emplace_back(call, shape);
+  const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
+  while (!std::all_of(runs.begin(), runs.end(), isDone)) {
+    state->pool.forEach(int64_t(runs.size()), [&](int64_t i) { runs[i].work(state->pool, pace); });
+    if (Expected<void> goOn = pace.report(); !goOn)
+      return goOn.takeError();
+  }
+  for (MomentsRun &run : runs)
+    if (Expected<void> merged = mergeStatistics(result, run.statistics()); !merged)
       return merged.takeError();
   timer.stop(bytes);
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -12,6 +12,8 @@
 
 namespace norma {
 
+class Pace;
+
 /// Mask and weights as kernels read them, bytes and f64, with the shape of the data
 /// (stride 0 where they repeat).
 struct Operands {
@@ -26,7 +28,11 @@ struct Operands {
 class OwnedOperands : public Operands {
 public:
   /// Converts what was checked by checkMoments. All weights are looked at: they must
-  /// be finite and not negative.
+  /// be finite and not negative. May take as long as the call itself; `pace` is that of
+  /// the call.
+  static Expected<OwnedOperands> create(const MomentsOptions &options,
+                                        std::span<const int64_t> shape, Pace &pace);
+  /// The same for a call that nobody watches.
   static Expected<OwnedOperands> create(const MomentsOptions &options,
                                         std::span<const int64_t> shape);
 

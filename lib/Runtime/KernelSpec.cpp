@@ -25,7 +25,7 @@ const char *toString(KernelFamily family) {
   return "";
 }
 
-static const char *toString(Layout layout) {
+const char *toString(Layout layout) {
   switch (layout) {
   case Layout::Contiguous:
     return "contiguous";

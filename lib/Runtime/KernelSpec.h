@@ -31,6 +31,7 @@ enum class Layout : uint8_t {
   /// Arbitrary.
   Strided,
 };
+const char *toString(Layout layout);
 
 struct KernelSpec {
   KernelFamily family = KernelFamily::Moments;
@@ -65,6 +66,13 @@ struct KernelSpec {
   /// have no part in it.
   std::string key() const;
 };
+
+/// The inverse of key(): for every spec the engine makes, parseKernelSpec(spec.key()) is
+/// that spec. Family, axis form and data type come first. The other fields may come in
+/// any order; of those that are left out, the layout is contiguous, `to` and `dy` are the
+/// data's type (f32 where that is no float), `compute` is f32 (f64 where one of the three
+/// is), and nothing else is there. An error names the field.
+Expected<KernelSpec> parseKernelSpec(std::string_view text);
 
 } // namespace norma
 

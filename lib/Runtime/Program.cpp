@@ -7,6 +7,8 @@
 
 #include "EngineImpl.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <cstdlib>
 #include <fmt/format.h>
 
@@ -14,7 +16,7 @@ namespace norma {
 
 Program::State::~State() = default;
 
-Expected<Program> Engine::compile(std::string_view source, const Program::Options &options) {
+Expected<Program> Engine::compile(std::string_view source, const Program::Options &options) try {
   Expected<CompiledProgramObject> object = state->compileProgram(source, options);
   if (!object)
     return object.takeError();
@@ -26,11 +28,15 @@ Expected<Program> Engine::compile(std::string_view source, const Program::Option
   program->code = std::move(*code);
   program->object = std::make_unique<CompiledProgramObject>(std::move(*object));
   return Program(std::move(program));
+} catch (...) {
+  return outOfMemory();
 }
 
 const std::vector<std::pair<std::string, std::string>> &Program::stages() const {
   return state->object->stages;
 }
+size_t Program::argumentCount() const { return state->object->arguments.size(); }
+size_t Program::resultCount() const { return state->object->results.size(); }
 const std::string &Program::entry() const { return state->object->entry; }
 double Program::lowerMilliseconds() const { return state->object->compiled.lowerMilliseconds; }
 double Program::codegenMilliseconds() const { return state->object->compiled.codegenMilliseconds; }
@@ -64,7 +70,15 @@ static Expected<void> checkArgument(const Tensor &argument, const ProgramValue &
                                      toString(parameter.dtype), shapeText(parameter.shape)));
 }
 
-Expected<std::vector<Array>> Program::run(std::span<const Tensor> inputs) const {
+namespace {
+
+struct Free {
+  void operator()(void *memory) const { std::free(memory); }
+};
+
+} // namespace
+
+Expected<std::vector<Array>> Program::run(std::span<const Tensor> inputs) const try {
   const CompiledProgramObject &object = *state->object;
   if (inputs.size() != object.arguments.size())
     return invalidArgument(fmt::format("entry '{}': {} arguments, expected {}", object.entry,
@@ -79,7 +93,7 @@ Expected<std::vector<Array>> Program::run(std::span<const Tensor> inputs) const 
     if (!inputs[i].isContiguous()) {
       Expected<Array> copy = Array::copyOf(inputs[i]);
       if (!copy)
-        return copy.takeError();
+        return copy.takeError().within(fmt::format("argument {}", i));
       views.back() = copy->view();
       copies.push_back(std::move(*copy));
     }
@@ -98,31 +112,32 @@ Expected<std::vector<Array>> Program::run(std::span<const Tensor> inputs) const 
   for (const Tensor &view : views)
     arguments.push_back(
         descriptors.emplace_back(view.data, view.shape, contiguousStrides(view.shape)).address());
+  // Every result is an allocation of its own that belongs to the caller.
+  std::vector<std::unique_ptr<void, Free>> allocated;
+  allocated.reserve(object.results.size());
   state->code->entry(arguments.data());
-
-  // Every result is an allocation of its own that belongs to the caller now.
-  std::vector<Array> results;
-  std::optional<Error> failure;
   const int64_t *words64 = returned.data();
   for (const ProgramValue &result : object.results) {
+    allocated.emplace_back(reinterpret_cast<void *>(words64[0]));
+    words64 += 3 + 2 * result.shape.size();
+  }
+
+  std::vector<Array> results;
+  words64 = returned.data();
+  for (const ProgramValue &result : object.results) {
     const int rank = result.shape.size();
-    auto *allocated = reinterpret_cast<void *>(words64[0]);
     Dims shape(std::span(words64 + 3, size_t(rank)));
     Dims strides(std::span(words64 + 3 + rank, size_t(rank)));
     char *data = reinterpret_cast<char *>(words64[1]) + words64[2] * int64_t(sizeOf(result.dtype));
-    if (!failure) {
-      Expected<Array> copy = Array::copyOf(Tensor(data, result.dtype, shape, strides));
-      if (copy)
-        results.push_back(std::move(*copy));
-      else
-        failure = copy.takeError();
-    }
-    std::free(allocated);
+    Expected<Array> copy = Array::copyOf(Tensor(data, result.dtype, shape, strides));
+    if (!copy)
+      return copy.takeError().within("results");
+    results.push_back(std::move(*copy));
     words64 += 3 + 2 * rank;
   }
-  if (failure)
-    return std::move(*failure);
   return results;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -8,6 +8,7 @@
 #include "norma/Support/Arguments.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -15,7 +16,7 @@
 
 namespace norma {
 
-Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
+Expected<void> checkKept(std::span<const int64_t> kept, int rank) try {
   int64_t previous = -1;
   for (int64_t axis : kept) {
     if (axis < 0 || axis >= rank)
@@ -27,6 +28,8 @@ Expected<void> checkKept(std::span<const int64_t> kept, int rank) {
     previous = axis;
   }
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 /// The addresses that a tensor with elements touches: [first, last).
@@ -100,7 +103,7 @@ static bool overlapsPartly(const Tensor &in, const Tensor &out) {
   return inBegin < outEnd && outBegin < inEnd;
 }
 
-Expected<void> checkOutput(const Tensor &x, const Tensor &y) {
+Expected<void> checkOutput(const Tensor &x, const Tensor &y) try {
   if (Expected<void> ok = checkCompanion(y, "y", x); !ok)
     return ok;
   if (Expected<void> ok = checkInjective(y, "y"); !ok)
@@ -109,10 +112,12 @@ Expected<void> checkOutput(const Tensor &x, const Tensor &y) {
     return invalidArgument("y: overlaps x; expected x itself (same dtype and strides) or memory "
                            "of its own");
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
-                            const MomentsOptions &options) {
+                            const MomentsOptions &options) try {
   if (Expected<void> ok = checkTensor(x, "x"); !ok)
     return ok;
   for (const auto &[operand, name] :
@@ -125,6 +130,8 @@ Expected<void> checkMoments(const Tensor &x, std::span<const int64_t> kept,
       return fits.takeError();
   }
   return checkKept(kept, x.rank());
+} catch (...) {
+  return outOfMemory();
 }
 
 static Expected<void> checkCompute(DType compute) {
@@ -152,7 +159,7 @@ static Expected<void> checkCoefficientShape(const Dims &shape, const Dims &kept)
                                      toString(shape), toString(kept)));
 }
 
-Expected<void> checkCoefficients(const Coefficients &coefficients, const Dims &kept) {
+Expected<void> checkCoefficients(const Coefficients &coefficients, const Dims &kept) try {
   for (const auto &[name, values] :
        {std::pair("center", &coefficients.center), std::pair("scale", &coefficients.scale),
         std::pair("shift", &coefficients.shift)}) {
@@ -164,10 +171,12 @@ Expected<void> checkCoefficients(const Coefficients &coefficients, const Dims &k
       return ok;
   }
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
-                           const Coefficients &coefficients, DType compute, const Tensor &y) {
+                           const Coefficients &coefficients, DType compute, const Tensor &y) try {
   if (Expected<void> ok = checkTensor(x, "x"); !ok)
     return ok;
   if (Expected<void> ok = checkOutput(x, y); !ok)
@@ -177,20 +186,25 @@ Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
   if (Expected<void> ok = checkKept(kept, x.rank()); !ok)
     return ok;
   return checkCoefficients(coefficients, keptShape(x.shape, kept));
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> checkGradientSums(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
-                                 std::span<const double> center, const MomentsOptions &options) {
+                                 std::span<const double> center,
+                                 const MomentsOptions &options) try {
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok;
   if (Expected<void> ok = checkCompanion(dy, "dy", x); !ok)
     return ok;
   return checkPerKept(center, "center", keptShape(x.shape, kept));
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                                 const GradientCoefficients &coefficients, DType compute,
-                                const Tensor &dx, const MomentsOptions &options) {
+                                const Tensor &dx, const MomentsOptions &options) try {
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok;
   if (Expected<void> ok = checkCompanion(dy, "dy", x); !ok)
@@ -213,6 +227,8 @@ Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<con
     if (Expected<void> ok = checkPerKept(*values, name, expected); !ok)
       return ok;
   return checkCoefficientShape(coefficients.shape, expected);
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -7,6 +7,8 @@
 
 #include "norma/Support/AxisForm.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,7 +50,7 @@ AxisForm collapseAxes(std::span<const int64_t> shape, std::span<const int64_t> k
   return form;
 }
 
-Expected<Dims> canonicalAxes(std::span<const int64_t> axes, int rank, std::string_view name) {
+Expected<Dims> canonicalAxes(std::span<const int64_t> axes, int rank, std::string_view name) try {
   std::array<bool, kMaxRank> seen{};
   std::array<int64_t, kMaxRank> given{};
   for (int64_t axis : axes) {
@@ -71,6 +73,8 @@ Expected<Dims> canonicalAxes(std::span<const int64_t> axes, int rank, std::strin
     if (seen[axis])
       result.push_back(axis);
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 Dims complementAxes(std::span<const int64_t> kept, int rank) {

@@ -12,6 +12,8 @@
 
 #include "norma/Support/BatchNorm.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -50,7 +52,7 @@ static Expected<void> checkGhostSize(int64_t size) {
   return {};
 }
 
-Expected<GhostPlan> planGhosts(const GhostBatches &ghosts, int64_t samples) {
+Expected<GhostPlan> planGhosts(const GhostBatches &ghosts, int64_t samples) try {
   if (Expected<void> ok = checkGhostSize(ghosts.size); !ok)
     return ok.takeError();
   GhostPlan plan;
@@ -68,9 +70,11 @@ Expected<GhostPlan> planGhosts(const GhostBatches &ghosts, int64_t samples) {
     ++plan.ghosts;
   plan.tailGhost = plan.ghosts - 1;
   return plan;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> checkRenormClipping(const RenormClipping &clipping) {
+Expected<void> checkRenormClipping(const RenormClipping &clipping) try {
   const auto &[rmin, rmax, dmax] = clipping;
   for (const auto &[limit, name] :
        {std::pair(rmin, "rmin"), std::pair(rmax, "rmax"), std::pair(dmax, "dmax")})
@@ -81,9 +85,11 @@ Expected<void> checkRenormClipping(const RenormClipping &clipping) {
     return invalidArgument(fmt::format(
         "renorm_clipping: rmax {} is below rmin {}, expected rmin <= rmax", *rmax, *rmin));
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> checkBatchNormRules(const BatchNormRules &rules) {
+Expected<void> checkBatchNormRules(const BatchNormRules &rules) try {
   for (const auto &[value, name] :
        {std::pair(rules.epsilon, "epsilon"), std::pair(rules.epsilonFloor, "epsilon_floor")})
     if (!(value >= 0) || std::isinf(value))
@@ -96,6 +102,8 @@ Expected<void> checkBatchNormRules(const BatchNormRules &rules) {
   if (Expected<void> ok = checkRenormClipping(rules.clipping); !ok)
     return ok;
   return rules.ghosts.size == 0 ? Expected<void>() : checkGhostSize(rules.ghosts.size);
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//

@@ -7,6 +7,8 @@
 
 #include "norma/Support/DType.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <bit>
@@ -108,7 +110,7 @@ const char *toString(DType dtype) {
   return "unknown";
 }
 
-Expected<DType> parseDType(std::string_view name) {
+Expected<DType> parseDType(std::string_view name) try {
   for (const Names &names : kNames)
     if (name == names.own || name == names.numpy)
       return names.dtype;
@@ -116,6 +118,8 @@ Expected<DType> parseDType(std::string_view name) {
   for (const Names &names : kNames)
     known += fmt::format("{}{}", known.empty() ? "" : ", ", names.own);
   return invalidArgument(fmt::format("dtype: '{}' is not known; expected one of {}", name, known));
+} catch (...) {
+  return outOfMemory();
 }
 
 double loadAsDouble(const void *address, DType dtype) {

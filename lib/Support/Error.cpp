@@ -7,6 +7,11 @@
 
 #include "norma/Support/Error.h"
 
+#include "norma/Support/OutOfMemory.h"
+
+#include <new>
+#include <stdexcept>
+
 namespace norma {
 
 const char *toString(ErrorCode code) {
@@ -29,6 +34,17 @@ const char *toString(ErrorCode code) {
     return "Internal";
   }
   return "unknown";
+}
+
+Error outOfMemory() {
+  // So short that the string needs no memory of its own.
+  try {
+    throw;
+  } catch (const std::bad_alloc &) {
+    return Error(ErrorCode::ResourceExhausted, "out of memory");
+  } catch (const std::length_error &) {
+    return Error(ErrorCode::ResourceExhausted, "out of memory");
+  }
 }
 
 } // namespace norma

@@ -7,6 +7,8 @@
 
 #include "norma/Support/Statistics.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -16,32 +18,36 @@ namespace norma {
 
 const char *toString(NanPolicy policy) { return policy == NanPolicy::Omit ? "omit" : "propagate"; }
 
-Expected<NanPolicy> parseNanPolicy(std::string_view name) {
+Expected<NanPolicy> parseNanPolicy(std::string_view name) try {
   if (name == "propagate")
     return NanPolicy::Propagate;
   if (name == "omit")
     return NanPolicy::Omit;
   return invalidArgument(
       fmt::format("NaN policy: '{}' is not known; expected propagate or omit", name));
+} catch (...) {
+  return outOfMemory();
 }
 
 const char *toString(ZeroVariance policy) {
   return policy == ZeroVariance::Unit ? "unit" : "clamp";
 }
 
-Expected<ZeroVariance> parseZeroVariance(std::string_view name) {
+Expected<ZeroVariance> parseZeroVariance(std::string_view name) try {
   if (name == "clamp")
     return ZeroVariance::Clamp;
   if (name == "unit")
     return ZeroVariance::Unit;
   return invalidArgument(
       fmt::format("zero-variance policy: '{}' is not known; expected clamp or unit", name));
+} catch (...) {
+  return outOfMemory();
 }
 
 Statistics Statistics::zeros(const Dims &shape) {
-  size_t size = 1;
-  for (int64_t extent : shape)
-    size *= size_t(extent);
+  const Expected<int64_t> known = numElements(shape);
+  // What is no shape is one for which memory will not do.
+  const size_t size = known ? size_t(*known) : std::numeric_limits<size_t>::max();
   Statistics result;
   result.shape = shape;
   result.count.assign(size, 0.0);
@@ -73,7 +79,7 @@ std::vector<int64_t> Statistics::constantFeatures() const {
   return result;
 }
 
-Expected<void> mergeStatistics(Statistics &into, const Statistics &from) {
+Expected<void> mergeStatistics(Statistics &into, const Statistics &from) try {
   if (into.shape != from.shape)
     return invalidArgument(fmt::format("statistics: shape {} cannot be merged into shape {}",
                                        toString(from.shape), toString(into.shape)));
@@ -117,10 +123,12 @@ Expected<void> mergeStatistics(Statistics &into, const Statistics &from) {
     into.m2[i] += from.m2[i] + d * d * (na * weight);
   }
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<Tensor> broadcastFromLeft(const Tensor &tensor, std::span<const int64_t> shape,
-                                   std::string_view name) {
+                                   std::string_view name) try {
   Tensor result = tensor;
   result.shape = Dims(shape);
   result.strides = Dims();
@@ -141,6 +149,8 @@ Expected<Tensor> broadcastFromLeft(const Tensor &tensor, std::span<const int64_t
                     "extent must be the data's or 1",
                     name, toString(tensor.shape), toString(shape)));
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

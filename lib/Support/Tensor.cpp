@@ -7,11 +7,14 @@
 
 #include "norma/Support/Tensor.h"
 
+#include "norma/Support/Checked.h"
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 
 namespace norma {
 
@@ -24,8 +27,8 @@ std::string toString(std::span<const int64_t> dims) {
   return text + ")";
 }
 
-Expected<int64_t> numElements(std::span<const int64_t> shape) {
-  int64_t product = 1;
+Expected<int64_t> numElements(std::span<const int64_t> shape) try {
+  Checked product = 1;
   bool isEmpty = false;
   for (int64_t extent : shape) {
     if (extent < 0)
@@ -34,11 +37,15 @@ Expected<int64_t> numElements(std::span<const int64_t> shape) {
     // Strides are products too, so an extent of 0 does not excuse the others.
     if (extent == 0)
       isEmpty = true;
-    else if (__builtin_mul_overflow(product, extent, &product))
-      return invalidArgument(
-          fmt::format("shape {}: the number of elements overflows 63 bits", toString(shape)));
+    else
+      product *= extent;
   }
-  return isEmpty ? 0 : product;
+  if (!product.fits())
+    return invalidArgument(
+        fmt::format("shape {}: the number of elements overflows 63 bits", toString(shape)));
+  return isEmpty ? 0 : *product;
+} catch (...) {
+  return outOfMemory();
 }
 
 Dims contiguousStrides(std::span<const int64_t> shape) {
@@ -53,15 +60,16 @@ Dims contiguousStrides(std::span<const int64_t> shape) {
 }
 
 bool Tensor::isContiguous() const {
-  int64_t expected = 1;
+  // Unsigned for the same reason.
+  uint64_t expected = 1;
   bool dense = true;
   for (int axis = rank() - 1; axis >= 0; --axis) {
     if (shape[axis] == 0)
       return true;
     if (shape[axis] == 1 || !dense)
       continue;
-    dense = strides[axis] == expected;
-    expected *= shape[axis];
+    dense = uint64_t(strides[axis]) == expected;
+    expected *= uint64_t(shape[axis]);
   }
   return dense;
 }
@@ -70,13 +78,13 @@ Tensor Tensor::rows(int64_t begin, int64_t end) const {
   assert(rank() > 0 && 0 <= begin && begin <= end && end <= shape[0] && "rows out of range");
   Tensor result = *this;
   result.shape[0] = end - begin;
-  // An empty range has no first element to address.
-  if (begin != end && begin != 0)
+  // What has no elements need not have an address.
+  if (begin != end && begin != 0 && data)
     result.data = static_cast<char *>(data) + begin * strides[0] * int64_t(sizeOf(dtype));
   return result;
 }
 
-Expected<Tensor> Tensor::reshaped(const Dims &newShape) const {
+Expected<Tensor> Tensor::reshaped(const Dims &newShape) const try {
   Expected<int64_t> newSize = numElements(newShape);
   if (!newSize)
     return newSize.takeError();
@@ -88,12 +96,42 @@ Expected<Tensor> Tensor::reshaped(const Dims &newShape) const {
                                        "cannot be reshaped to {}",
                                        toString(shape), toString(strides), toString(newShape)));
   return Tensor(data, dtype, newShape);
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> checkTensor(const Tensor &tensor, std::string_view name) {
-  if (uint8_t(tensor.dtype) > uint8_t(DType::Bool))
-    return invalidArgument(
-        fmt::format("{}: {} is not an element type", name, int(uint8_t(tensor.dtype))));
+static Expected<void> checkDType(DType dtype, std::string_view name) {
+  if (sizeOf(dtype) != 0)
+    return {};
+  return invalidArgument(fmt::format("{}: {} is not an element type", name, int(uint8_t(dtype))));
+}
+
+/// The most memory between the first and the last byte of a tensor: the largest address
+/// spaces have 57 bits. With this limit, an extent times its stride cannot overflow, nor can
+/// the bytes of a few tensors.
+static constexpr int64_t kLargestReach = int64_t(1) << 57;
+
+/// Whether all addresses of a tensor of checked extents exist. Strides along extents of 1
+/// do not matter; those of a tensor without elements do, so that it can be cut and split.
+static bool isAddressable(const Tensor &tensor) {
+  // The lowest and the highest address, relative to `data`, in bytes.
+  const auto width = int64_t(sizeOf(tensor.dtype));
+  Checked below = 0, above = width;
+  for (int axis = 0; axis < tensor.rank(); ++axis) {
+    const int64_t steps = std::max<int64_t>(tensor.shape[axis] - 1, 0);
+    (tensor.strides[axis] < 0 ? below : above) += Checked(tensor.strides[axis]) * steps * width;
+  }
+  const Checked reach = above - below;
+  if (!reach.fits() || *reach > kLargestReach)
+    return false;
+  const uint64_t address = reinterpret_cast<uintptr_t>(tensor.data);
+  return !tensor.data || (address >= uint64_t(-*below) &&
+                          address <= std::numeric_limits<uint64_t>::max() - uint64_t(*above));
+}
+
+Expected<void> checkTensor(const Tensor &tensor, std::string_view name) try {
+  if (Expected<void> valid = checkDType(tensor.dtype, name); !valid)
+    return valid;
   if (tensor.shape.size() != tensor.strides.size())
     return invalidArgument(fmt::format("{}: {} strides {} for rank {}; expected one for every axis",
                                        name, tensor.strides.size(), toString(tensor.strides),
@@ -101,54 +139,41 @@ Expected<void> checkTensor(const Tensor &tensor, std::string_view name) {
   Expected<int64_t> size = numElements(tensor.shape);
   if (!size)
     return size.takeError().within(std::string(name));
-  if (*size == 0)
-    return {};
-  if (!tensor.data)
+  if (*size != 0 && !tensor.data)
     return invalidArgument(fmt::format("{}: data is null; expected {} elements", name, *size));
-
-  // The lowest and the highest address, relative to `data`, in bytes.
-  const int64_t width = int64_t(sizeOf(tensor.dtype));
-  int64_t below = 0, above = width;
-  bool overflow = false;
-  for (int axis = 0; axis < tensor.rank(); ++axis) {
-    int64_t reach = 0;
-    overflow |= __builtin_mul_overflow(tensor.strides[axis], tensor.shape[axis] - 1, &reach);
-    overflow |= __builtin_mul_overflow(reach, width, &reach);
-    int64_t &side = reach < 0 ? below : above;
-    overflow |= __builtin_add_overflow(side, reach, &side);
-  }
-  const uint64_t address = reinterpret_cast<uintptr_t>(tensor.data);
-  overflow |= address < uint64_t(0) - uint64_t(below);
-  overflow |= address > std::numeric_limits<uint64_t>::max() - uint64_t(above);
-  if (overflow)
+  if (!isAddressable(tensor))
     return invalidArgument(fmt::format("{}: shape {} with strides {} reaches out of the address "
                                        "space",
                                        name, toString(tensor.shape), toString(tensor.strides)));
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-void Array::Free::operator()(void *address) const { std::free(address); }
+static constexpr std::align_val_t kAlignment{64};
 
-Expected<Array> Array::create(DType dtype, const Dims &shape) {
+void Array::Free::operator()(void *address) const { ::operator delete(address, kAlignment); }
+
+Expected<Array> Array::create(DType dtype, const Dims &shape) try {
+  if (Expected<void> valid = checkDType(dtype, "dtype"); !valid)
+    return valid.takeError();
   Expected<int64_t> size = numElements(shape);
   if (!size)
     return size.takeError();
-  constexpr size_t kAlignment = 64;
-  const uint64_t limit = uint64_t(std::numeric_limits<ptrdiff_t>::max()) - kAlignment;
-  const bool fits = uint64_t(*size) <= limit / sizeOf(dtype);
+  const Checked bytes = Checked(*size) * int64_t(sizeOf(dtype));
   Array result;
-  if (fits) {
-    // An empty array has an address too.
-    const size_t bytes = std::max(size_t(*size) * sizeOf(dtype), size_t(1));
-    const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    result.memory.reset(std::aligned_alloc(kAlignment, rounded));
-  }
+  // An empty array has an address too.
+  if (bytes.fits())
+    result.memory.reset(
+        ::operator new(std::max(size_t(*bytes), size_t(1)), kAlignment, std::nothrow));
   if (!result.memory)
     return Error(ErrorCode::ResourceExhausted,
                  fmt::format("no memory for an array of shape {} and type {}", toString(shape),
                              toString(dtype)));
   result.tensor = Tensor(result.memory.get(), dtype, shape);
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 /// Copies `count` elements that lie `stride` elements apart to dense memory.
@@ -175,7 +200,9 @@ static void gather(char *to, const char *from, int64_t count, int64_t stride, in
   }
 }
 
-Expected<Array> Array::copyOf(const Tensor &tensor) {
+Expected<Array> Array::copyOf(const Tensor &tensor) try {
+  if (Expected<void> valid = checkTensor(tensor, "tensor"); !valid)
+    return valid.takeError();
   Expected<Array> result = create(tensor.dtype, tensor.shape);
   if (!result || tensor.size() == 0)
     return result;
@@ -215,6 +242,8 @@ Expected<Array> Array::copyOf(const Tensor &tensor) {
     if (axis < 0)
       return result;
   }
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

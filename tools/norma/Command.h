@@ -56,6 +56,7 @@ std::unique_ptr<Command> createMergeCommand(CLI::App &parent);
 std::unique_ptr<Command> createInspectCommand(CLI::App &parent);
 std::unique_ptr<Command> createRunCommand(CLI::App &parent);
 std::unique_ptr<Command> createCacheCommand(CLI::App &parent);
+std::unique_ptr<Command> createCompileCommand(CLI::App &parent);
 
 } // namespace norma::tool
 

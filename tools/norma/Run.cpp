@@ -8,14 +8,12 @@
 #include "Command.h"
 #include "Explain.h"
 #include "OptionParsing.h"
+#include "SourceText.h"
 #include "Text.h"
 #include "norma/IO/Npy.h"
 
 #include <chrono>
-#include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
-#include <iostream>
 #include <sstream>
 
 using namespace norma;
@@ -45,7 +43,6 @@ public:
 private:
   void checkUsage() const;
   bool listStages() const;
-  Expected<std::string> readSource() const;
   Expected<void> execute(const Program &program) const;
 
   std::string path, entry;
@@ -81,27 +78,6 @@ void RunCommand::checkUsage() const {
     if (std::find(names.begin(), names.end(), stage) == names.end())
       throw CLI::ValidationError("--dump-stage", fmt::format("'{}' is no stage; expected one of {}",
                                                              stage, fmt::join(names, ", ")));
-}
-
-Expected<std::string> RunCommand::readSource() const {
-  std::ostringstream text;
-  if (path == "-") {
-    text << std::cin.rdbuf();
-    return text.str();
-  }
-  // A stream opens a directory and finds nothing in it.
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    return invalidArgument(fmt::format("{}: it is a directory; expected an MLIR file", path));
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    return Error(ErrorCode::NotFound, fmt::format("{}: cannot be opened: {}", path,
-                                                  std::generic_category().message(errno)));
-  // An empty file makes the insertion fail, which is no error of reading.
-  text << file.rdbuf();
-  if (file.bad())
-    return Error(ErrorCode::IOError, fmt::format("{}: cannot be read", path));
-  return text.str();
 }
 
 /// The kernel ops of a program, with the shapes in axis form and the schedule that
@@ -188,7 +164,7 @@ Expected<void> RunCommand::run() {
       fmt::print("{}\n", name);
     return {};
   }
-  Expected<std::string> source = readSource();
+  Expected<std::string> source = readSourceText(path);
   if (!source)
     return source.takeError();
   Expected<std::shared_ptr<Engine>> engine = Engine::create(common.engine);

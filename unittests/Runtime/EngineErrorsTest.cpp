@@ -199,6 +199,8 @@ TEST(EngineOptionErrors, AreNamed) {
   EXPECT_EQ(messageOf(Engine::create({.threads = -1})),
             "threads: -1, expected 1 to 4096, or 0 for all cores");
   EXPECT_THAT(messageOf(Engine::create({.threads = 5'000})), StartsWith("threads: 5000"));
+  EXPECT_EQ(messageOf(Engine::create({.cachedKernels = std::numeric_limits<int64_t>::max()})),
+            "cachedKernels: 9223372036854775807, expected at most 16777216");
   EXPECT_THAT(messageOf(Engine::create({.targetCpu = "pentium-9"})),
               AllOf(StartsWith("target-cpu: 'pentium-9'"), HasSubstr("expected")));
 }

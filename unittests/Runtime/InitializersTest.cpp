@@ -310,6 +310,8 @@ TEST(Constraints, RefusesBadNumbers) {
   Values values = {1, 2};
   EXPECT_EQ(errorOf(applyConstraint(Constraint::unitNorm(1), {2}, values)),
             "constraint: axis: 1 is out of range for rank 1; expected a value in [-1, 1)");
+  EXPECT_EQ(errorOf(applyConstraint(Constraint::unitNorm(1), {2, 3}, values)),
+            "values: 2 for shape (2, 3), expected 6");
   EXPECT_EQ(values, (Values{1, 2}));
   EXPECT_TRUE(checkConstraintAxis(Constraint::nonNeg(), 0, "x"));
 }

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -66,6 +67,20 @@ inline std::vector<float> floats(const std::vector<double> &values) {
 inline NormalizationOptions given(const GivenStatistic &mean, const GivenStatistic &variance,
                                   const Dims &axis = {-1}) {
   return {.axis = axis, .mean = mean, .variance = variance};
+}
+
+/// Everything that a layer shows, to the bit.
+inline std::string knowledgeOf(const Normalization &layer) {
+  const auto bytes = [](const auto &values) {
+    std::string text(values.size() * sizeof(values[0]), '\0');
+    if (!values.empty())
+      std::memcpy(text.data(), values.data(), text.size());
+    return text + "|";
+  };
+  const Statistics &statistics = layer.statistics();
+  return layer.getConfig() + bytes(statistics.count) + bytes(statistics.mean) +
+         bytes(statistics.m2) + bytes(layer.mean()) + bytes(layer.variance()) +
+         bytes(layer.constantFeatures()) + (layer.isAdapted() ? "adapted" : "");
 }
 
 /// Every behaviour of the layer holds on compiled kernels and on the reference.

@@ -367,6 +367,10 @@ TEST_F(StateFile, RefusesDamagedMetadata) {
   file.metadata["config"] = R"({"axis":[1]})";
   expectError(file, ErrorCode::DataLoss,
               "the tensor 'count' has the shape (3,); expected the kept extents (5,)");
+  // Terabytes that the metadata alone claim are not asked for.
+  file.metadata["shape"] = "[null,1000000000000]";
+  expectError(file, ErrorCode::DataLoss,
+              "the tensor 'count' has the shape (3,); expected the kept extents (1000000000000,)");
   file.metadata["config"] = R"({"axis":[2]})";
   expectError(file, ErrorCode::DataLoss,
               "axis: 2 is out of range for rank 2; expected a value in [-2, 2)");

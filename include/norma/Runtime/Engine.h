@@ -20,9 +20,11 @@
 
 #include "norma/Support/BatchNorm.h"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 #include <vector>
 
@@ -89,6 +91,21 @@ private:
   std::shared_ptr<const State> state;
 };
 
+/// Who waits for a long call: hears how far it is, and may stop it. A call that was
+/// stopped returns an error of the code Cancelled. The bits of a result do not depend on
+/// whether, or how often, somebody looks.
+struct CallWatch {
+  /// Called with the number of elements that are finished, which never falls: about every
+  /// `interval`, and when all are; false stops the call. Only the thread that made the
+  /// call calls it, while no other works for the call, so that it should not take long.
+  /// What it throws goes through to the caller.
+  std::function<bool(int64_t elements)> progress = {};
+  /// Time between two calls, and that to finish a block of data; 0: after every block.
+  std::chrono::nanoseconds interval = std::chrono::milliseconds(50);
+  /// Stops the call from any thread, after the blocks that are being worked on.
+  std::stop_token stop = {};
+};
+
 /// What an engine had to do so far.
 struct EngineStats {
   /// Kernels found in memory, found on the disk, and found in neither.
@@ -123,6 +140,9 @@ public:
   /// Runs the function. The inputs must match its argument types.
   Expected<std::vector<Array>> run(std::span<const Tensor> inputs) const;
 
+  /// How many tensors it takes, and returns.
+  size_t argumentCount() const;
+  size_t resultCount() const;
   /// The text of the IR after the stages asked for, in pipeline order.
   const std::vector<std::pair<std::string, std::string>> &stages() const;
   const std::string &entry() const;
@@ -146,13 +166,13 @@ public:
   /// Statistics of `x` for every index of the `kept` axes: ascending, each in
   /// [0, rank). The bits depend on the data alone, not on the threads.
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept,
-                               const MomentsOptions &options = {});
+                               const MomentsOptions &options = {}, const CallWatch &watch = {});
 
   /// The statistics of several tensors taken as one data set, cut along axis 0;
   /// the tensors agree in everything but their extent of axis 0. (One call for
   /// many small batches.)
   Expected<Statistics> moments(std::span<const Tensor> batches, std::span<const int64_t> kept,
-                               const MomentsOptions &options = {});
+                               const MomentsOptions &options = {}, const CallWatch &watch = {});
 
   /// y = (x - center) * scale + shift, computed in `compute` (F32 or F64). `y`
   /// has x's shape, a floating dtype, and is either x itself (same memory, dtype

@@ -53,7 +53,7 @@ static std::optional<int64_t> tripCount(Value begin, Value end, int64_t step) {
   std::optional<int64_t> first = getConstantIntValue(begin), last = getConstantIntValue(end);
   if (!first || !last)
     return std::nullopt;
-  return *last <= *first ? 0 : (*last - *first + step - 1) / step;
+  return *last <= *first ? 0 : (*last - *first - 1) / step + 1;
 }
 
 void LoopEmitter::forEach(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {

@@ -36,6 +36,10 @@ static LogicalResult checkLowerable(Op op) {
   ScheduleAttr schedule = op.getScheduleAttr();
   if (!schedule)
     return op.emitOpError("has no schedule; run norma-schedule before convert-norma-to-loops");
+  auto data = cast<MemRefType>(op.getData().getType());
+  if (schedule.getVector() > 1 && data.getRank() == 0)
+    return op.emitOpError("schedule: vector = ")
+           << schedule.getVector() << " on a scalar; expected vector = 1";
   for (Value operand : op->getOperands()) {
     auto type = cast<MemRefType>(operand.getType());
     if (schedule.getVector() > 1 && type.getRank() > 0 && !type.isLastDimUnitStride())
@@ -47,14 +51,14 @@ static LogicalResult checkLowerable(Op op) {
     if (schedule.getTraversal() == Traversal::Flat && !type.getLayout().isIdentity())
       return op.emitOpError("schedule: flat needs contiguous buffers, ") << type << " is strided";
   }
-  auto data = cast<MemRefType>(op.getData().getType());
   if (schedule.getTraversal() == Traversal::Flat) {
     if constexpr (!std::is_same_v<Op, AffineOp>)
       if (op.getMask() || op.getWeights())
         return op.emitOpError("schedule: flat takes no mask and no weights");
     int64_t row = 1;
     for (int64_t extent : data.getShape().drop_front(data.getRank() ? 1 : 0))
-      row = ShapedType::isDynamic(extent) ? 0 : row * extent;
+      if (ShapedType::isDynamic(extent) || llvm::MulOverflow(row, extent, row))
+        row = 0;
     if (op.getKept().empty())
       row = 1;
     bool form = data.getRank() >= 1 && data.getRank() <= 3 && op.getKept().size() <= 1 &&

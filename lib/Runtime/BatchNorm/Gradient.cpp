@@ -15,6 +15,7 @@
 #include "Checks.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
 
@@ -135,7 +136,7 @@ Expected<BatchNormGradients>
 batchNormGradient(Engine &engine, const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                   const BatchNormRules &rules, const BatchNormParameters &parameters,
                   const BatchNormForward &forward, const BatchNormInputs &inputs, DType compute,
-                  const Tensor &dx) {
+                  const Tensor &dx) try {
   if (Expected<void> ok = checkGradient(x, dy, kept, rules, parameters, inputs, compute, dx); !ok)
     return ok.takeError();
   const bool frozen = !rules.useBatchStatistics;
@@ -158,6 +159,8 @@ batchNormGradient(Engine &engine, const Tensor &x, const Tensor &dy, std::span<c
   if (!mapped)
     return mapped.takeError();
   return std::move(call.gradients);
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

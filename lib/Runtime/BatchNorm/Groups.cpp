@@ -22,7 +22,8 @@ Tensor BatchPiece::view(const Tensor &tensor) const {
     return part;
 
   const bool strided = *split == GhostGrouping::Strided;
-  const int64_t size = (end - begin) / ghosts, step = part.strides[0];
+  // The stride along an extent of 1 may be any number.
+  const int64_t size = (end - begin) / ghosts, step = part.shape[0] > 1 ? part.strides[0] : 0;
   Tensor result = part;
   result.shape = strided ? Dims{size, ghosts} : Dims{ghosts, size};
   result.strides = Dims{(strided ? ghosts : size) * step, step};

@@ -9,6 +9,7 @@
 #include "Checks.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
 
@@ -147,7 +148,7 @@ Expected<BatchNormForward>
 batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
                   const BatchNormRules &rules, const BatchNormParameters &parameters,
                   const MovingStatistics &moving, const BatchNormInputs &inputs, DType compute,
-                  const Tensor &y) {
+                  const Tensor &y) try {
   if (Expected<void> ok = checkTraining(x, kept, rules, parameters, moving, inputs, compute, y);
       !ok)
     return ok.takeError();
@@ -191,6 +192,8 @@ batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept
       !ok)
     return ok.takeError();
   return forward;
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//
@@ -200,13 +203,15 @@ batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept
 Expected<void> batchNormInference(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
                                   std::span<const double> mean, std::span<const double> variance,
                                   double epsilon, const BatchNormParameters &parameters,
-                                  DType compute, const Tensor &y) {
+                                  DType compute, const Tensor &y) try {
   if (Expected<void> ok = checkInference(x, kept, mean, variance, epsilon, parameters, compute, y);
       !ok)
     return ok;
   const Coefficients coefficients =
       batchNormCoefficients(mean, variance, epsilon, keptShape(x.shape, kept), parameters, compute);
   return engine.affine(x, kept, coefficients, compute, y);
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -9,6 +9,8 @@
 
 #include "DiskCache.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -31,7 +33,7 @@ static std::string normalized(const std::string &choice) {
   return path;
 }
 
-Expected<std::string> kernelCacheDirectory(const std::optional<std::string> &choice) {
+Expected<std::string> kernelCacheDirectory(const std::optional<std::string> &choice) try {
   if (choice && (choice->empty() || choice->find('\0') != std::string::npos))
     return invalidArgument("cacheDirectory: '" + choice->substr(0, choice->find('\0')) +
                            "', expected a directory, or 'off'");
@@ -49,6 +51,8 @@ Expected<std::string> kernelCacheDirectory(const std::optional<std::string> &cho
   if (const std::string home = environment("HOME"); home.starts_with('/'))
     return normalized(home + "/.cache/norma");
   return std::string();
+} catch (...) {
+  return outOfMemory();
 }
 
 static double ageOf(const CacheFile &file) {
@@ -57,7 +61,7 @@ static double ageOf(const CacheFile &file) {
   return double(now.tv_sec - file.used.tv_sec) + double(now.tv_nsec - file.used.tv_nsec) * 1e-9;
 }
 
-Expected<std::vector<StoredKernel>> listKernelCache(const std::string &path) {
+Expected<std::vector<StoredKernel>> listKernelCache(const std::string &path) try {
   Expected<CacheDirectory> directory = CacheDirectory::open(path, /*create=*/false);
   if (!directory && directory.error().code() == ErrorCode::NotFound)
     return std::vector<StoredKernel>();
@@ -92,9 +96,11 @@ Expected<std::vector<StoredKernel>> listKernelCache(const std::string &path) {
     kernels.push_back(std::move(kernel));
   }
   return kernels;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<PruneResult> pruneKernelCache(const std::string &path, const PruneOptions &options) {
+Expected<PruneResult> pruneKernelCache(const std::string &path, const PruneOptions &options) try {
   Expected<CacheDirectory> directory = CacheDirectory::open(path, /*create=*/false);
   if (!directory && directory.error().code() == ErrorCode::NotFound)
     return PruneResult();
@@ -121,6 +127,8 @@ Expected<PruneResult> pruneKernelCache(const std::string &path, const PruneOptio
   result.kernels += trimmed->filesRemoved;
   result.bytes += trimmed->bytesRemoved;
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -180,23 +180,38 @@ private:
       slot.pending = promise.get_future().share();
       number = ++requests;
     }
-    Expected<Pointer> made = make();
-    // Goes after the lock: to unload a kernel takes a while.
-    std::vector<std::unique_ptr<Entry>> garbage;
-    {
-      std::lock_guard<std::mutex> lock(mutex);
-      if (made)
-        garbage = insert(key, hash, *made, number);
-      else
-        slots.erase(key);
+    try {
+      Expected<Pointer> made = make();
+      // Goes after the lock: to unload a kernel takes a while.
+      std::vector<std::unique_ptr<Entry>> garbage;
+      {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (made)
+          garbage = insert(key, hash, *made, number);
+        else
+          slots.erase(key);
+      }
+      promise.set_value(made);
+      return made;
+    } catch (...) {
+      // Memory ran out: those that wait hear of it, and the next one may try again.
+      {
+        std::lock_guard<std::mutex> lock(mutex);
+        if (const auto slot = slots.find(key); slot != slots.end() && !slot->second.entry)
+          slots.erase(slot);
+      }
+      promise.set_exception(std::current_exception());
+      throw;
     }
-    promise.set_value(made);
-    return made;
   }
 
   /// The rest is called with the mutex held. Returns entries to destroy.
   std::vector<std::unique_ptr<Entry>> insert(const Key &key, size_t hash, Pointer value,
                                              uint64_t number) {
+    // What may fail comes first; from then on everything happens, or nothing.
+    std::vector<std::unique_ptr<Entry>> garbage;
+    garbage.reserve(retired.size() + 1);
+    retired.reserve(retired.size() + 1);
     Slot &slot = slots.find(key)->second;
     slot.entry.reset(new Entry{key, hash, std::move(value), number, clock.load()});
     slot.pending = {};
@@ -213,8 +228,7 @@ private:
                          [&](const Hazard &hazard) { return hazard.entry.load() == entry.get(); });
     };
     auto unseen = std::partition(retired.begin(), retired.end(), isSeen);
-    std::vector<std::unique_ptr<Entry>> garbage(std::make_move_iterator(unseen),
-                                                std::make_move_iterator(retired.end()));
+    garbage.assign(std::make_move_iterator(unseen), std::make_move_iterator(retired.end()));
     retired.erase(unseen, retired.end());
     return garbage;
   }

@@ -8,6 +8,8 @@
 #include "Compiler.h"
 
 #include "Codegen.h"
+#include "Diagnostics.h"
+#include "ProgramTypes.h"
 
 #include "norma/Dialect/Norma.h"
 #include "norma/Pipeline/Pipeline.h"
@@ -39,27 +41,6 @@ public:
 
 private:
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-};
-
-/// Collects what MLIR has to say, so that it ends in an Error and not on stderr.
-class Diagnostics {
-public:
-  explicit Diagnostics(MLIRContext *context)
-      : handler(context, [this](Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return success();
-          llvm::raw_string_ostream stream(text);
-          if (!text.empty())
-            stream << "; ";
-          if (auto file = dyn_cast<FileLineColLoc>(diagnostic.getLocation()))
-            stream << "line " << file.getLine() << ":" << file.getColumn() << ": ";
-          stream << diagnostic;
-          return success();
-        }) {}
-  std::string text;
-
-private:
-  ScopedDiagnosticHandler handler;
 };
 
 } // namespace
@@ -157,51 +138,6 @@ Expected<CompiledKernelObject> Compiler::compileKernel(const KernelSpec &spec) {
 // Programs
 //===----------------------------------------------------------------------===//
 
-static std::optional<DType> dtypeOf(Type type) {
-  if (type.isF32())
-    return DType::F32;
-  if (type.isF64())
-    return DType::F64;
-  if (type.isF16())
-    return DType::F16;
-  if (type.isBF16())
-    return DType::BF16;
-  if (type.isInteger(1))
-    return DType::Bool;
-  if (type.isInteger(8))
-    return DType::I8;
-  if (type.isInteger(16))
-    return DType::I16;
-  if (type.isInteger(32))
-    return DType::I32;
-  if (type.isInteger(64))
-    return DType::I64;
-  return std::nullopt;
-}
-
-static std::string textOf(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
-/// The signature of the entry, which must be all tensors.
-static Expected<std::vector<ProgramValue>> describe(TypeRange types, const std::string &entry,
-                                                    const char *what) {
-  std::vector<ProgramValue> values;
-  for (auto [i, type] : llvm::enumerate(types)) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    std::optional<DType> dtype = tensor ? dtypeOf(tensor.getElementType()) : std::nullopt;
-    if (!dtype || !Dims::fits(tensor.getRank()))
-      return invalidArgument(fmt::format(
-          "entry '{}': {} {} is a {}; expected a tensor of f16, bf16, f32, f64, i1, i8, i16, i32 "
-          "or i64 with at most {} axes",
-          entry, what, i, textOf(type), kMaxRank));
-    values.push_back({*dtype, Dims(std::span<const int64_t>(tensor.getShape()))});
-  }
-  return values;
-}
-
 static Expected<func::FuncOp> findEntry(ModuleOp module, const std::string &name) {
   auto functions = llvm::to_vector(llvm::make_filter_range(
       module.getOps<func::FuncOp>(), [](func::FuncOp f) { return !f.isDeclaration(); }));
@@ -251,11 +187,11 @@ Expected<CompiledProgramObject> Compiler::compileProgram(std::string_view source
     return function.takeError();
   result.entry = function->getName().str();
   Expected<std::vector<ProgramValue>> arguments =
-      describe(function->getArgumentTypes(), result.entry, "argument");
+      describeTensors(function->getArgumentTypes(), result.entry, "argument");
   if (!arguments)
     return arguments.takeError();
   Expected<std::vector<ProgramValue>> results =
-      describe(function->getResultTypes(), result.entry, "result");
+      describeTensors(function->getResultTypes(), result.entry, "result");
   if (!results)
     return results.takeError();
   result.arguments = std::move(*arguments);

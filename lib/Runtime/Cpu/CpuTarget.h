@@ -14,6 +14,10 @@
 
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 
+namespace llvm {
+class MCSubtargetInfo;
+} // namespace llvm
+
 namespace norma {
 
 /// A processor: how LLVM names it, and what the schedule rules and the engine know of
@@ -26,6 +30,14 @@ struct CpuTarget {
   /// have.
   int64_t l2Bytes = int64_t(1) << 20;
 };
+
+/// Makes the names of all targets that norma knows known to LLVM, and this machine's backend
+/// usable. Must precede every other use of targets.
+void initializeLlvm();
+
+/// The vectors that the features of a processor amount to. Of AArch64 these are NEON's:
+/// kernels make no use of vectors whose length is not known.
+void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo &info);
 
 } // namespace norma
 

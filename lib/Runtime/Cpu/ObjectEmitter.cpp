@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Codegen.h"
+#include "LlvmSteps.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -52,10 +53,7 @@ static llvm::Type *integerFor(llvm::Type *type) {
   return vector ? llvm::VectorType::get(integer, vector->getElementCount()) : integer;
 }
 
-/// Moves bf16 numbers as the 16-bit integers they are. Conversions are integer
-/// operations already; what is left is memory, where LLVM would, for processors
-/// without bf16 instructions, widen every element and narrow it by a library call.
-static void moveBfloatAsInteger(llvm::Module &module) {
+void moveBfloatAsInteger(llvm::Module &module) {
   llvm::SmallVector<llvm::Instruction *> work;
   for (llvm::Function &function : module)
     for (llvm::BasicBlock &block : function)
@@ -90,10 +88,7 @@ static void moveBfloatAsInteger(llvm::Module &module) {
   }
 }
 
-/// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
-/// inline the wrapper, promote descriptors to registers, and clean up addresses.
-/// The standard -O3 pipeline takes several times as long for the same code.
-static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager callGraph;
@@ -113,7 +108,7 @@ static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) 
   return llvm::Error::success();
 }
 
-static std::string textOf(const llvm::Module &module) {
+std::string textOf(const llvm::Module &module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   module.print(stream, nullptr);

@@ -31,12 +31,29 @@ static constexpr const char *kX86Features[] = {
     "avx512vbmi2", "avx512vnni", "avx512bitalg", "avx512vpopcntdq",
     "avx10.1"};
 
-static void initializeLlvm() {
+void initializeLlvm() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // The list of targets may not grow while another thread reads it.
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeAArch64TargetInfo();
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
   });
+}
+
+void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo &info) {
+  auto has = [&](const char *feature) { return info.checkFeatures(std::string("+") + feature); };
+  const llvm::Triple &triple = info.getTargetTriple();
+  if (triple.isX86()) {
+    description.vectorBits = has("avx512f") && has("avx512bw") && has("avx512vl") ? 512
+                             : has("avx2")                                        ? 256
+                                                                                  : 128;
+    description.vectorRegisters = has("avx512f") ? 32 : 16;
+  } else if (triple.isAArch64()) {
+    description.vectorBits = 128;
+    description.vectorRegisters = 32;
+  }
 }
 
 Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu) {
@@ -80,11 +97,8 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
       if (!cpu.empty() && has(feature) && !hostFeatures.lookup(feature))
         return invalidArgument(
             fmt::format("target-cpu: '{}' has {}, which this machine lacks", cpu, feature));
-    target.description.vectorBits = has("avx512f") && has("avx512bw") && has("avx512vl") ? 512
-                                    : has("avx2")                                        ? 256
-                                                                                         : 128;
-    target.description.vectorRegisters = has("avx512f") ? 32 : 16;
   }
+  describeVectors(target.description, *info);
   if (long bytes = ::sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
     target.description.l1Bytes = bytes;
   if (long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)

@@ -23,6 +23,14 @@ struct CpuTarget;
 /// lacks.
 Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu);
 
+/// A processor to make object files for, which need not be like this machine's, as
+/// position independent code. An empty triple is this machine's; an empty `cpu` is what
+/// every machine of the architecture that is in use runs, x86-64-v2 or generic (Armv8-A);
+/// "native" is this machine's processor. What depends on more than instructions, such as
+/// the size of caches, is the same wherever the compiler runs.
+Expected<std::shared_ptr<const CpuTarget>> createAheadOfTimeTarget(const std::string &triple,
+                                                                   const std::string &cpu);
+
 const std::string &nameOf(const CpuTarget &target);
 /// The size of the second-level cache of one core.
 int64_t l2BytesOf(const CpuTarget &target);

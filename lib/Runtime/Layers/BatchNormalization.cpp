@@ -7,6 +7,8 @@
 
 #include "BatchNormalizationImpl.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 namespace norma {
@@ -16,8 +18,9 @@ BatchNormalization::BatchNormalization(BatchNormalization &&) = default;
 BatchNormalization &BatchNormalization::operator=(BatchNormalization &&) = default;
 BatchNormalization::~BatchNormalization() = default;
 
-Expected<BatchNormalization> BatchNormalization::create(std::shared_ptr<Engine> engine,
-                                                        const BatchNormalizationOptions &options) {
+Expected<BatchNormalization>
+BatchNormalization::create(std::shared_ptr<Engine> engine,
+                           const BatchNormalizationOptions &options) try {
   if (Expected<void> valid = checkBatchNormalizationOptions(options); !valid)
     return valid.takeError();
   if (!engine)
@@ -26,6 +29,8 @@ Expected<BatchNormalization> BatchNormalization::create(std::shared_ptr<Engine> 
   fresh->engine = std::move(engine);
   fresh->options = options;
   return BatchNormalization(std::move(fresh));
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//
@@ -63,7 +68,7 @@ buildBatchNormalization(const BatchNormalizationOptions &options,
   return built;
 }
 
-Expected<void> BatchNormalization::build(std::span<const int64_t> inputShape) {
+Expected<void> BatchNormalization::build(std::span<const int64_t> inputShape) try {
   if (!isBuilt()) {
     Expected<std::shared_ptr<BuiltBatchNormalization>> built =
         buildBatchNormalization(state->options, inputShape);
@@ -78,9 +83,12 @@ Expected<void> BatchNormalization::build(std::span<const int64_t> inputShape) {
   const std::lock_guard lock(state->mutex);
   state->built->shape.shape = *checked;
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<Dims> BatchNormalization::computeOutputShape(std::span<const int64_t> inputShape) const {
+Expected<Dims> BatchNormalization::computeOutputShape(std::span<const int64_t> inputShape) const
+    try {
   // A shape that could be built for is checked even when the layer is built.
   if (Expected<BuildShape> shape = makeBuildShape(state->options, inputShape); !shape)
     return shape.takeError();
@@ -88,6 +96,8 @@ Expected<Dims> BatchNormalization::computeOutputShape(std::span<const int64_t> i
     if (Expected<void> valid = checkInputShape(built->shape, inputShape, "shape"); !valid)
       return valid.takeError();
   return Dims(inputShape);
+} catch (...) {
+  return outOfMemory();
 }
 
 bool BatchNormalization::isBuilt() const { return state->getBuilt() != nullptr; }
@@ -122,7 +132,7 @@ std::vector<BatchNormalization::Weight> BatchNormalization::weights() const {
   return result;
 }
 
-Expected<Tensor> BatchNormalization::weight(std::string_view name) const {
+Expected<Tensor> BatchNormalization::weight(std::string_view name) const try {
   const auto built = state->getBuilt();
   if (!built)
     return notBuilt();
@@ -133,6 +143,8 @@ Expected<Tensor> BatchNormalization::weight(std::string_view name) const {
     names += (names.empty() ? "" : ", ") + std::string(entry.name);
   return Error(ErrorCode::NotFound,
                fmt::format("weight: the layer has no '{}', expected one of {}", name, names));
+} catch (...) {
+  return outOfMemory();
 }
 
 int64_t BatchNormalization::batchesSeen() const {
@@ -154,21 +166,26 @@ double BatchNormalization::regularizationLoss() const {
   return loss;
 }
 
-Expected<void> BatchNormalization::applyConstraints() {
+Expected<void> BatchNormalization::applyConstraints() try {
   const auto built = state->getBuilt();
   if (!built)
     return notBuilt();
   const BatchNormalizationOptions &options = state->options;
-  for (const auto &[constraint, name] :
-       {std::pair(&options.gammaConstraint, "gamma"), std::pair(&options.betaConstraint, "beta")}) {
-    if (!*constraint || !built->weights.find(name))
-      continue;
-    std::vector<double> values = built->weights.values(name);
-    if (Expected<void> done = applyConstraint(**constraint, built->shape.kept, values); !done)
-      return done.takeError().within(name);
-    built->weights.set(name, values);
-  }
+  BatchNormParameters next = built->weights.parameters();
+  for (const auto &[constraint, name, values] :
+       {std::tuple(&options.gammaConstraint, "gamma", &next.gamma),
+        std::tuple(&options.betaConstraint, "beta", &next.beta)})
+    if (*constraint && built->weights.find(name))
+      if (Expected<void> done = applyConstraint(**constraint, built->shape.kept, *values); !done)
+        return done.takeError().within(name);
+  // Both, or none where one of them fails.
+  if (options.gammaConstraint && built->weights.find("gamma"))
+    built->weights.set("gamma", next.gamma);
+  if (options.betaConstraint && built->weights.find("beta"))
+    built->weights.set("beta", next.beta);
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//
@@ -177,32 +194,41 @@ Expected<void> BatchNormalization::applyConstraints() {
 
 void BatchNormalization::setTrainable(bool trainable) { state->options.trainable = trainable; }
 
-Expected<void> BatchNormalization::setMomentum(std::optional<double> momentum) {
+Expected<void> BatchNormalization::setMomentum(std::optional<double> momentum) try {
   if (Expected<void> valid = checkBatchNormRules({.momentum = momentum}); !valid)
     return valid;
   state->options.momentum = momentum;
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void>
-BatchNormalization::setRenormClipping(const std::map<std::string, double> &clipping) {
+BatchNormalization::setRenormClipping(const std::map<std::string, double> &clipping) try {
   if (Expected<RenormClipping> valid = parseRenormClipping(clipping); !valid)
     return valid.takeError();
-  state->options.renormClipping = clipping;
+  std::map<std::string, double> next = clipping;
+  state->options.renormClipping.swap(next);
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> BatchNormalization::setAdjustment(
-    std::function<Expected<Adjustment>(const Dims &shape)> adjustment) {
+    std::function<Expected<Adjustment>(const Dims &shape)> adjustment) try {
   BatchNormalizationOptions next = state->options;
   next.adjustment = std::move(adjustment);
   return state->setHooks(std::move(next), "adjustment");
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> BatchNormalization::setAllReduce(AllReduce allReduce) {
+Expected<void> BatchNormalization::setAllReduce(AllReduce allReduce) try {
   BatchNormalizationOptions next = state->options;
   next.allReduce = std::move(allReduce);
   return state->setHooks(std::move(next), "all_reduce");
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> BatchNormalization::State::setHooks(BatchNormalizationOptions next,

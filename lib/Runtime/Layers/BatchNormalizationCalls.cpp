@@ -8,6 +8,8 @@
 #include "BatchNormalizationImpl.h"
 #include "NormalizationImpl.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 namespace norma {
@@ -90,20 +92,25 @@ Expected<SavedForward> BatchNormalization::State::forward(const Tensor &x, const
 }
 
 Expected<SavedForward> BatchNormalization::train(const Tensor &x, const Tensor &y,
-                                                 const BatchNormalizationCall &call) {
+                                                 const BatchNormalizationCall &call) try {
   const BatchNormalizationOptions &options = state->options;
   const bool isTraining = options.trainable || !options.frozenIsInference;
   Expected<SavedForward> saved = state->forward(x, y, call, isTraining);
   if (saved && saved->state->rules.updateMoving)
     state->built->weights.setMoving(saved->state->forward.updated);
   return saved;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<SavedForward> BatchNormalization::applyAndSave(const Tensor &x, const Tensor &y) const {
+Expected<SavedForward> BatchNormalization::applyAndSave(const Tensor &x, const Tensor &y) const
+    try {
   return state->forward(x, y, {}, /*isTraining=*/false);
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> BatchNormalization::apply(const Tensor &x, const Tensor &y) const {
+Expected<void> BatchNormalization::apply(const Tensor &x, const Tensor &y) const try {
   Expected<std::shared_ptr<BuiltBatchNormalization>> current = state->builtFor(x);
   if (!current)
     return current.takeError();
@@ -116,9 +123,11 @@ Expected<void> BatchNormalization::apply(const Tensor &x, const Tensor &y) const
   if (done)
     state->keep(std::move(*current));
   return done;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<Array> BatchNormalization::apply(const Tensor &x) const {
+Expected<Array> BatchNormalization::apply(const Tensor &x) const try {
   if (Expected<void> valid = checkTensor(x, "x"); !valid)
     return valid.takeError();
   const DType natural = isFloat(x.dtype) ? x.dtype : state->options.compute;
@@ -128,6 +137,8 @@ Expected<Array> BatchNormalization::apply(const Tensor &x) const {
   if (Expected<void> done = apply(x, *y); !done)
     return done.takeError();
   return y;
+} catch (...) {
+  return outOfMemory();
 }
 
 const BatchNormForward &SavedForward::forward() const {
@@ -141,7 +152,7 @@ const BatchNormForward &SavedForward::forward() const {
 
 Expected<BatchNormGradients>
 BatchNormalization::gradient(const SavedForward &saved, const Tensor &x, const Tensor &dy,
-                             const Tensor &dx, const BatchNormalizationCall &call) const {
+                             const Tensor &dx, const BatchNormalizationCall &call) const try {
   if (saved.empty())
     return invalidArgument("saved: empty, expected what train() or applyAndSave() returned "
                            "(apply() keeps nothing for a gradient)");
@@ -168,6 +179,8 @@ BatchNormalization::gradient(const SavedForward &saved, const Tensor &x, const T
   else if (options.betaRegularizer)
     addRegularizationGradient(*options.betaRegularizer, from.parameters.beta, result->beta);
   return result;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -8,6 +8,8 @@
 #include "BatchNormalizationImpl.h"
 #include "ConfigJson.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 namespace norma {
 
 using namespace configjson;
@@ -59,7 +61,7 @@ struct Writer {
   Json &json;
 
   void operator()(const char *key, const Dims &axis) const {
-    json[key] = std::vector<int64_t>(axis.begin(), axis.end());
+    json[key] = Json(std::vector<int64_t>(axis.begin(), axis.end()));
   }
   void operator()(const char *key, const std::map<std::string, double> &limits) const {
     json[key] = Json::object();
@@ -90,9 +92,9 @@ struct Writer {
 
 Expected<void> readLimits(const Json &json, std::map<std::string, double> &limits) {
   limits.clear();
-  if (json.is_null())
+  if (json.isNull())
     return {};
-  if (!json.is_object())
+  if (!json.isObject())
     return unexpected("renorm_clipping", json, "an object");
   for (const auto &[name, entry] : json.items()) {
     Expected<double> limit = readNumber(entry, "renorm_clipping: " + name);
@@ -105,7 +107,7 @@ Expected<void> readLimits(const Json &json, std::map<std::string, double> &limit
 
 /// Keras 3 writes a policy: an object with the type's name in its config.
 const Json &typeName(const Json &json) {
-  if (json.is_object() && json.contains("config") && json["config"].is_object() &&
+  if (json.isObject() && json.contains("config") && json["config"].isObject() &&
       json["config"].contains("name"))
     return json["config"]["name"];
   return json;
@@ -139,7 +141,7 @@ Expected<void> readEntry(const std::string &key, const Json &json,
     return readBuildConfig(json, config.buildShape);
   if (key == "synchronized") {
     // Keras' key. The participants are not something a text can name.
-    if (json.is_null() || json == false)
+    if (json.isNull() || json == false)
       return {};
     return unexpected(key, json, "false; give the layer an all-reduce instead");
   }
@@ -163,7 +165,7 @@ std::string formatBatchNormalizationConfig(const BatchNormalizationOptions &opti
   visitOptions(std::as_const(written), Writer{json});
   if (buildShape)
     json["build_config"]["input_shape"] = shapeToJson(*buildShape);
-  return toText(json);
+  return json.dump();
 }
 
 Expected<BatchNormalizationConfig> parseBatchNormalizationConfig(std::string_view text) {
@@ -177,9 +179,11 @@ std::string BatchNormalization::getConfig() const {
 }
 
 Expected<BatchNormalization> BatchNormalization::fromConfig(std::shared_ptr<Engine> engine,
-                                                            std::string_view json) {
+                                                            std::string_view json) try {
   return createFromConfig<BatchNormalization>(std::move(engine),
                                               parseBatchNormalizationConfig(json));
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -8,6 +8,8 @@
 #include "BatchNormalizationImpl.h"
 #include "StateFile.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -60,12 +62,12 @@ Expected<Description> parseMetadata(const Metadata &metadata) {
 
   Expected<BatchNormalizationConfig> config = parseBatchNormalizationConfig(*configText);
   if (!config)
-    return damaged(config.error().message());
+    return damaged(config.takeError());
   if (config->buildShape && *config->buildShape != *shape)
     return damaged("the metadata 'shape' and the build shape of 'config' differ");
   Expected<BuildShape> built = makeBuildShape(config->options.axis, *shape);
   if (!built)
-    return damaged(built.error().message());
+    return damaged(built.takeError());
   if (built->axis != *axis)
     return damaged(fmt::format("the metadata 'axis' is {}; expected {}, by 'config' and 'shape'",
                                toString(*axis), toString(built->axis)));
@@ -102,7 +104,7 @@ Expected<void> readWeights(const io::Safetensors &file, const Description &descr
 
 } // namespace
 
-Expected<void> BatchNormalization::save(const std::string &path) const {
+Expected<void> BatchNormalization::save(const std::string &path) const try {
   const auto built = state->getBuilt();
   if (!built)
     return invalidArgument("save: the layer is not built; it has no weights and no shape yet");
@@ -115,10 +117,12 @@ Expected<void> BatchNormalization::save(const std::string &path) const {
   for (const auto &entry : built->weights.entries())
     tensors.emplace(entry.name, entry.value.view());
   return io::writeSafetensors(path, metadata, tensors);
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<BatchNormalization> BatchNormalization::load(std::shared_ptr<Engine> engine,
-                                                      const std::string &path) {
+                                                      const std::string &path) try {
   Expected<io::Safetensors> file = io::readSafetensors(path);
   if (!file)
     return file.takeError();
@@ -134,10 +138,12 @@ Expected<BatchNormalization> BatchNormalization::load(std::shared_ptr<Engine> en
   if (!layer)
     return layer;
   if (Expected<void> built = layer->build(description->shape.shape); !built)
-    return damaged(built.error().message()).within(path);
+    return damaged(built.takeError()).within(path);
   if (Expected<void> done = readWeights(*file, *description, layer->state->built->weights); !done)
     return done.takeError().within(path);
   return layer;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -31,17 +31,13 @@ Json shapeToJson(const Dims &shape) {
   return list;
 }
 
-std::string toText(const Json &json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 //===----------------------------------------------------------------------===//
 // Reading
 //===----------------------------------------------------------------------===//
 
 /// A value for a message, cut where it is long.
 static std::string quote(const Json &json) {
-  std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+  const std::string text = json.dump(/*isAscii=*/true);
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 
@@ -50,13 +46,13 @@ Error unexpected(std::string_view key, const Json &json, std::string_view expect
 }
 
 bool isInt64(const Json &json) {
-  return json.is_number_integer() &&
-         !(json.is_number_unsigned() &&
+  return json.isInteger() &&
+         !(json.isUnsigned() &&
            json.get<uint64_t>() > uint64_t(std::numeric_limits<int64_t>::max()));
 }
 
 Expected<void> read(const Json &json, std::string_view key, bool &value) {
-  if (!json.is_boolean())
+  if (!json.isBoolean())
     return unexpected(key, json, "true or false");
   value = json.get<bool>();
   return {};
@@ -71,21 +67,21 @@ Expected<void> read(const Json &json, std::string_view key, int64_t &value) {
 
 Expected<void> read(const Json &json, std::string_view key, uint64_t &value) {
   // Only negative integers are not "unsigned" to the parser.
-  if (!json.is_number_unsigned())
+  if (!json.isUnsigned())
     return unexpected(key, json, "an integer, 0 or more");
   value = json.get<uint64_t>();
   return {};
 }
 
 Expected<void> read(const Json &json, std::string_view key, double &value) {
-  if (!json.is_number())
+  if (!json.isNumber())
     return unexpected(key, json, "a number");
   value = json.get<double>();
   return {};
 }
 
 Expected<void> read(const Json &json, std::string_view key, std::string &value) {
-  if (!json.is_string())
+  if (!json.isString())
     return unexpected(key, json, "a string");
   value = json.get<std::string>();
   return {};
@@ -109,7 +105,7 @@ Expected<void> read(const Json &json, std::string_view key, GhostRemainder &valu
 }
 
 Expected<double> readNumber(const Json &json, std::string_view key) {
-  if (json.is_number())
+  if (json.isNumber())
     return json.get<double>();
   if (json == "NaN")
     return std::numeric_limits<double>::quiet_NaN();
@@ -122,14 +118,14 @@ Expected<double> readNumber(const Json &json, std::string_view key) {
 
 Expected<Dims> readDims(const Json &json, std::string_view key, bool mayBeUnknown) {
   const char *const expected = mayBeUnknown ? "a list of integers and nulls" : "a list of integers";
-  if (!json.is_array())
+  if (!json.isArray())
     return unexpected(key, json, expected);
   if (!Dims::fits(json.size()))
     return invalidArgument(
         fmt::format("{}: {} entries; expected at most {}", key, json.size(), kMaxRank));
   Dims dims;
   for (const Json &entry : json) {
-    if (mayBeUnknown && entry.is_null())
+    if (mayBeUnknown && entry.isNull())
       dims.push_back(kUnknownExtent);
     else if (isInt64(entry) && !(mayBeUnknown && entry.get<int64_t>() < 0))
       dims.push_back(entry.get<int64_t>());
@@ -140,7 +136,7 @@ Expected<Dims> readDims(const Json &json, std::string_view key, bool mayBeUnknow
 }
 
 Expected<void> readAxis(const Json &json, Dims &axis) {
-  if (json.is_null()) {
+  if (json.isNull()) {
     axis = Dims();
     return {};
   }
@@ -156,9 +152,9 @@ Expected<void> readAxis(const Json &json, Dims &axis) {
 }
 
 Expected<void> readBuildConfig(const Json &json, std::optional<Dims> &shape) {
-  if (json.is_null())
+  if (json.isNull())
     return {};
-  if (!json.is_object())
+  if (!json.isObject())
     return unexpected("build_config", json, "an object");
   for (const auto &[key, value] : json.items()) {
     if (key != "input_shape")
@@ -173,11 +169,11 @@ Expected<void> readBuildConfig(const Json &json, std::optional<Dims> &shape) {
 }
 
 Expected<Json> parseConfig(std::string_view text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded())
-    return invalidArgument("config: not valid JSON");
-  if (!json.is_object())
-    return unexpected("config", json, "an object");
+  Expected<Json> json = Json::parse(text);
+  if (!json)
+    return json.takeError().within("config");
+  if (!json->isObject())
+    return unexpected("config", *json, "an object");
   return json;
 }
 

@@ -13,24 +13,19 @@
 #ifndef NORMA_LIB_RUNTIME_LAYERS_CONFIGJSON_H
 #define NORMA_LIB_RUNTIME_LAYERS_CONFIGJSON_H
 
+#include "Json.h"
+
 #include "norma/Runtime/Layers/Initializers.h"
 #include "norma/Runtime/Layers/NormalizationState.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace norma::configjson {
-
-/// Keys stay in the order in which they were written.
-using Json = nlohmann::ordered_json;
 
 /// JSON has no NaN and no infinities; they become strings.
 Json numberToJson(double value);
 /// Unknown extents become null.
 Json shapeToJson(const Dims &shape);
-/// The text of a configuration. (A name need not be UTF-8, JSON must be.)
-std::string toText(const Json &json);
-
 Error unexpected(std::string_view key, const Json &json, std::string_view expected);
 bool isInt64(const Json &json);
 
@@ -58,7 +53,7 @@ Expected<void> read(const Json &json, std::string_view key, GhostRemainder &valu
 template <typename T>
 Expected<void> read(const Json &json, std::string_view key, std::optional<T> &value) {
   value.reset();
-  return json.is_null() ? Expected<void>() : read(json, key, value.emplace());
+  return json.isNull() ? Expected<void>() : read(json, key, value.emplace());
 }
 
 /// A policy or type, by its name.

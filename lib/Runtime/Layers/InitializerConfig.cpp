@@ -138,7 +138,7 @@ Expected<void> readField(const Json &json, const std::string &key, int64_t &valu
 /// Without a seed Keras draws one; here every value is reproducible.
 Expected<void> readField(const Json &json, const std::string &key, uint64_t &value) {
   value = 0;
-  return json.is_null() ? Expected<void>() : read(json, key, value);
+  return json.isNull() ? Expected<void>() : read(json, key, value);
 }
 Expected<void> readField(const Json &json, const std::string &key, FanMode &value) {
   return readChoice(json, key, {FanMode::FanIn, FanMode::FanOut, FanMode::FanAverage}, value);
@@ -164,13 +164,16 @@ Json writeObject(const Class<T> &type, T value) {
   Json config = Json::object();
   for (const Field &field : type.fields(value))
     std::visit([&](auto *number) { config[field.name] = fieldToJson(*number); }, field.value);
-  return {{"class_name", type.name}, {"config", std::move(config)}};
+  Json result;
+  result["class_name"] = type.name;
+  result["config"] = std::move(config);
+  return result;
 }
 
 /// Reads the numbers of a class; those that are absent keep their defaults.
 Expected<void> readFields(const Json &json, const std::string &key,
                           const std::vector<Field> &fields) {
-  if (!json.is_object())
+  if (!json.isObject())
     return unexpected(key, json, "an object");
   for (const auto &[name, entry] : json.items()) {
     const auto field = std::find_if(fields.begin(), fields.end(),
@@ -189,7 +192,7 @@ Expected<void> readFields(const Json &json, const std::string &key,
 template <typename T>
 Expected<void> readObject(const Json &json, const std::string &key,
                           const std::vector<Class<T>> &classes, T &value) {
-  if (!json.is_object() || !json.contains("class_name"))
+  if (!json.isObject() || !json.contains("class_name"))
     return unexpected(key, json, "an object with a class_name");
   const Json &name = json["class_name"];
   const auto type = std::find_if(classes.begin(), classes.end(),

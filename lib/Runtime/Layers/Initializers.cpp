@@ -14,11 +14,13 @@
 #include "norma/Runtime/Layers/Initializers.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 namespace norma {
@@ -205,7 +207,7 @@ const char *toString(Initializer::Distribution distribution) {
   return "uniform";
 }
 
-Expected<void> checkInitializer(const Initializer &initializer, std::string_view argument) {
+Expected<void> checkInitializer(const Initializer &initializer, std::string_view argument) try {
   switch (initializer.kind) {
   case Initializer::Kind::Zeros:
   case Initializer::Kind::Ones:
@@ -234,16 +236,17 @@ Expected<void> checkInitializer(const Initializer &initializer, std::string_view
     return {};
   }
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 std::vector<double> initialValues(const Initializer &initializer, const Dims &shape) {
   if (initializer.kind == Initializer::Kind::VarianceScaling)
     return initialValues(resolveScaling(initializer, shape), shape);
-  int64_t size = 1;
-  for (int64_t extent : shape)
-    size *= extent;
+  const Expected<int64_t> size = numElements(shape);
+  // What is no shape is one for which memory will not do.
+  std::vector<double> values(size ? size_t(*size) : std::numeric_limits<size_t>::max(), 0.0);
   RandomSource random(initializer.seed);
-  std::vector<double> values(size_t(size), 0.0);
   for (double &value : values) {
     switch (initializer.kind) {
     case Initializer::Kind::Zeros:
@@ -273,10 +276,12 @@ std::vector<double> initialValues(const Initializer &initializer, const Dims &sh
 // Regularizers
 //===----------------------------------------------------------------------===//
 
-Expected<void> checkRegularizer(const Regularizer &regularizer, std::string_view argument) {
+Expected<void> checkRegularizer(const Regularizer &regularizer, std::string_view argument) try {
   if (Expected<void> valid = checkNotNegative(regularizer.l1, argument, "l1"); !valid)
     return valid;
   return checkNotNegative(regularizer.l2, argument, "l2");
+} catch (...) {
+  return outOfMemory();
 }
 
 double regularizationLoss(const Regularizer &regularizer, std::span<const double> values) {
@@ -310,7 +315,7 @@ Constraint Constraint::minMaxNorm(double minimum, double maximum, double rate, i
       .kind = Kind::MinMaxNorm, .minimum = minimum, .maximum = maximum, .rate = rate, .axis = axis};
 }
 
-Expected<void> checkConstraint(const Constraint &constraint, std::string_view argument) {
+Expected<void> checkConstraint(const Constraint &constraint, std::string_view argument) try {
   switch (constraint.kind) {
   case Constraint::Kind::NonNeg:
   case Constraint::Kind::UnitNorm:
@@ -328,6 +333,8 @@ Expected<void> checkConstraint(const Constraint &constraint, std::string_view ar
     return invalidArgument(
         fmt::format("{}: rate is {}, expected 0 to 1", argument, constraint.rate));
   return checkOrder(constraint.minimum, constraint.maximum, argument);
+} catch (...) {
+  return outOfMemory();
 }
 
 /// What weights of a norm are multiplied by. NaN stays NaN.
@@ -349,16 +356,18 @@ static double normFactor(const Constraint &constraint, double norm) {
 }
 
 Expected<void> checkConstraintAxis(const Constraint &constraint, int rank,
-                                   std::string_view argument) {
+                                   std::string_view argument) try {
   if (constraint.kind == Constraint::Kind::NonNeg)
     return {};
   if (Expected<Dims> axis = canonicalAxes(Dims{constraint.axis}, rank, "axis"); !axis)
     return axis.takeError().within(std::string(argument));
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> applyConstraint(const Constraint &constraint, const Dims &shape,
-                               std::span<double> values) {
+                               std::span<double> values) try {
   if (constraint.kind == Constraint::Kind::NonNeg) {
     for (double &value : values)
       if (value < 0)
@@ -367,6 +376,12 @@ Expected<void> applyConstraint(const Constraint &constraint, const Dims &shape,
   }
   if (Expected<void> valid = checkConstraintAxis(constraint, shape.size(), "constraint"); !valid)
     return valid;
+  Expected<int64_t> size = numElements(shape);
+  if (!size)
+    return size.takeError();
+  if (int64_t(values.size()) != *size)
+    return invalidArgument(
+        fmt::format("values: {} for shape {}, expected {}", values.size(), toString(shape), *size));
   const int axis = int(constraint.axis < 0 ? constraint.axis + shape.size() : constraint.axis);
   const int64_t extent = shape[axis], stride = contiguousStrides(shape)[axis];
   // The lines along `axis` start where its index is 0.
@@ -381,6 +396,8 @@ Expected<void> applyConstraint(const Constraint &constraint, const Dims &shape,
       values[size_t(start + i * stride)] *= factor;
   }
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

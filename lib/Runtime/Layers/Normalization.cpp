@@ -9,6 +9,7 @@
 
 #include "norma/Reference/Reference.h"
 #include "norma/Support/Arguments.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
@@ -76,19 +77,27 @@ void Normalization::State::set(NormalizationState next) {
 }
 
 Expected<std::shared_ptr<const PreparedNormalization>>
-Normalization::State::preparedFor(const Tensor &x) {
+Normalization::State::preparedFor(const Tensor &x, std::optional<NormalizationState> &fresh) const {
   const std::lock_guard lock(mutex);
   if (!built) {
-    Expected<NormalizationState> fresh =
+    Expected<NormalizationState> created =
         createNormalizationState(options, batchShape(x, options.axis));
-    if (!fresh)
-      return fresh.takeError();
-    prepared = std::make_shared<const PreparedNormalization>(prepare(*fresh));
-    built = std::move(*fresh);
+    if (!created)
+      return created.takeError();
+    fresh = std::move(*created);
   }
-  if (Expected<void> valid = checkInputShape(*built, x.shape, "x"); !valid)
+  if (Expected<void> valid = checkInputShape(fresh ? *fresh : *built, x.shape, "x"); !valid)
     return valid.takeError();
-  return prepared;
+  return fresh ? std::make_shared<const PreparedNormalization>(prepare(*fresh)) : prepared;
+}
+
+void Normalization::State::keep(NormalizationState fresh,
+                                std::shared_ptr<const PreparedNormalization> coefficients) {
+  const std::lock_guard lock(mutex);
+  if (built)
+    return;
+  built = std::move(fresh);
+  prepared = std::move(coefficients);
 }
 
 static Expected<void> checkEngine(const std::shared_ptr<Engine> &engine,
@@ -104,7 +113,7 @@ Normalization &Normalization::operator=(Normalization &&) = default;
 Normalization::~Normalization() = default;
 
 Expected<Normalization> Normalization::create(std::shared_ptr<Engine> engine,
-                                              const NormalizationOptions &options) {
+                                              const NormalizationOptions &options) try {
   if (Expected<void> valid = checkNormalizationOptions(options); !valid)
     return valid.takeError();
   if (Expected<void> valid = checkEngine(engine, options); !valid)
@@ -113,9 +122,11 @@ Expected<Normalization> Normalization::create(std::shared_ptr<Engine> engine,
   fresh->engine = std::move(engine);
   fresh->options = options;
   return Normalization(std::move(fresh));
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::build(std::span<const int64_t> inputShape) {
+Expected<void> Normalization::build(std::span<const int64_t> inputShape) try {
   Expected<NormalizationState> fresh = createNormalizationState(state->options, inputShape);
   if (!fresh)
     return fresh.takeError();
@@ -127,6 +138,8 @@ Expected<void> Normalization::build(std::span<const int64_t> inputShape) {
     return valid;
   state->built->shape = fresh->shape;
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 bool Normalization::isBuilt() const {
@@ -138,22 +151,28 @@ bool Normalization::isBuilt() const {
 // Use
 //===----------------------------------------------------------------------===//
 
-Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const {
+Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try {
   if (Expected<void> valid = checkTensor(x, "x"); !valid)
     return valid;
   if (Expected<void> valid = checkOutput(x, y); !valid)
     return valid;
-  Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x);
+  std::optional<NormalizationState> fresh;
+  Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x, fresh);
   if (!prepared)
     return prepared.takeError();
   const NormalizationOptions &options = state->options;
   const PreparedNormalization &use = **prepared;
-  return options.runEagerly
-             ? reference::affine(x, use.axis, use.coefficients, options.compute, y)
-             : state->engine->affine(x, use.axis, use.coefficients, options.compute, y);
+  Expected<void> done =
+      options.runEagerly ? reference::affine(x, use.axis, use.coefficients, options.compute, y)
+                         : state->engine->affine(x, use.axis, use.coefficients, options.compute, y);
+  if (done && fresh)
+    state->keep(std::move(*fresh), std::move(*prepared));
+  return done;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<Array> Normalization::apply(const Tensor &x) const {
+Expected<Array> Normalization::apply(const Tensor &x) const try {
   if (Expected<void> valid = checkTensor(x, "x"); !valid)
     return valid.takeError();
   Expected<Array> y =
@@ -163,9 +182,11 @@ Expected<Array> Normalization::apply(const Tensor &x) const {
   if (Expected<void> done = apply(x, *y); !done)
     return done.takeError();
   return y;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<Dims> Normalization::computeOutputShape(std::span<const int64_t> inputShape) const {
+Expected<Dims> Normalization::computeOutputShape(std::span<const int64_t> inputShape) const try {
   const std::lock_guard lock(state->mutex);
   // A shape that could be built for is checked even when the layer is built.
   Expected<NormalizationState> created = createNormalizationState(state->options, inputShape);
@@ -175,6 +196,8 @@ Expected<Dims> Normalization::computeOutputShape(std::span<const int64_t> inputS
     if (Expected<void> valid = checkInputShape(*state->built, inputShape, "shape"); !valid)
       return valid.takeError();
   return Dims(inputShape);
+} catch (...) {
+  return outOfMemory();
 }
 
 //===----------------------------------------------------------------------===//
@@ -212,15 +235,17 @@ const std::vector<int64_t> &Normalization::constantFeatures() const {
 // Storage
 //===----------------------------------------------------------------------===//
 
-Expected<NormalizationState> Normalization::toState() const {
+Expected<NormalizationState> Normalization::toState() const try {
   const std::lock_guard lock(state->mutex);
   if (!state->built)
     return invalidArgument("the layer is not built; it has no statistics and no shape yet");
   return *state->built;
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<Normalization> Normalization::fromState(std::shared_ptr<Engine> engine,
-                                                 const NormalizationState &from) {
+                                                 const NormalizationState &from) try {
   if (Expected<void> valid = checkNormalizationState(from); !valid)
     return valid.takeError();
   Expected<Normalization> layer = create(std::move(engine), from.options);
@@ -234,6 +259,8 @@ Expected<Normalization> Normalization::fromState(std::shared_ptr<Engine> engine,
   }
   layer->state->set(from);
   return layer;
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

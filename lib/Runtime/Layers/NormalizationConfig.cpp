@@ -7,6 +7,8 @@
 
 #include "ConfigJson.h"
 
+#include "norma/Support/OutOfMemory.h"
+
 namespace norma {
 
 using namespace configjson;
@@ -41,7 +43,7 @@ Expected<void> flatten(const Json &json, std::string_view key, int axis, GivenSt
     given.values.push_back(*value);
     return {};
   }
-  if (!json.is_array() || int64_t(json.size()) != given.shape[axis])
+  if (!json.isArray() || int64_t(json.size()) != given.shape[axis])
     return unexpected(
         key, json,
         fmt::format("a list of {} entries, as in the first of its kind", given.shape[axis]));
@@ -53,13 +55,13 @@ Expected<void> flatten(const Json &json, std::string_view key, int axis, GivenSt
 
 Expected<void> readGiven(const Json &json, std::string_view key,
                          std::optional<GivenStatistic> &value) {
-  if (json.is_null()) {
+  if (json.isNull()) {
     value.reset();
     return {};
   }
   GivenStatistic given;
   // The first entry of every list tells the shape.
-  for (const Json *entry = &json; entry->is_array(); entry = &entry->front()) {
+  for (const Json *entry = &json; entry->isArray(); entry = &entry->front()) {
     if (!Dims::fits(size_t(given.shape.size()) + 1))
       return invalidArgument(fmt::format("{}: nested more than {} lists deep", key, kMaxRank));
     given.shape.push_back(int64_t(entry->size()));
@@ -124,11 +126,13 @@ std::string formatNormalizationConfig(const NormalizationOptions &options,
   json["steps_per_execution"] = options.stepsPerExecution;
   if (buildShape)
     json["build_config"]["input_shape"] = shapeToJson(*buildShape);
-  return toText(json);
+  return json.dump();
 }
 
-Expected<NormalizationConfig> parseNormalizationConfig(std::string_view text) {
+Expected<NormalizationConfig> parseNormalizationConfig(std::string_view text) try {
   return parseConfigAs<NormalizationConfig>(text, readEntry, checkNormalizationOptions);
+} catch (...) {
+  return outOfMemory();
 }
 
 std::string Normalization::getConfig() const {
@@ -138,8 +142,10 @@ std::string Normalization::getConfig() const {
 }
 
 Expected<Normalization> Normalization::fromConfig(std::shared_ptr<Engine> engine,
-                                                  std::string_view json) {
+                                                  std::string_view json) try {
   return createFromConfig<Normalization>(std::move(engine), parseNormalizationConfig(json));
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "BuildShape.h"
 #include "StateFile.h"
 
 #include "norma/Runtime/Layers/NormalizationState.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
@@ -58,7 +60,7 @@ Expected<NormalizationState> parse(const io::Safetensors &file) {
     return configText.takeError();
   Expected<NormalizationConfig> config = parseNormalizationConfig(*configText);
   if (!config)
-    return damaged(config.error().message());
+    return damaged(config.takeError());
   if (config->buildShape && *config->buildShape != *shape)
     return damaged("the metadata 'shape' and the build shape of 'config' differ");
 
@@ -69,10 +71,17 @@ Expected<NormalizationState> parse(const io::Safetensors &file) {
     return damaged(fmt::format("the metadata 'statistics' is '{}'; expected '{}', by 'config'",
                                origin->substr(0, 60), expected));
 
+  // Before any memory is taken for kept extents that the metadata alone claim.
+  Expected<BuildShape> built = makeBuildShape(config->options.axis, *shape);
+  if (!built)
+    return damaged(built.takeError());
+  if (Expected<Tensor> tensor = tensorEntry(file, "count", DType::F64, built->kept); !tensor)
+    return tensor.takeError();
+
   // What a layer with this configuration and shape must look like.
   Expected<NormalizationState> state = createNormalizationState(config->options, *shape);
   if (!state)
-    return damaged(state.error().message());
+    return damaged(state.takeError());
   if (state->axis != *axis)
     return damaged(fmt::format("the metadata 'axis' is {}; expected {}, by 'config' and 'shape'",
                                toString(*axis), toString(state->axis)));
@@ -95,13 +104,13 @@ Expected<NormalizationState> parse(const io::Safetensors &file) {
     return damaged("the tensors differ from the mean and variance that 'config' gives");
   state->statistics = std::move(statistics);
   if (Expected<void> valid = checkNormalizationState(*state); !valid)
-    return damaged(valid.error().message());
+    return damaged(valid.takeError());
   return state;
 }
 
 } // namespace
 
-Expected<NormalizationState> readNormalizationState(const std::string &path) {
+Expected<NormalizationState> readNormalizationState(const std::string &path) try {
   Expected<io::Safetensors> file = io::readSafetensors(path);
   if (!file)
     return file.takeError();
@@ -109,9 +118,12 @@ Expected<NormalizationState> readNormalizationState(const std::string &path) {
   if (!state)
     return state.takeError().within(path);
   return state;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> writeNormalizationState(const std::string &path, const NormalizationState &state) {
+Expected<void> writeNormalizationState(const std::string &path,
+                                       const NormalizationState &state) try {
   if (Expected<void> valid = checkNormalizationState(state); !valid)
     return valid;
   Metadata metadata = describe(kFormat);
@@ -127,21 +139,27 @@ Expected<void> writeNormalizationState(const std::string &path, const Normalizat
                               {{"count", view(statistics.count)},
                                {"mean", view(statistics.mean)},
                                {"m2", view(statistics.m2)}});
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::save(const std::string &path) const {
+Expected<void> Normalization::save(const std::string &path) const try {
   Expected<NormalizationState> snapshot = toState();
   if (!snapshot)
     return snapshot.takeError().within("save");
   return writeNormalizationState(path, *snapshot);
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<Normalization> Normalization::load(std::shared_ptr<Engine> engine,
-                                            const std::string &path) {
+                                            const std::string &path) try {
   Expected<NormalizationState> snapshot = readNormalizationState(path);
   if (!snapshot)
     return snapshot.takeError();
   return fromState(std::move(engine), *snapshot);
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

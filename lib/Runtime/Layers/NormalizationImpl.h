@@ -8,6 +8,8 @@
 #ifndef NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
 #define NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
 
+#include "AdaptWatch.h"
+
 #include "norma/Runtime/Layers/NormalizationState.h"
 
 #include <mutex>
@@ -41,8 +43,12 @@ struct Normalization::State {
   /// Replaces what the layer knows.
   void set(NormalizationState next);
 
-  /// The coefficients for an input, building the layer when needed.
-  Expected<std::shared_ptr<const PreparedNormalization>> preparedFor(const Tensor &x);
+  /// The coefficients for an input. What a layer that is not built would be for it goes to
+  /// `fresh`, for a call to keep() when it has succeeded.
+  Expected<std::shared_ptr<const PreparedNormalization>>
+  preparedFor(const Tensor &x, std::optional<NormalizationState> &fresh) const;
+  /// Builds the layer; another thread may have been first.
+  void keep(NormalizationState fresh, std::shared_ptr<const PreparedNormalization> coefficients);
 
   /// An error for a layer with given statistics; `call` is what it cannot do.
   Expected<void> checkLearns(const char *call) const;
@@ -50,12 +56,14 @@ struct Normalization::State {
   /// The statistics of tensors that were cut along axis 0, on the engine or the
   /// reference.
   Expected<Statistics> moments(std::span<const Tensor> tensors, const Dims &kept,
-                               const MomentsOptions &momentsOptions) const;
+                               const MomentsOptions &momentsOptions,
+                               const CallWatch &watch = {}) const;
 
   /// The state that the layer would have after the batches of `source` alone,
-  /// built for `shape` or, without one, for the first batch.
-  Expected<NormalizationState> learn(const BatchSource &source, int64_t steps,
-                                     const std::optional<Dims> &shape) const;
+  /// built for `shape` or, without one, for the first batch. At most options.steps
+  /// batches are taken; `watch` hears of them.
+  Expected<NormalizationState> learn(const BatchSource &source, const AdaptOptions &adaptOptions,
+                                     const std::optional<Dims> &shape, AdaptWatch &watch) const;
 };
 
 } // namespace norma

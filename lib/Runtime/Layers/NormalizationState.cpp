@@ -10,6 +10,7 @@
 #include "BuildShape.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
@@ -105,7 +106,7 @@ Expected<std::vector<double>> broadcastGiven(const GivenStatistic &given, const 
 
 } // namespace
 
-Expected<void> checkNormalizationOptions(const NormalizationOptions &options) {
+Expected<void> checkNormalizationOptions(const NormalizationOptions &options) try {
   // Without a rank only equal values can be recognized as the same axis.
   for (int i = 0; i < options.axis.size(); ++i)
     for (int j = 0; j < i; ++j)
@@ -125,10 +126,12 @@ Expected<void> checkNormalizationOptions(const NormalizationOptions &options) {
     return invalidArgument(
         fmt::format("steps_per_execution: {}; expected 1 or more", options.stepsPerExecution));
   return checkGivenStatistics(options);
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<NormalizationState> createNormalizationState(const NormalizationOptions &options,
-                                                      std::span<const int64_t> shape) {
+                                                      std::span<const int64_t> shape) try {
   if (Expected<void> valid = checkNormalizationOptions(options); !valid)
     return valid.takeError();
   Expected<BuildShape> built = makeBuildShape(options.axis, shape);
@@ -152,9 +155,11 @@ Expected<NormalizationState> createNormalizationState(const NormalizationOptions
     state.statistics.m2 = std::move(*variance);
   }
   return state;
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> checkNormalizationState(const NormalizationState &state) {
+Expected<void> checkNormalizationState(const NormalizationState &state) try {
   if (Expected<void> valid = checkNormalizationOptions(state.options); !valid)
     return valid;
   Expected<BuildShape> built = makeBuildShape(state.options.axis, state.shape);
@@ -187,9 +192,12 @@ Expected<void> checkNormalizationState(const NormalizationState &state) {
                                          toString(unflatten(i, kept)), statistics.m2[i]));
   }
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> mergeNormalizationStates(NormalizationState &into, const NormalizationState &from) {
+Expected<void> mergeNormalizationStates(NormalizationState &into,
+                                        const NormalizationState &from) try {
   for (const NormalizationState *state : {static_cast<const NormalizationState *>(&into), &from})
     if (state->isGiven())
       return invalidArgument("statistics: mean and variance were given, not learned from data; "
@@ -209,11 +217,15 @@ Expected<void> mergeNormalizationStates(NormalizationState &into, const Normaliz
     if (into.shape[axis] != from.shape[axis])
       into.shape[axis] = kUnknownExtent;
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<void> checkInputShape(const NormalizationState &state, std::span<const int64_t> shape,
-                               std::string_view name) {
+                               std::string_view name) try {
   return checkInputShape(BuildShape{state.shape, state.axis, state.statistics.shape}, shape, name);
+} catch (...) {
+  return outOfMemory();
 }
 
 } // namespace norma

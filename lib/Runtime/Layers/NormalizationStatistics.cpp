@@ -9,6 +9,8 @@
 
 #include "norma/Reference/Reference.h"
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/Checked.h"
+#include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
@@ -39,11 +41,12 @@ std::string formatGiven(const GivenStatistic &given) {
 /// Gathers statistics batch by batch, several to a call where that is possible.
 class Gatherer {
 public:
-  using Moments =
-      std::function<Expected<Statistics>(std::span<const Tensor>, const MomentsOptions &)>;
+  using Moments = std::function<Expected<Statistics>(std::span<const Tensor>,
+                                                     const MomentsOptions &, const CallWatch &)>;
 
-  Gatherer(NormalizationState &state, int64_t batchesPerCall, Moments moments)
-      : state(state), batchesPerCall(size_t(batchesPerCall)), moments(std::move(moments)) {}
+  Gatherer(NormalizationState &state, int64_t batchesPerCall, AdaptWatch &watch, Moments moments)
+      : state(state), batchesPerCall(size_t(batchesPerCall)), watch(watch),
+        moments(std::move(moments)) {}
 
   Expected<void> add(const Batch &batch) {
     if (batch.mask || batch.weights) {
@@ -71,14 +74,17 @@ public:
 
 private:
   Expected<void> merge(std::span<const Tensor> tensors, const MomentsOptions &options) {
-    Expected<Statistics> part = moments(tensors, options);
+    Expected<Statistics> part = moments(tensors, options, watch.begin(tensors));
     if (!part)
       return part.takeError();
-    return mergeStatistics(state.statistics, *part);
+    if (Expected<void> merged = mergeStatistics(state.statistics, *part); !merged)
+      return merged;
+    return watch.end();
   }
 
   NormalizationState &state;
   size_t batchesPerCall;
+  AdaptWatch &watch;
   Moments moments;
   std::vector<Tensor> pending;
 };
@@ -96,10 +102,10 @@ Expected<void> Normalization::State::checkLearns(const char *call) const {
 
 Expected<Statistics> Normalization::State::moments(std::span<const Tensor> tensors,
                                                    const Dims &kept,
-                                                   const MomentsOptions &momentsOptions) const {
+                                                   const MomentsOptions &momentsOptions,
+                                                   const CallWatch &watch) const {
   if (!options.runEagerly)
-    return tensors.size() == 1 ? engine->moments(tensors[0], kept, momentsOptions)
-                               : engine->moments(tensors, kept, momentsOptions);
+    return engine->moments(tensors, kept, momentsOptions, watch);
   Statistics total = Statistics::zeros(keptShape(tensors[0].shape, kept));
   for (const Tensor &tensor : tensors) {
     Expected<Statistics> part = reference::moments(tensor, kept, momentsOptions);
@@ -111,16 +117,19 @@ Expected<Statistics> Normalization::State::moments(std::span<const Tensor> tenso
   return total;
 }
 
-Expected<NormalizationState> Normalization::State::learn(const BatchSource &source, int64_t steps,
-                                                         const std::optional<Dims> &shape) const {
+Expected<NormalizationState> Normalization::State::learn(const BatchSource &source,
+                                                         const AdaptOptions &adaptOptions,
+                                                         const std::optional<Dims> &shape,
+                                                         AdaptWatch &watch) const {
   std::optional<NormalizationState> next;
   if (built) {
     next = built;
     next->statistics = Statistics::zeros(built->statistics.shape);
   }
   std::optional<Gatherer> gatherer;
-  int64_t count = 0, elements = 0;
-  for (; steps == 0 || count < steps; ++count) {
+  int64_t count = 0;
+  Checked elements = 0;
+  for (; adaptOptions.steps == 0 || count < adaptOptions.steps; ++count) {
     Expected<std::optional<Batch>> batch = source();
     if (!batch)
       return batch.takeError();
@@ -142,12 +151,15 @@ Expected<NormalizationState> Normalization::State::learn(const BatchSource &sour
     if (Expected<void> valid = checkInputShape(*next, data.shape, name); !valid)
       return valid.takeError();
     if (!gatherer)
-      gatherer.emplace(
-          *next, options.stepsPerExecution,
-          [this, &next](std::span<const Tensor> tensors, const MomentsOptions &momentsOptions) {
-            return moments(tensors, next->axis, momentsOptions);
-          });
+      gatherer.emplace(*next, options.stepsPerExecution, watch,
+                       [this, &next](std::span<const Tensor> tensors,
+                                     const MomentsOptions &momentsOptions,
+                                     const CallWatch &callWatch) {
+                         return moments(tensors, next->axis, momentsOptions, callWatch);
+                       });
     elements += data.size();
+    if (!elements.fits())
+      return invalidArgument("the number of elements of all batches overflows 63 bits");
     if (Expected<void> done = gatherer->add(**batch); !done)
       return name == "data" ? done.takeError() : done.takeError().within(name);
   }
@@ -155,18 +167,20 @@ Expected<NormalizationState> Normalization::State::learn(const BatchSource &sour
     return invalidArgument("the source has no batches; expected at least one");
   if (Expected<void> done = gatherer->flush(); !done)
     return done.takeError();
-  if (elements == 0)
+  if (*elements == 0)
     return invalidArgument(fmt::format("the data have no elements ({} of none)",
                                        count == 1 ? "1 batch" : fmt::format("{} batches", count)));
   const std::vector<double> &counts = next->statistics.count;
   if (std::none_of(counts.begin(), counts.end(), [](double value) { return value > 0; }))
     return invalidArgument(fmt::format("none of the {} elements takes part: all are masked, of "
                                        "weight 0, or NaN and omitted",
-                                       elements));
+                                       *elements));
+  if (Expected<void> done = watch.finish(); !done)
+    return done.takeError();
   return std::move(*next);
 }
 
-Expected<void> Normalization::adapt(const Tensor &data, const AdaptOptions &options) {
+Expected<void> Normalization::adapt(const Tensor &data, const AdaptOptions &options) try {
   const auto fail = [](Error error) { return std::move(error).within("adapt"); };
   if (Expected<void> valid = state->checkLearns("adapt"); !valid)
     return valid;
@@ -214,14 +228,20 @@ Expected<void> Normalization::adapt(const Tensor &data, const AdaptOptions &opti
     return std::optional(Batch{data.rows(begin, next), rowsOf(options.mask, begin, next),
                                rowsOf(options.weights, begin, next)});
   };
-  Expected<NormalizationState> learned = state->learn(source, options.steps, data.shape);
+  const int64_t used = isWhole || options.steps == 0 || options.steps > rows / options.batchSize
+                           ? rows
+                           : options.steps * options.batchSize;
+  AdaptWatch watch(options, rows == 0 ? 0 : data.size() / rows * used);
+  Expected<NormalizationState> learned = state->learn(source, options, data.shape, watch);
   if (!learned)
     return fail(learned.takeError());
   state->set(std::move(*learned));
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::adapt(const BatchSource &source, const AdaptOptions &options) {
+Expected<void> Normalization::adapt(const BatchSource &source, const AdaptOptions &options) try {
   if (Expected<void> valid = state->checkLearns("adapt"); !valid)
     return valid;
   if (options.steps < 0)
@@ -229,14 +249,17 @@ Expected<void> Normalization::adapt(const BatchSource &source, const AdaptOption
         fmt::format("adapt: steps: {}; expected 1 or more, or 0 for all", options.steps));
   if (!source)
     return invalidArgument("adapt: source: empty; expected a function");
-  Expected<NormalizationState> learned = state->learn(source, options.steps, std::nullopt);
+  AdaptWatch watch(options, std::nullopt);
+  Expected<NormalizationState> learned = state->learn(source, options, std::nullopt, watch);
   if (!learned)
     return learned.takeError().within("adapt");
   state->set(std::move(*learned));
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::updateState(const Batch &batch) {
+Expected<void> Normalization::updateState(const Batch &batch) try {
   const auto fail = [](Error error) { return std::move(error).within("update_state"); };
   if (Expected<void> valid = state->checkLearns("update_state"); !valid)
     return valid;
@@ -263,9 +286,11 @@ Expected<void> Normalization::updateState(const Batch &batch) {
   if (Expected<void> merged = mergeStatistics(state->built->statistics, *part); !merged)
     return fail(merged.takeError());
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::merge(const Statistics &other) {
+Expected<void> Normalization::merge(const Statistics &other) try {
   if (Expected<void> valid = state->checkLearns("merge"); !valid)
     return valid;
   if (!state->built)
@@ -281,18 +306,24 @@ Expected<void> Normalization::merge(const Statistics &other) {
   if (Expected<void> merged = mergeStatistics(state->built->statistics, other); !merged)
     return merged.takeError().within("merge");
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::resetState() {
+Expected<void> Normalization::resetState() try {
   if (Expected<void> valid = state->checkLearns("reset_state"); !valid)
     return valid;
   if (!state->built)
     return {};
-  state->built->statistics = Statistics::zeros(state->built->statistics.shape);
-  return finalizeState();
+  NormalizationState next = *state->built;
+  next.statistics = Statistics::zeros(next.statistics.shape);
+  state->set(std::move(next));
+  return {};
+} catch (...) {
+  return outOfMemory();
 }
 
-Expected<void> Normalization::finalizeState() {
+Expected<void> Normalization::finalizeState() try {
   if (Expected<void> valid = state->checkLearns("finalize_state"); !valid)
     return valid;
   if (!state->built)
@@ -301,6 +332,8 @@ Expected<void> Normalization::finalizeState() {
   const std::lock_guard lock(state->mutex);
   state->prepared = std::move(fresh);
   return {};
+} catch (...) {
+  return outOfMemory();
 }
 
 bool Normalization::isAdapted() const {

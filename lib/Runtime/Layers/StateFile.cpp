@@ -7,10 +7,11 @@
 
 #include "StateFile.h"
 
+#include "Json.h"
+
 #include "norma/Runtime/Layers/NormalizationState.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #ifndef NORMA_VERSION
 #define NORMA_VERSION "0.1.0"
@@ -46,8 +47,12 @@ Expected<void> checkFormat(const Metadata &metadata, const Format &expected) {
 
 Error damaged(std::string message) { return Error(ErrorCode::DataLoss, std::move(message)); }
 
+Error damaged(Error error) {
+  return error.code() == ErrorCode::ResourceExhausted ? error : damaged(error.message());
+}
+
 std::string formatDims(const Dims &dims, bool mayBeUnknown) {
-  nlohmann::json list = nlohmann::json::array();
+  Json list = Json::array();
   for (int64_t value : dims) {
     if (mayBeUnknown && value == kUnknownExtent)
       list.push_back(nullptr);
@@ -68,18 +73,19 @@ Expected<Dims> dimsEntry(const Metadata &metadata, const char *key, bool mayBeUn
   Expected<std::string> text = metadataEntry(metadata, key);
   if (!text)
     return text.takeError();
-  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  bool valid = json.is_array() && Dims::fits(json.size());
+  const Expected<Json> json = Json::parse(*text);
+  bool valid = json && json->isArray() && Dims::fits(json->size());
   Dims dims;
-  for (size_t i = 0; valid && i < json.size(); ++i) {
-    if (mayBeUnknown && json[i].is_null()) {
+  for (size_t i = 0; valid && i < json->size(); ++i) {
+    const Json &entry = *(json->begin() + ptrdiff_t(i));
+    if (mayBeUnknown && entry.isNull()) {
       dims.push_back(kUnknownExtent);
       continue;
     }
     // Only negative integers are not "unsigned" to the parser.
-    valid = json[i].is_number_unsigned() && json[i].get<uint64_t>() <= uint64_t(INT64_MAX);
+    valid = entry.isUnsigned() && entry.get<uint64_t>() <= uint64_t(INT64_MAX);
     if (valid)
-      dims.push_back(json[i].get<int64_t>());
+      dims.push_back(entry.get<int64_t>());
   }
   if (!valid)
     return damaged(fmt::format("the metadata '{}' is '{}'; expected a list of at most {} {}", key,

@@ -32,6 +32,8 @@ Metadata describe(const Format &format);
 Expected<void> checkFormat(const Metadata &metadata, const Format &format);
 
 Error damaged(std::string message);
+/// What is wrong with the content is damage of the file; that memory ran out is not.
+Error damaged(Error error);
 
 /// A JSON list of axes or extents; unknown extents become null.
 std::string formatDims(const Dims &dims, bool mayBeUnknown);

@@ -72,12 +72,33 @@ struct Batch {
 /// stay valid until stepsPerExecution further calls were made.
 using BatchSource = std::function<Expected<std::optional<Batch>>()>;
 
+/// How far an adapt() is.
+struct AdaptProgress {
+  /// Elements of the data that were looked at, whether or not they take part.
+  int64_t elements = 0;
+  /// All that there are; the length of a stream is not known.
+  std::optional<int64_t> totalElements = {};
+  /// Batches that are finished.
+  int64_t batches = 0;
+  /// Bytes of the elements.
+  uint64_t bytes = 0;
+};
+
 struct AdaptOptions {
   /// Rows of axis 0 that make a batch of an array; 0 for the whole array.
   int64_t batchSize = 0;
   /// Stop after so many batches; 0 for all.
   int64_t steps = 0;
   std::optional<Tensor> mask = {}, weights = {};
+  /// Called about every `progressInterval`, and once more when all data were looked at,
+  /// before the layer changes; false cancels, which is an error of the code Cancelled.
+  /// Only the thread that called adapt() calls it, while no other works for that call.
+  /// What it throws goes through to the caller. (With runEagerly, only between batches.)
+  std::function<bool(const AdaptProgress &)> progress = {};
+  /// Time between two reports, and that to finish a block of data; 0: after every block.
+  std::chrono::nanoseconds progressInterval = std::chrono::milliseconds(50);
+  /// Cancels from any thread.
+  std::stop_token stop = {};
 };
 
 class Normalization {
@@ -101,7 +122,8 @@ public:
   /// Forgets what was seen and learns the statistics of `data`. An error where
   /// no element takes part.
   Expected<void> adapt(const Tensor &data, const AdaptOptions &options = {});
-  /// The same for a stream of batches; only `steps` of the options is used.
+  /// The same for a stream of batches, which bring their masks and weights themselves;
+  /// the batch size of the options is not used either.
   Expected<void> adapt(const BatchSource &source, const AdaptOptions &options = {});
   /// Adds one batch to the statistics; call finalizeState() before apply().
   Expected<void> updateState(const Batch &batch);
@@ -115,7 +137,7 @@ public:
   /// Whether the statistics were learned from data (or loaded).
   bool isAdapted() const;
 
-  // Use.
+  // Use. Each call builds the layer when needed, and changes nothing when it fails.
 
   /// Normalizes `x` into `y` (see Engine::affine for in-place use). Before any
   /// adapt the layer is an identity, as in Keras. Builds the layer when needed.

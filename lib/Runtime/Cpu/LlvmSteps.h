@@ -1,0 +1,42 @@
+//===- LlvmSteps.h - What is done to LLVM IR --------------------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_CPU_LLVMSTEPS_H
+#define NORMA_RUNTIME_CPU_LLVMSTEPS_H
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace llvm {
+class Module;
+class TargetMachine;
+} // namespace llvm
+
+namespace norma {
+
+/// Moves bf16 numbers as the 16-bit integers they are. Conversions are integer
+/// operations already; what is left is memory, where LLVM would, for processors
+/// without bf16 instructions, widen every element and narrow it by a library call.
+void moveBfloatAsInteger(llvm::Module &module);
+
+/// Integers become bf16 by integer operations. With `halves`, integers and f32 become f16 by
+/// them, too, and f16 is widened and compared by them. For processors without instructions
+/// for it, where LLVM would call a library that not every program has. (The other conversions
+/// of bf16 are integer operations already.)
+void expandNarrowFloats(llvm::Module &module, bool halves);
+
+/// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
+/// inline the wrapper, promote descriptors to registers, and clean up addresses.
+/// The standard -O3 pipeline takes several times as long for the same code.
+llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine);
+
+std::string textOf(const llvm::Module &module);
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_CPU_LLVMSTEPS_H
