@@ -23,8 +23,8 @@ print_help() {
 build_folder() {
   case "$1" in
   release) printf '%s/build\n' "$repository" ;;
-  dev | asan) printf '%s/build-%s\n' "$repository" "$1" ;;
-  *) misuse "--preset is '$1'; expected release, dev or asan" ;;
+  dev | asan | tsan) printf '%s/build-%s\n' "$repository" "$1" ;;
+  *) misuse "--preset is '$1'; expected release, dev, asan or tsan" ;;
   esac
 }
 
