@@ -28,14 +28,15 @@ target_include_directories(norma_mlir_flags SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS
                            "${PROJECT_BINARY_DIR}/include")
 target_include_directories(norma_mlir_flags INTERFACE "${PROJECT_SOURCE_DIR}/include")
 target_compile_definitions(norma_mlir_flags INTERFACE ${norma_llvm_definitions})
-# Debian's LLVM is built without exceptions, with RTTI.
-target_compile_options(norma_mlir_flags INTERFACE -fno-exceptions)
 target_link_libraries(norma_mlir_flags INTERFACE MLIR LLVM)
 
 # norma_add_mlir_library(NAME sources... DEPENDS tablegen-targets... LINK targets...)
 function(norma_add_mlir_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  # Debian's LLVM is built without exceptions, with RTTI. Who links the library catches them: its own
+  # code may run out of memory.
+  target_compile_options(${name} PRIVATE -fno-exceptions)
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()

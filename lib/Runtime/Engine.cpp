@@ -28,10 +28,12 @@ KernelInfo Kernel::State::info() const {
   info.axisForm = axisForm;
   info.schedule = schedule;
   info.key = key;
-  info.source = source;
-  info.lowerMilliseconds = lowerMilliseconds;
-  info.codegenMilliseconds = codegenMilliseconds;
-  info.loadMilliseconds = loadMilliseconds;
+  const KernelCode &running = code();
+  info.source = running.source;
+  info.tier = running.tier;
+  info.lowerMilliseconds = running.lowerMilliseconds;
+  info.codegenMilliseconds = running.codegenMilliseconds;
+  info.loadMilliseconds = running.loadMilliseconds;
   info.calls = calls;
   info.bytes = bytes;
   info.runSeconds = double(nanoseconds) * 1e-9;
@@ -39,6 +41,12 @@ KernelInfo Kernel::State::info() const {
 }
 
 KernelInfo Kernel::info() const { return state->info(); }
+
+void Kernel::State::publish(KernelCode code) {
+  std::unique_ptr<const KernelCode> &place = first ? better : first;
+  place = std::make_unique<const KernelCode>(std::move(code));
+  current.store(place.get(), std::memory_order_release);
+}
 
 void Kernel::State::count(uint64_t callBytes, uint64_t callNanoseconds) {
   calls.fetch_add(1, std::memory_order_relaxed);
@@ -68,6 +76,9 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   int threads = options.threads ? options.threads : int(std::thread::hardware_concurrency());
   auto state = std::make_unique<State>(std::max(threads, 1), size_t(options.cachedKernels));
   state->origin = originOf(**target);
+  state->policy = options.compilePolicy;
+  state->log = options.log;
+  state->target = *target;
   state->cacheDirectory = *directory;
   if (!directory->empty())
     state->disk =
@@ -82,7 +93,8 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   Expected<std::shared_ptr<Kernel::State>> found = kernel(spec);
   if (!found)
     return found.takeError();
-  return KernelCall{std::move(problem), std::move(*found)};
+  const EntryPoint entry = (*found)->code().loaded->entry;
+  return KernelCall{std::move(problem), std::move(*found), entry};
 }
 
 std::vector<std::string> Engine::stageNames() { return allStageNames(); }
@@ -102,11 +114,15 @@ EngineStats Engine::stats() const {
   stats.misses = counters.misses;
   stats.compiles = counters.compiles;
   stats.failures = counters.failures;
+  stats.quickCompiles = counters.quickCompiles;
+  stats.swaps = counters.swaps;
   stats.compileMilliseconds = double(counters.compileNanoseconds) * 1e-6;
   stats.loadMilliseconds = double(counters.loadNanoseconds) * 1e-6;
   stats.objectBytes = counters.objectBytes;
   return stats;
 }
+
+void Engine::finishCompiling() { state->background.finish(); }
 
 int Engine::threads() const { return state->pool.size(); }
 const std::string &Engine::targetCpu() const { return state->origin.cpu; }

@@ -30,7 +30,7 @@ static Statistics run(const KernelCall &call, const Dims &shape, const ThreadPoo
         for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
           arguments.push(values->data() + block.firstKept, block.slice.kept,
                          block.slice.keptStrides);
-        arguments.call(*call.kernel->code);
+        arguments.call(call.entry);
       },
       [](Statistics &into, const Statistics &from) {
         // Shapes are equal, which is all that can go wrong.

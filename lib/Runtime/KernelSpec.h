@@ -66,6 +66,10 @@ struct KernelSpec {
   std::string key() const;
 };
 
+/// The name of the kernel's function, for debuggers and profilers: an identifier that no
+/// two specs share ("norma_affine_RKx13_f32_to_f32_csb").
+std::string symbolOf(const KernelSpec &spec);
+
 } // namespace norma
 
 template <>

@@ -167,6 +167,10 @@ RandomTensor::RandomTensor(Random &random, DType dtype, const Dims &shape, Arran
 
 RandomTensor::~RandomTensor() { munmap(mapping, mapped); }
 
+void RandomTensor::restore(const std::vector<std::byte> &before) const {
+  std::copy(before.begin(), before.end(), bytes.begin());
+}
+
 bool RandomTensor::gapsAreAsIn(const std::vector<std::byte> &before) const {
   std::vector<bool> isElement(bytes.size(), false);
   forEachIndex(tensor.shape, [&](const Dims &index) {
