@@ -67,7 +67,8 @@ TEST_F(Differential, Moments) {
     Expected<Statistics> again = engine->moments(test.x->view(), test.kept, test.options);
     if (!again)
       return again.error().message();
-    if (!haveSameBits(*actual, *again))
+    if (!haveSameNumbers(actual->count, again->count) ||
+        !haveSameNumbers(actual->mean, again->mean) || !haveSameNumbers(actual->m2, again->m2))
       return "the best code gives other bits than the quick one";
     return differenceOfMoments(test.x->view(), test.kept, test.options, *actual);
   });
@@ -146,7 +147,8 @@ TEST_F(Differential, Affine) {
     const std::vector<std::byte> quick = y.snapshot();
     y.restore(before);
     engine->finishCompiling();
-    if (!engine->affine(x.view(), kept, coefficients, compute, y.view()) || y.snapshot() != quick)
+    if (!engine->affine(x.view(), kept, coefficients, compute, y.view()) ||
+        !y.hasSameNumbersAs(quick))
       return "the best code gives other bits than the quick one";
     if (!y.gapsAreAsIn(before))
       return "bytes outside of the elements of y changed";

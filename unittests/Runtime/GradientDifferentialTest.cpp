@@ -93,7 +93,7 @@ TEST_F(GradientDifferential, Sums) {
     Expected<GradientSums> again = engine->gradientSums(x, dy, test.kept, center, test.options);
     if (!again)
       return again.error().message();
-    if (!haveSameBits(*actual, *again))
+    if (!haveSameNumbers(actual->sum, again->sum) || !haveSameNumbers(actual->dot, again->dot))
       return "the best code gives other bits than the quick one";
     return differenceOfGradientSums(x, dy, test.kept, center, test.options, *actual);
   });
@@ -155,7 +155,7 @@ TEST_F(GradientDifferential, Map) {
     out->restore(before);
     engine->finishCompiling();
     if (!engine->gradientMap(x, dy, test.kept, coefficients, compute, out->view(), test.options) ||
-        out->snapshot() != quick)
+        !out->hasSameNumbersAs(quick))
       return "the best code gives other bits than the quick one";
     if (!out->gapsAreAsIn(before))
       return "bytes outside of the elements of dx changed";

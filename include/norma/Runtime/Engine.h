@@ -33,7 +33,7 @@ enum class CompilePolicy {
   /// The best code.
   Optimized,
   /// Code that is there in a fraction of the time. The best code is made behind the call,
-  /// and run by later ones. Results have the same bits.
+  /// and run by later ones. Results have the same bits (those of a NaN excepted).
   Tiered,
 };
 
