@@ -70,7 +70,11 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
   Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget(options.targetCpu);
   if (!target)
     return target.takeError();
-  Expected<std::unique_ptr<Loader>> loader = Loader::create(**target);
+  Expected<ToolSupport> tools = toolSupportOf(options.tools);
+  if (!tools)
+    return tools.takeError();
+  tools->log = options.log;
+  Expected<std::unique_ptr<Loader>> loader = Loader::create(**target, *tools);
   if (!loader)
     return loader.takeError();
   int threads = options.threads ? options.threads : int(std::thread::hardware_concurrency());

@@ -217,8 +217,8 @@ Command::Command(CLI::App &parent, const std::string &name, const std::string &d
   addCacheOption(*parser, common.engine.cacheDirectory);
   addParsedOption<CompilePolicy>(
       *parser, "--compile-policy", common.engine.compilePolicy, parseCompilePolicy,
-      "What a kernel that is not there waits for: optimized (the default) or tiered, which "
-      "starts with code that is made faster; results are the same")
+      "optimized (the default), or tiered: start with code that is made faster, with the same "
+      "results")
       ->type_name("POLICY");
   parser->add_flag("--explain", common.explain,
                    "Say on standard error what was compiled and how fast it ran");

@@ -52,6 +52,9 @@ struct EngineOptions {
   /// Kernels kept in memory, at least 1.
   int64_t cachedKernels = 1024;
   CompilePolicy compilePolicy = CompilePolicy::Optimized;
+  /// Tools that see kernels by name: "perf", "gdb", "perf,gdb", or "" for none. Absent:
+  /// NORMA_TOOLS, else none. See docs/tools.md.
+  std::optional<std::string> tools = {};
   /// Hears of everything that keeps the cache, or the compilation behind a call, from
   /// working, which is no error. May be called from any thread.
   std::function<void(std::string_view)> log = {};

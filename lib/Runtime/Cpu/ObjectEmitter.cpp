@@ -37,6 +37,8 @@ static llvm::Error addEntry(llvm::Module &module, llvm::StringRef function, llvm
         b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_32(b.getPtrTy(), entry->getArg(0), i)));
   b.CreateCall(target, arguments);
   b.CreateRetVoid();
+  // A name for debuggers and profilers, since it is not always inlined.
+  module.getFunction(function)->setName(symbol + "_body");
   for (llvm::Function &other : module)
     if (!other.isDeclaration() && &other != entry)
       other.setLinkage(llvm::GlobalValue::InternalLinkage);
@@ -140,8 +142,7 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
 LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol)
     : target(std::move(target)), symbol(symbol), context(std::make_unique<llvm::LLVMContext>()) {}
 
-Expected<std::unique_ptr<llvm::TargetMachine>>
-LlvmKernel::createMachine(KernelTier tier) const {
+Expected<std::unique_ptr<llvm::TargetMachine>> LlvmKernel::createMachine(KernelTier tier) const {
   // The builder is copied because making a machine is not const.
   llvm::orc::JITTargetMachineBuilder builder = target->machine;
   if (tier == KernelTier::Quick)
@@ -197,7 +198,9 @@ Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
-  copy->getFunction(symbol)->setName(name);
+  for (llvm::Function &each : *copy)
+    if (llvm::StringRef old = each.getName(); old.consume_front(symbol))
+      each.setName(name + old);
   return emit(*copy, **machine, llvm::CodeGenFileType::ObjectFile);
 }
 
