@@ -79,8 +79,9 @@ static void buildSchedule(OpPassManager &pm, const PipelineOptions &options) {
 
 /// scf, vector, memref, arith, math.
 static void buildLoops(OpPassManager &pm, const PipelineOptions &) {
-  pm.addPass(createConvertNormaToLoopsPass());
+  // First, while there are few ops: it looks at every one several times.
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pm.addPass(createConvertNormaToLoopsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());

@@ -29,10 +29,12 @@ KernelInfo Kernel::State::info() const {
   info.axisForm = axisForm;
   info.schedule = schedule;
   info.key = key;
-  info.source = source;
-  info.lowerMilliseconds = lowerMilliseconds;
-  info.codegenMilliseconds = codegenMilliseconds;
-  info.loadMilliseconds = loadMilliseconds;
+  const KernelCode &running = code();
+  info.source = running.source;
+  info.tier = running.tier;
+  info.lowerMilliseconds = running.lowerMilliseconds;
+  info.codegenMilliseconds = running.codegenMilliseconds;
+  info.loadMilliseconds = running.loadMilliseconds;
   info.calls = calls;
   info.bytes = bytes;
   info.runSeconds = double(nanoseconds) * 1e-9;
@@ -40,6 +42,12 @@ KernelInfo Kernel::State::info() const {
 }
 
 KernelInfo Kernel::info() const { return state->info(); }
+
+void Kernel::State::publish(KernelCode code) {
+  std::unique_ptr<const KernelCode> &place = first ? better : first;
+  place = std::make_unique<const KernelCode>(std::move(code));
+  current.store(place.get(), std::memory_order_release);
+}
 
 void Kernel::State::count(uint64_t callBytes, uint64_t callNanoseconds) {
   calls.fetch_add(1, std::memory_order_relaxed);
@@ -67,12 +75,19 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) t
   Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget(options.targetCpu);
   if (!target)
     return target.takeError();
-  Expected<std::unique_ptr<Loader>> loader = Loader::create(**target);
+  Expected<ToolSupport> tools = toolSupportOf(options.tools);
+  if (!tools)
+    return tools.takeError();
+  tools->log = options.log;
+  Expected<std::unique_ptr<Loader>> loader = Loader::create(**target, *tools);
   if (!loader)
     return loader.takeError();
   int threads = options.threads ? options.threads : int(std::thread::hardware_concurrency());
   auto state = std::make_unique<State>(std::max(threads, 1), size_t(options.cachedKernels));
   state->origin = originOf(**target);
+  state->policy = options.compilePolicy;
+  state->log = options.log;
+  state->target = *target;
   state->cacheDirectory = *directory;
   if (!directory->empty())
     state->disk =
@@ -89,7 +104,8 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   Expected<std::shared_ptr<Kernel::State>> found = kernel(spec);
   if (!found)
     return found.takeError();
-  return KernelCall{std::move(problem), std::move(*found)};
+  const EntryPoint entry = (*found)->code().loaded->entry;
+  return KernelCall{std::move(problem), std::move(*found), entry};
 }
 
 std::vector<std::string> Engine::stageNames() { return allStageNames(); }
@@ -109,11 +125,15 @@ EngineStats Engine::stats() const {
   stats.misses = counters.misses;
   stats.compiles = counters.compiles;
   stats.failures = counters.failures;
+  stats.quickCompiles = counters.quickCompiles;
+  stats.swaps = counters.swaps;
   stats.compileMilliseconds = double(counters.compileNanoseconds) * 1e-6;
   stats.loadMilliseconds = double(counters.loadNanoseconds) * 1e-6;
   stats.objectBytes = counters.objectBytes;
   return stats;
 }
+
+void Engine::finishCompiling() { state->background.finish(); }
 
 int Engine::threads() const { return state->pool.size(); }
 const std::string &Engine::targetCpu() const { return state->origin.cpu; }

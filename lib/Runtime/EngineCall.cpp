@@ -107,7 +107,7 @@ void runMap(const KernelCall &call, std::span<const std::vector<std::byte>> coef
                        block.slice.keptStrides);
     call.pushOperands(arguments, block);
     call.pushTensor(arguments, block, out);
-    arguments.call(*call.kernel->code);
+    arguments.call(call.entry);
   });
 }
 

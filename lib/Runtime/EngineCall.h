@@ -33,6 +33,8 @@ struct Block {
 struct KernelCall {
   Problem problem;
   std::shared_ptr<Kernel::State> kernel;
+  /// The kernel's code when the call began.
+  EntryPoint entry;
 
   int64_t blocks() const;
   Block block(int64_t b) const;

@@ -55,7 +55,7 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
         for (std::vector<double> *values : {&into.sum, &into.dot})
           arguments.push(values->data() + block.firstKept, block.slice.kept,
                          block.slice.keptStrides);
-        arguments.call(*call->kernel->code);
+        arguments.call(call->entry);
       },
       add);
   Pace unwatched;

@@ -8,6 +8,7 @@
 #ifndef NORMA_RUNTIME_ENGINEIMPL_H
 #define NORMA_RUNTIME_ENGINEIMPL_H
 
+#include "BackgroundQueue.h"
 #include "Cache/DiskCache.h"
 #include "Cache/MemoryCache.h"
 #include "Cpu/Compiler.h"
@@ -22,6 +23,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 
 namespace norma {
 
@@ -46,7 +48,7 @@ public:
     pointers[used] = descriptors[used].address();
     ++used;
   }
-  void call(const LoadedCode &code) { code.entry(pointers.data()); }
+  void call(EntryPoint entry) { entry(pointers.data()); }
 
 private:
   // Data, dy, four coefficients, mask, weights and dx at most.
@@ -56,20 +58,36 @@ private:
   int used = 0;
 };
 
+/// Code of one tier, and how it was had.
+struct KernelCode {
+  std::unique_ptr<LoadedCode> loaded;
+  KernelTier tier;
+  KernelSource source;
+  double lowerMilliseconds = 0, codegenMilliseconds = 0, loadMilliseconds = 0;
+};
+
 /// A kernel that can be called, and how often it was.
 struct Kernel::State {
-  std::unique_ptr<LoadedCode> code;
   std::string key, family, axisForm, schedule;
   /// Extents of the outermost axis in a block of parallel work; 0 when the rules
   /// gave none.
   int64_t block = 0;
-  KernelSource source = KernelSource::Compiler;
-  double lowerMilliseconds = 0, codegenMilliseconds = 0, loadMilliseconds = 0;
   std::atomic<uint64_t> calls{0}, bytes{0}, nanoseconds{0};
+
+  /// What a call that begins now runs, to its end.
+  const KernelCode &code() const { return *current.load(std::memory_order_acquire); }
+  /// Makes it the code of later calls: once before others see the kernel, and once
+  /// when there is better code.
+  void publish(KernelCode code);
 
   KernelInfo info() const;
   /// Adds one call of the engine to the counters.
   void count(uint64_t callBytes, uint64_t callNanoseconds);
+
+private:
+  // All code stays until the kernel goes, so that nobody has to know who still runs it.
+  std::unique_ptr<const KernelCode> first, better;
+  std::atomic<const KernelCode *> current{nullptr};
 };
 
 /// Threads, as oneTBB gives them; the header is kept out of everybody's way.
@@ -101,6 +119,7 @@ class Pace;
 /// What stats() shows. Times are kept in nanoseconds.
 struct EngineCounters {
   std::atomic<uint64_t> diskHits{0}, misses{0}, compiles{0}, failures{0};
+  std::atomic<uint64_t> quickCompiles{0}, swaps{0};
   std::atomic<uint64_t> compileNanoseconds{0}, loadNanoseconds{0}, objectBytes{0};
 };
 
@@ -108,10 +127,16 @@ struct Engine::State {
   State(int threads, size_t cachedKernels) : kernels(cachedKernels), pool(threads) {}
 
   CodeOrigin origin;
+  CompilePolicy policy = CompilePolicy::Optimized;
   std::string cacheDirectory;
+  CacheLog log;
+  std::shared_ptr<const CpuTarget> target;
   // Declared before the kernels, which are unloaded first.
   std::unique_ptr<Loader> loader;
   std::unique_ptr<Compiler> compiler;
+  /// Programs may take long, and kernels do not wait for them. Made for the first one.
+  std::once_flag firstProgram;
+  std::unique_ptr<Compiler> programCompiler;
   /// Null when the cache is off.
   std::unique_ptr<DiskCache> disk;
   MemoryCache<KernelSpec, Kernel::State> kernels;
@@ -119,6 +144,8 @@ struct Engine::State {
   ThreadPool pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
+  // Declared last, since its end waits for work on all of the above.
+  BackgroundQueue background;
 
   /// From memory, from the disk, or compiled.
   Expected<std::shared_ptr<Kernel::State>> kernel(const KernelSpec &spec);
@@ -143,13 +170,28 @@ struct Engine::State {
   struct ReduceThenMap;
 
 private:
+  // EngineKernels.cpp
   Expected<std::shared_ptr<Kernel::State>> makeKernel(const KernelSpec &spec);
   /// Null when the disk has none that can be used.
   std::shared_ptr<Kernel::State> loadKernel(const KernelSpec &spec, const std::string &key);
   Expected<std::shared_ptr<Kernel::State>> compileKernel(const KernelSpec &spec,
                                                          const std::string &key);
-  Expected<std::shared_ptr<Kernel::State>> link(const KernelSpec &spec, const CacheEntry &entry,
-                                                KernelSource source);
+  static std::shared_ptr<Kernel::State> newKernel(const KernelSpec &spec, std::string key,
+                                                  std::string schedule, int64_t block,
+                                                  KernelCode code);
+  std::optional<KernelCode> loadCode(const std::string &key, std::string &schedule, int64_t &block);
+  Expected<LoweredKernel> lower(const KernelSpec &spec);
+  Expected<CompiledObject> generate(LoweredKernel &lowered, KernelTier tier);
+  /// The best code, which is stored, too.
+  Expected<KernelCode> compileBest(LoweredKernel &lowered, const std::string &key);
+  Expected<KernelCode> linkCompiled(const CompiledObject &compiled, KernelTier tier);
+  Expected<std::unique_ptr<LoadedCode>> link(const std::string &object, const std::string &symbol);
+
+  // EngineTiers.cpp
+  Expected<std::shared_ptr<Kernel::State>> compileQuickly(const KernelSpec &spec,
+                                                          const std::string &key);
+  Expected<void> improve(Kernel::State &kernel, LoweredKernel &lowered,
+                         const std::stop_token &stop);
 };
 
 struct Program::State {

@@ -7,36 +7,15 @@
 //
 // A kernel is looked for in memory, then on the disk, and compiled when it is in
 // neither. What was compiled and what was read take the same way from there on: an
-// entry is linked, and becomes a kernel.
+// entry is linked, and becomes the code of a kernel. EngineTiers.cpp has what is
+// different where the best code is made behind a call.
 //
 //===----------------------------------------------------------------------===//
 
 #include "EngineImpl.h"
-
-#include <chrono>
+#include "EngineTimer.h"
 
 namespace norma {
-
-namespace {
-
-/// Adds the time it lives to a counter.
-class Timer {
-public:
-  explicit Timer(std::atomic<uint64_t> &total) : total(total) {}
-  Timer(const Timer &) = delete;
-  Timer &operator=(const Timer &) = delete;
-  ~Timer() { total += nanoseconds(); }
-  double milliseconds() const { return double(nanoseconds()) * 1e-6; }
-
-private:
-  uint64_t nanoseconds() const {
-    return uint64_t(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
-  }
-  std::atomic<uint64_t> &total;
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-};
-
-} // namespace
 
 Expected<std::shared_ptr<Kernel::State>> Engine::State::kernel(const KernelSpec &spec) {
   return kernels.get(spec, [&] { return makeKernel(spec); });
@@ -47,6 +26,8 @@ Expected<std::shared_ptr<Kernel::State>> Engine::State::makeKernel(const KernelS
       spec.key() + origin.key() + ";format=" + std::to_string(kCacheFormatVersion);
   if (std::shared_ptr<Kernel::State> found = loadKernel(spec, key))
     return found;
+  if (policy == CompilePolicy::Tiered)
+    return compileQuickly(spec, key);
   if (!disk)
     return compileKernel(spec, key);
   // Another process may be about to store it, or may just have done so.
@@ -57,88 +38,134 @@ Expected<std::shared_ptr<Kernel::State>> Engine::State::makeKernel(const KernelS
   return compileKernel(spec, key);
 }
 
-std::shared_ptr<Kernel::State> Engine::State::loadKernel(const KernelSpec &spec,
-                                                         const std::string &key) {
+std::shared_ptr<Kernel::State> Engine::State::newKernel(const KernelSpec &spec, std::string key,
+                                                        std::string schedule, int64_t block,
+                                                        KernelCode code) {
+  auto kernel = std::make_shared<Kernel::State>();
+  kernel->key = std::move(key);
+  kernel->family = toString(spec.family);
+  kernel->axisForm = spec.kinds;
+  kernel->schedule = std::move(schedule);
+  kernel->block = block;
+  kernel->publish(std::move(code));
+  return kernel;
+}
+
+//===----------------------------------------------------------------------===//
+// From the disk
+//===----------------------------------------------------------------------===//
+
+std::optional<KernelCode> Engine::State::loadCode(const std::string &key, std::string &schedule,
+                                                  int64_t &block) {
   if (!disk)
-    return nullptr;
+    return std::nullopt;
   Timer timer(counters.loadNanoseconds);
   std::optional<CacheEntry> entry = disk->load(key, origin);
   if (!entry)
-    return nullptr;
-  Expected<std::shared_ptr<Kernel::State>> kernel = link(spec, *entry, KernelSource::Disk);
-  if (!kernel) {
-    disk->complain(key, kernel.error().message());
-    return nullptr;
+    return std::nullopt;
+  Expected<std::unique_ptr<LoadedCode>> loaded = link(entry->object, entry->symbol);
+  if (!loaded) {
+    disk->complain(key, loaded.error().message());
+    return std::nullopt;
   }
-  (*kernel)->loadMilliseconds = timer.milliseconds();
   ++counters.diskHits;
-  return *kernel;
+  schedule = std::move(entry->schedule);
+  block = entry->block;
+  return KernelCode{std::move(*loaded),       KernelTier::Optimized,      KernelSource::Disk,
+                    entry->lowerMilliseconds, entry->codegenMilliseconds, timer.milliseconds()};
 }
+
+std::shared_ptr<Kernel::State> Engine::State::loadKernel(const KernelSpec &spec,
+                                                         const std::string &key) {
+  std::string schedule;
+  int64_t block = 0;
+  std::optional<KernelCode> code = loadCode(key, schedule, block);
+  if (!code)
+    return nullptr;
+  return newKernel(spec, key, std::move(schedule), block, std::move(*code));
+}
+
+//===----------------------------------------------------------------------===//
+// From the compiler
+//===----------------------------------------------------------------------===//
 
 Expected<std::shared_ptr<Kernel::State>> Engine::State::compileKernel(const KernelSpec &spec,
                                                                       const std::string &key) {
   ++counters.misses;
-  ++counters.compiles;
-  Expected<CompiledKernelObject> object = [&] {
-    Timer timer(counters.compileNanoseconds);
-    return compiler->compileKernel(spec);
-  }();
-  if (!object) {
-    ++counters.failures;
-    return object.takeError();
-  }
-  const CacheEntry entry{key,
-                         origin,
-                         std::move(object->compiled.symbol),
-                         std::move(object->schedule),
-                         object->block,
-                         object->compiled.lowerMilliseconds,
-                         object->compiled.codegenMilliseconds,
-                         std::move(object->compiled.object)};
-  Expected<std::shared_ptr<Kernel::State>> kernel = [&] {
-    Timer timer(counters.loadNanoseconds);
-    Expected<std::shared_ptr<Kernel::State>> linked = link(spec, entry, KernelSource::Compiler);
-    if (linked)
-      (*linked)->loadMilliseconds = timer.milliseconds();
-    return linked;
-  }();
-  // What does not link is not worth keeping.
-  if (kernel && disk)
-    disk->store(entry);
-  return kernel;
-}
-
-Expected<std::shared_ptr<Kernel::State>>
-Engine::State::link(const KernelSpec &spec, const CacheEntry &entry, KernelSource source) {
-  Expected<std::unique_ptr<LoadedCode>> code = loader->load(entry.object, entry.symbol);
+  Expected<LoweredKernel> lowered = lower(spec);
+  if (!lowered)
+    return lowered.takeError();
+  Expected<KernelCode> code = compileBest(*lowered, key);
   if (!code)
     return code.takeError();
-  counters.objectBytes += entry.object.size();
-  auto kernel = std::make_shared<Kernel::State>();
-  kernel->code = std::move(*code);
-  kernel->key = entry.key;
-  kernel->family = toString(spec.family);
-  kernel->axisForm = spec.kinds;
-  kernel->schedule = entry.schedule;
-  kernel->block = entry.block;
-  kernel->source = source;
-  kernel->lowerMilliseconds = entry.lowerMilliseconds;
-  kernel->codegenMilliseconds = entry.codegenMilliseconds;
-  return kernel;
+  return newKernel(spec, key, lowered->schedule(), lowered->block(), std::move(*code));
 }
+
+Expected<KernelCode> Engine::State::compileBest(LoweredKernel &lowered, const std::string &key) {
+  Expected<CompiledObject> compiled = generate(lowered, KernelTier::Optimized);
+  if (!compiled)
+    return compiled.takeError();
+  Expected<KernelCode> code = linkCompiled(*compiled, KernelTier::Optimized);
+  // What does not link is not worth keeping.
+  if (code && disk)
+    disk->store({key, origin, std::move(compiled->symbol), lowered.schedule(), lowered.block(),
+                 compiled->lowerMilliseconds, compiled->codegenMilliseconds,
+                 std::move(compiled->object)});
+  return code;
+}
+
+Expected<LoweredKernel> Engine::State::lower(const KernelSpec &spec) {
+  Timer timer(counters.compileNanoseconds);
+  Expected<LoweredKernel> lowered = compiler->lowerKernel(spec);
+  if (!lowered) {
+    ++counters.compiles;
+    ++counters.failures;
+  }
+  return lowered;
+}
+
+Expected<CompiledObject> Engine::State::generate(LoweredKernel &lowered, KernelTier tier) {
+  Timer timer(counters.compileNanoseconds);
+  ++counters.compiles;
+  counters.quickCompiles += tier == KernelTier::Quick;
+  Expected<CompiledObject> compiled = lowered.generate(tier);
+  if (!compiled)
+    ++counters.failures;
+  return compiled;
+}
+
+Expected<KernelCode> Engine::State::linkCompiled(const CompiledObject &compiled, KernelTier tier) {
+  Timer timer(counters.loadNanoseconds);
+  Expected<std::unique_ptr<LoadedCode>> loaded = link(compiled.object, compiled.symbol);
+  if (!loaded)
+    return loaded.takeError();
+  return KernelCode{std::move(*loaded),           tier,
+                    KernelSource::Compiler,       compiled.lowerMilliseconds,
+                    compiled.codegenMilliseconds, timer.milliseconds()};
+}
+
+Expected<std::unique_ptr<LoadedCode>> Engine::State::link(const std::string &object,
+                                                          const std::string &symbol) {
+  counters.objectBytes += object.size();
+  return loader->load(object, symbol);
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
 
 Expected<std::unique_ptr<LoadedCode>> Engine::State::load(const std::string &object,
                                                           const std::string &symbol) {
   Timer timer(counters.loadNanoseconds);
-  counters.objectBytes += object.size();
-  return loader->load(object, symbol);
+  return link(object, symbol);
 }
 
 Expected<CompiledProgramObject> Engine::State::compileProgram(std::string_view source,
                                                               const Program::Options &options) {
   Timer timer(counters.compileNanoseconds);
   ++counters.compiles;
-  Expected<CompiledProgramObject> object = compiler->compileProgram(source, options);
+  std::call_once(firstProgram, [&] { programCompiler = std::make_unique<Compiler>(target); });
+  Expected<CompiledProgramObject> object = programCompiler->compileProgram(source, options);
   if (!object)
     ++counters.failures;
   return object;

@@ -56,7 +56,7 @@ private:
       call->pushOperands(arguments, block);
       for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
         arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
-      arguments.call(*call->kernel->code);
+      arguments.call(call->entry);
     }
   };
 

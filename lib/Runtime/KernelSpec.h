@@ -74,6 +74,10 @@ struct KernelSpec {
 /// is), and nothing else is there. An error names the field.
 Expected<KernelSpec> parseKernelSpec(std::string_view text);
 
+/// The name of the kernel's function, for debuggers and profilers: an identifier that no
+/// two specs share ("norma_affine_RKx13_f32_to_f32_csb").
+std::string symbolOf(const KernelSpec &spec);
+
 } // namespace norma
 
 template <>

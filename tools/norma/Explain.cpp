@@ -45,6 +45,9 @@ void tool::explainKernels(const Engine &engine) {
       fmt::format("cache       {}: {} found, {} compiled\n",
                   engine.cacheDirectory().empty() ? std::string("off") : engine.cacheDirectory(),
                   stats.diskHits, stats.misses));
+  if (stats.quickCompiles > 0)
+    printNote(fmt::format("tiers       {} compiled quickly, {} with better code since\n",
+                          formatCount(int64_t(stats.quickCompiles), "kernel"), stats.swaps));
   for (const KernelInfo &kernel : engine.kernels()) {
     printNote(fmt::format("kernel      {} {}\n"
                           "  schedule  {}\n"
@@ -54,8 +57,9 @@ void tool::explainKernels(const Engine &engine) {
       printNote(fmt::format("  loaded    {:.2f} ms from the cache; compiled before in {}\n",
                             kernel.loadMilliseconds, formatCompilation(kernel)));
     else
-      printNote(fmt::format("  compiled  {}; linked in {:.2f} ms\n", formatCompilation(kernel),
-                            kernel.loadMilliseconds));
+      printNote(fmt::format("  compiled  {}{}; linked in {:.2f} ms\n",
+                            kernel.tier == KernelTier::Quick ? "quickly, " : "",
+                            formatCompilation(kernel), kernel.loadMilliseconds));
     printNote(fmt::format("  ran       {}, {} moved in {:.3f} ms, {}\n",
                           formatCount(int64_t(kernel.calls), "call"),
                           formatBytes(double(kernel.bytes)), kernel.runSeconds * 1e3,

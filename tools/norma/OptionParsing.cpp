@@ -110,6 +110,14 @@ Expected<DType> tool::parseComputeDType(const std::string &text) {
   return dtype;
 }
 
+Expected<CompilePolicy> tool::parseCompilePolicy(const std::string &text) {
+  if (text == "optimized")
+    return CompilePolicy::Optimized;
+  if (text == "tiered")
+    return CompilePolicy::Tiered;
+  return invalidArgument(fmt::format("'{}'; expected optimized or tiered", text));
+}
+
 Expected<NanPolicy> tool::parseNan(const std::string &text) { return parseNanPolicy(text); }
 
 Expected<ZeroVariance> tool::parseZeroVarianceOption(const std::string &text) {
@@ -207,6 +215,11 @@ Command::Command(CLI::App &parent, const std::string &name, const std::string &d
           "Processor to compile for, as LLVM names it (x86-64-v3); default: this machine's")
       ->type_name("CPU");
   addCacheOption(*parser, common.engine.cacheDirectory);
+  addParsedOption<CompilePolicy>(
+      *parser, "--compile-policy", common.engine.compilePolicy, parseCompilePolicy,
+      "optimized (the default), or tiered: start with code that is made faster, with the same "
+      "results")
+      ->type_name("POLICY");
   parser->add_flag("--explain", common.explain,
                    "Say on standard error what was compiled and how fast it ran");
   common.engine.log = [this](std::string_view message) {

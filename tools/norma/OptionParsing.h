@@ -54,6 +54,8 @@ Expected<int> parseThreads(const std::string &text);
 Expected<DType> parseOutputDType(const std::string &text);
 /// f32 or f64.
 Expected<DType> parseComputeDType(const std::string &text);
+/// optimized or tiered.
+Expected<CompilePolicy> parseCompilePolicy(const std::string &text);
 Expected<NanPolicy> parseNan(const std::string &text);
 Expected<ZeroVariance> parseZeroVarianceOption(const std::string &text);
 /// The --mean or --variance of a user: "3", "1.5,2,4" or the name of a .npy file,

@@ -44,7 +44,8 @@ void Differential::forEachCase(
   int failures = 0;
   for (int64_t i = 0; i < cases && failures < 20; ++i) {
     if (i % kCasesPerEngine == 0) {
-      Expected<std::shared_ptr<Engine>> created = Engine::create({.threads = 2});
+      Expected<std::shared_ptr<Engine>> created =
+          Engine::create({.threads = 2, .compilePolicy = CompilePolicy::Tiered});
       ASSERT_TRUE(created) << created.error().message();
       engine = *created;
     }
@@ -56,6 +57,10 @@ void Differential::forEachCase(
       ADD_FAILURE() << spec << "\n  " << problem;
     }
   }
+  engine->finishCompiling();
+  const EngineStats stats = engine->stats();
+  EXPECT_TRUE(stats.quickCompiles > 0 || cases == 1);
+  EXPECT_EQ(stats.swaps, stats.quickCompiles);
 }
 
 void Differential::announce(const std::string &spec) {

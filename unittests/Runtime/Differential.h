@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What tests on random calls share: the loop over cases, and tensors filled with
-// what is hard on kernels. Three environment variables make the tests longer or
+// what is hard on kernels. Every case runs twice, with the quick code of its kernel and
+// with the best, which must give the same bits. Three environment variables make the tests longer or
 // repeat a part of them:
 //
 //   NORMA_DIFFERENTIAL_CASES     calls of each kind
@@ -50,6 +51,7 @@ protected:
   /// Says which call is running now, in case it leaves the memory of a tensor.
   static void announce(const std::string &spec);
 
+  /// Compiles in two tiers.
   std::shared_ptr<Engine> engine;
   int64_t elements = 0;
 

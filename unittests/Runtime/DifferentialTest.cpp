@@ -63,11 +63,13 @@ TEST_F(Differential, Moments) {
     Expected<Statistics> actual = engine->moments(test.x->view(), test.kept, test.options);
     if (!actual)
       return actual.error().message();
+    engine->finishCompiling();
     Expected<Statistics> again = engine->moments(test.x->view(), test.kept, test.options);
     if (!again)
       return again.error().message();
-    if (!haveSameBits(*actual, *again))
-      return "the second run gives other bits";
+    if (!haveSameNumbers(actual->count, again->count) ||
+        !haveSameNumbers(actual->mean, again->mean) || !haveSameNumbers(actual->m2, again->m2))
+      return "the best code gives other bits than the quick one";
     return differenceOfMoments(test.x->view(), test.kept, test.options, *actual);
   });
 }
@@ -142,6 +144,12 @@ TEST_F(Differential, Affine) {
     Expected<void> done = engine->affine(x.view(), kept, coefficients, compute, y.view());
     if (!done)
       return done.error().message();
+    const std::vector<std::byte> quick = y.snapshot();
+    y.restore(before);
+    engine->finishCompiling();
+    if (!engine->affine(x.view(), kept, coefficients, compute, y.view()) ||
+        !y.hasSameNumbersAs(quick))
+      return "the best code gives other bits than the quick one";
     if (!y.gapsAreAsIn(before))
       return "bytes outside of the elements of y changed";
     if (!inPlace && x.snapshot() != source)

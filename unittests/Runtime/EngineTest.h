@@ -15,6 +15,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -66,6 +68,14 @@ std::string messageOf(const Expected<T> &result) {
 inline bool haveSameBits(const std::vector<double> &a, const std::vector<double> &b) {
   return a.size() == b.size() &&
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+
+/// The same bits, but for those of NaN: which of two NaNs a sum takes after is up to the
+/// order in which an instruction names them.
+inline bool haveSameNumbers(const std::vector<double> &a, const std::vector<double> &b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) {
+    return std::memcmp(&x, &y, sizeof(double)) == 0 || (std::isnan(x) && std::isnan(y));
+  });
 }
 
 inline bool haveSameBits(const Statistics &a, const Statistics &b) {

@@ -89,11 +89,12 @@ TEST_F(GradientDifferential, Sums) {
     Expected<GradientSums> actual = engine->gradientSums(x, dy, test.kept, center, test.options);
     if (!actual)
       return actual.error().message();
+    engine->finishCompiling();
     Expected<GradientSums> again = engine->gradientSums(x, dy, test.kept, center, test.options);
     if (!again)
       return again.error().message();
-    if (!haveSameBits(*actual, *again))
-      return "the second run gives other bits";
+    if (!haveSameNumbers(actual->sum, again->sum) || !haveSameNumbers(actual->dot, again->dot))
+      return "the best code gives other bits than the quick one";
     return differenceOfGradientSums(x, dy, test.kept, center, test.options, *actual);
   });
 }
@@ -150,6 +151,12 @@ TEST_F(GradientDifferential, Map) {
         engine->gradientMap(x, dy, test.kept, coefficients, compute, out->view(), test.options);
     if (!done)
       return done.error().message();
+    const std::vector<std::byte> quick = out->snapshot();
+    out->restore(before);
+    engine->finishCompiling();
+    if (!engine->gradientMap(x, dy, test.kept, coefficients, compute, out->view(), test.options) ||
+        !out->hasSameNumbersAs(quick))
+      return "the best code gives other bits than the quick one";
     if (!out->gapsAreAsIn(before))
       return "bytes outside of the elements of dx changed";
     if (out != test.x.get() && test.x->snapshot() != xBefore)

@@ -167,6 +167,25 @@ RandomTensor::RandomTensor(Random &random, DType dtype, const Dims &shape, Arran
 
 RandomTensor::~RandomTensor() { munmap(mapping, mapped); }
 
+void RandomTensor::restore(const std::vector<std::byte> &before) const {
+  std::copy(before.begin(), before.end(), bytes.begin());
+}
+
+bool RandomTensor::hasSameNumbersAs(const std::vector<std::byte> &other) const {
+  if (!gapsAreAsIn(other))
+    return false;
+  bool same = true;
+  forEachIndex(tensor.shape, [&](const Dims &index) {
+    const char *here = addressOf(tensor, index);
+    const std::byte *there =
+        &other[size_t(reinterpret_cast<const std::byte *>(here) - bytes.data())];
+    same &= std::memcmp(here, there, sizeOf(tensor.dtype)) == 0 ||
+            (std::isnan(loadAsDouble(here, tensor.dtype)) &&
+             std::isnan(loadAsDouble(there, tensor.dtype)));
+  });
+  return same;
+}
+
 bool RandomTensor::gapsAreAsIn(const std::vector<std::byte> &before) const {
   std::vector<bool> isElement(bytes.size(), false);
   forEachIndex(tensor.shape, [&](const Dims &index) {

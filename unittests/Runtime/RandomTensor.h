@@ -110,6 +110,9 @@ public:
   bool repeats() const { return arrangement == Arrangement::Broadcast; }
   /// All bytes, those between elements too.
   std::vector<std::byte> snapshot() const { return {bytes.begin(), bytes.end()}; }
+  void restore(const std::vector<std::byte> &before) const;
+  /// Whether all bytes are as in `other`, but for those of elements that are NaN in both.
+  bool hasSameNumbersAs(const std::vector<std::byte> &other) const;
   /// Whether no byte outside of elements differs from `before`.
   bool gapsAreAsIn(const std::vector<std::byte> &before) const;
   /// "f32 (2, 3) strides (3, 1) sliced misaligned by 1".

@@ -30,6 +30,15 @@
 
 namespace norma {
 
+/// What a call whose kernel is not there waits for.
+enum class CompilePolicy {
+  /// The best code.
+  Optimized,
+  /// Code that is there in a fraction of the time. The best code is made behind the call,
+  /// and run by later ones. Results have the same bits (those of a NaN excepted).
+  Tiered,
+};
+
 struct EngineOptions {
   /// Threads a call may use; 0 for all cores of the machine.
   int threads = 0;
@@ -44,8 +53,12 @@ struct EngineOptions {
   uint64_t cacheBytes = uint64_t(256) << 20;
   /// Kernels kept in memory, at least 1.
   int64_t cachedKernels = 1024;
-  /// Hears of everything that keeps the cache from working, which is no error. May
-  /// be called from any thread.
+  CompilePolicy compilePolicy = CompilePolicy::Optimized;
+  /// Tools that see kernels by name: "perf", "gdb", "perf,gdb", or "" for none. Absent:
+  /// NORMA_TOOLS, else none. See docs/tools.md.
+  std::optional<std::string> tools = {};
+  /// Hears of everything that keeps the cache, or the compilation behind a call, from
+  /// working, which is no error. May be called from any thread.
   std::function<void(std::string_view)> log = {};
 };
 
@@ -55,6 +68,14 @@ enum class KernelSource {
   Compiler,
   /// An earlier engine, or another process, compiled it.
   Disk,
+};
+
+/// How well the code of a kernel was compiled.
+enum class KernelTier {
+  /// Fast, for the first calls under CompilePolicy::Tiered.
+  Quick,
+  /// As well as possible.
+  Optimized,
 };
 
 /// What was compiled, and how it has been used since.
@@ -68,6 +89,8 @@ struct KernelInfo {
   /// Everything the kernel is specialized on, and who made it.
   std::string key;
   KernelSource source = KernelSource::Compiler;
+  /// The code that calls run from now on; this and the times below may change once.
+  KernelTier tier = KernelTier::Optimized;
   /// Wall time of MLIR lowering and of LLVM, when it was compiled.
   double lowerMilliseconds = 0, codegenMilliseconds = 0;
   /// Wall time of linking, and of reading when it came from the disk.
@@ -112,6 +135,8 @@ struct EngineStats {
   uint64_t memoryHits = 0, diskHits = 0, misses = 0;
   /// Compilations of kernels and programs, and those that failed.
   uint64_t compiles = 0, failures = 0;
+  /// Of these compilations, the quick ones; and kernels that got better code since.
+  uint64_t quickCompiles = 0, swaps = 0;
   /// Wall time of compiling; of linking, and reading from the disk.
   double compileMilliseconds = 0, loadMilliseconds = 0;
   /// Object code that was linked.
@@ -221,6 +246,11 @@ public:
 
   /// Compiles a function of an MLIR module in text form.
   Expected<Program> compile(std::string_view source, const Program::Options &options);
+
+  /// Waits until nothing is left to compile in the background: every kernel asked for
+  /// so far runs its best code. Without it the end of the engine gives up on those that
+  /// have not been begun.
+  void finishCompiling();
 
   /// The stages of the pipeline, in order; see docs/architecture.md.
   static std::vector<std::string> stageNames();

@@ -226,7 +226,8 @@ void CacheDirectory::removeStale() const {
 // Locks
 //===----------------------------------------------------------------------===//
 
-Descriptor CacheDirectory::lock(std::string_view key, int milliseconds) const {
+Descriptor CacheDirectory::lock(std::string_view key, int milliseconds,
+                                const std::stop_token &stop) const {
   // One file for all keys: each key locks a byte of it, far past its end. So there
   // is nothing to clean up, and nobody can remove a file that another one locks.
   Descriptor file(::openat(descriptor.get(), "lock",
@@ -245,7 +246,7 @@ Descriptor CacheDirectory::lock(std::string_view key, int milliseconds) const {
   for (std::chrono::milliseconds pause(1); ::fcntl(file.get(), F_OFD_SETLK, &range) != 0;
        pause = std::min(2 * pause, std::chrono::milliseconds(16))) {
     if ((errno != EAGAIN && errno != EACCES && errno != EINTR) ||
-        std::chrono::steady_clock::now() + pause > deadline)
+        std::chrono::steady_clock::now() + pause > deadline || stop.stop_requested())
       return Descriptor(-1);
     std::this_thread::sleep_for(pause);
   }

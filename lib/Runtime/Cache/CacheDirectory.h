@@ -16,6 +16,7 @@
 #include "../../IO/Posix.h"
 
 #include <optional>
+#include <stop_token>
 #include <string_view>
 #include <sys/stat.h>
 #include <vector>
@@ -54,10 +55,11 @@ public:
   /// Removes what killed processes left: temporary files older than an hour.
   void removeStale() const;
 
-  /// Locks `key` against other processes, waiting for `milliseconds` at most; holds
-  /// no descriptor when that was too short, or locks do not work here. The lock goes
-  /// with the descriptor, however its process ends.
-  io::Descriptor lock(std::string_view key, int milliseconds) const;
+  /// Locks `key` against other processes, waiting for `milliseconds` at most, and not
+  /// longer than until `stop`; holds no descriptor when that was too short, or locks do
+  /// not work here. The lock goes with the descriptor, however its process ends.
+  io::Descriptor lock(std::string_view key, int milliseconds,
+                      const std::stop_token &stop = {}) const;
 
 private:
   CacheDirectory(std::string path, io::Descriptor descriptor)

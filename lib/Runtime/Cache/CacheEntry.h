@@ -27,7 +27,7 @@ struct CacheEntry {
   CodeOrigin origin;
   /// The function the object exports.
   std::string symbol;
-  /// See CompiledKernelObject.
+  /// See LoweredKernel.
   std::string schedule;
   int64_t block = 0;
   /// How long the compilation took.

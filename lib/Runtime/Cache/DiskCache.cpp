@@ -79,9 +79,9 @@ void DiskCache::store(const CacheEntry &entry) {
   estimate = trimmed->bytesLeft;
 }
 
-io::Descriptor DiskCache::awaitTurn(const std::string &key) {
+io::Descriptor DiskCache::awaitTurn(const std::string &key, const std::stop_token &stop) {
   Expected<CacheDirectory> opened = open(/*create=*/true);
-  return opened ? opened->lock(key, kLongestTurnMilliseconds) : io::Descriptor(-1);
+  return opened ? opened->lock(key, kLongestTurnMilliseconds, stop) : io::Descriptor(-1);
 }
 
 Expected<CacheTrimming> trimCache(const CacheDirectory &directory, uint64_t capacity,

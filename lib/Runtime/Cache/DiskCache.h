@@ -22,6 +22,7 @@
 #include <atomic>
 #include <functional>
 #include <optional>
+#include <stop_token>
 
 namespace norma {
 
@@ -52,8 +53,8 @@ public:
 
   /// Waits until no other process makes the entry of `key`, for a second at most,
   /// and keeps others waiting while the result lives. Best effort: where locks do
-  /// not work, nobody waits.
-  io::Descriptor awaitTurn(const std::string &key);
+  /// not work, nobody waits, and not longer than until `stop`.
+  io::Descriptor awaitTurn(const std::string &key, const std::stop_token &stop = {});
 
   /// For problems with entries that the cache itself cannot see.
   void complain(const std::string &key, const std::string &problem);

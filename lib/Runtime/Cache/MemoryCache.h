@@ -17,6 +17,9 @@
 // the table still has it. Either the remover sees the pointer and keeps the entry
 // for later, or the reader sees that the entry is gone and asks the map.
 //
+// What a reader takes away is a reference that is counted in one of several places,
+// so that threads with the same value are not in each other's way.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef NORMA_RUNTIME_CACHE_MEMORYCACHE_H
@@ -72,7 +75,7 @@ public:
     std::vector<Pointer> result;
     result.reserve(kept.size());
     for (const Entry *entry : kept)
-      result.push_back(entry->value);
+      result.push_back(entry->values.front());
     return result;
   }
 
@@ -87,11 +90,20 @@ public:
 private:
   using Future = std::shared_future<Expected<Pointer>>;
 
+  /// Owns a value, on a cache line that has nothing else: the counter of references to
+  /// it, which is allocated with it.
+  struct alignas(64) Owner {
+    Pointer value;
+  };
+  /// Places where the references to a value are counted, each by its own threads.
+  static constexpr size_t kOwners = 8;
+
   /// A value that is ready. All but `used` stays as it was made.
   struct Entry {
     Key key;
     size_t hash;
-    Pointer value;
+    /// The same value everywhere.
+    std::array<Pointer, kOwners> values;
     /// Its place in the order of requests.
     uint64_t number;
     /// The clock at its last use.
@@ -134,7 +146,7 @@ private:
       // Sequentially consistent, as is the store of a remover and its look at the
       // hazards: one of the two sees the other.
       if (slot.load() == entry && entry->hash == hash && entry->key == key) {
-        value = entry->value;
+        value = entry->values[turnOfThread() % kOwners];
         const uint64_t now = clock.load(std::memory_order_relaxed);
         if (entry->used.load(std::memory_order_relaxed) != now)
           entry->used.store(now, std::memory_order_relaxed);
@@ -149,12 +161,21 @@ private:
   }
 
   /// Threads get places in turn; more threads than places share them.
-  Hazard &hazardOfThread() {
+  static size_t turnOfThread() {
     static std::atomic<size_t> threads{0};
     static thread_local size_t turn = 0;
     if (turn == 0)
       turn = threads.fetch_add(1, std::memory_order_relaxed) + 1;
-    return hazards[turn % kHazards];
+    return turn;
+  }
+  Hazard &hazardOfThread() { return hazards[turnOfThread() % kHazards]; }
+
+  /// References to one value that are counted apart from each other.
+  static std::array<Pointer, kOwners> ownersOf(const Pointer &value) {
+    std::array<Pointer, kOwners> owners;
+    for (Pointer &owner : owners)
+      owner = Pointer(std::make_shared<Owner>(Owner{value}), value.get());
+    return owners;
   }
 
   template <typename Make>
@@ -170,7 +191,7 @@ private:
         if (slot.entry) {
           slot.entry->used = clock.load();
           publish(*slot.entry);
-          return slot.entry->value;
+          return slot.entry->values[turnOfThread() % kOwners];
         }
         // A copy, since a failure erases the slot once the lock is gone.
         Future pending = slot.pending; // NOLINT(performance-unnecessary-copy-initialization)
@@ -206,14 +227,14 @@ private:
   }
 
   /// The rest is called with the mutex held. Returns entries to destroy.
-  std::vector<std::unique_ptr<Entry>> insert(const Key &key, size_t hash, Pointer value,
+  std::vector<std::unique_ptr<Entry>> insert(const Key &key, size_t hash, const Pointer &value,
                                              uint64_t number) {
     // What may fail comes first; from then on everything happens, or nothing.
     std::vector<std::unique_ptr<Entry>> garbage;
     garbage.reserve(retired.size() + 1);
     retired.reserve(retired.size() + 1);
     Slot &slot = slots.find(key)->second;
-    slot.entry.reset(new Entry{key, hash, std::move(value), number, clock.load()});
+    slot.entry.reset(new Entry{key, hash, ownersOf(value), number, clock.load()});
     slot.pending = {};
     ++ready;
     // The time is counted in insertions: values used since the last one are equally

@@ -11,10 +11,13 @@
 #include "../KernelSpec.h"
 #include "CpuTarget.h"
 
+#include "norma/Runtime/Engine.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
-
-#include <functional>
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Target/TargetMachine.h"
 
 namespace norma {
 
@@ -22,13 +25,40 @@ namespace norma {
 mlir::OwningOpRef<mlir::ModuleOp> buildKernelModule(mlir::MLIRContext *context,
                                                     const KernelSpec &spec);
 
-/// Translates the LLVM dialect, adds the entry function around `function` (of
-/// `descriptors` memref descriptors), optimizes and emits an object. The observer,
-/// when there, sees the LLVM IR and the assembly as text.
-using TextObserver = std::function<void(llvm::StringRef stage, const std::string &text)>;
-Expected<std::string> emitObject(mlir::ModuleOp module, const CpuTarget &target,
-                                 llvm::StringRef function, llvm::StringRef symbol,
-                                 unsigned descriptors, const TextObserver &observer = {});
+/// The LLVM IR of a function, in a context of its own: nothing of MLIR is needed any
+/// more, so that any thread may go on with it while others use the MLIR context.
+class LlvmKernel {
+public:
+  /// Translates the LLVM dialect, and adds an entry function of the name `symbol`
+  /// around `function` (of `descriptors` memref descriptors).
+  static Expected<LlvmKernel> create(mlir::ModuleOp module, std::shared_ptr<const CpuTarget> target,
+                                     llvm::StringRef function, llvm::StringRef symbol,
+                                     unsigned descriptors);
+
+  /// What comes before code generation, and is the same for every tier.
+  Expected<void> optimize();
+
+  /// The IR and the assembly as text.
+  std::string text() const;
+  Expected<std::string> assembly() const;
+
+  /// An object made fast, whose functions are called after `name`: instructions are selected one by
+  /// one, and values live on the stack. It computes what the best one does, bit by bit,
+  /// because every rounding is an operation of the IR.
+  Expected<std::string> quickObject(llvm::StringRef name) const;
+  /// The best object; the IR is used up.
+  Expected<std::string> object() &&;
+
+private:
+  LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol);
+  Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(KernelTier tier) const;
+
+  std::shared_ptr<const CpuTarget> target;
+  std::string symbol;
+  // Declared before the module, which goes first.
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+};
 
 } // namespace norma
 

@@ -94,43 +94,82 @@ std::vector<std::string> allStageNames() {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-Expected<CompiledKernelObject> Compiler::compileKernel(const KernelSpec &spec) {
-  std::lock_guard<std::mutex> lock(mutex);
-  Stopwatch lowering;
-  Diagnostics diagnostics(&state->context);
-  CompiledKernelObject result;
-  OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
-  writeTarget(*module, state->target->description);
-  PipelineOptions options;
-  options.streaming = spec.streaming;
-  auto readSchedule = [&](StringRef stage) {
-    if (stage != "schedule")
-      return;
-    module->walk([&](Operation *op) {
-      auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
-      if (!schedule)
-        return;
-      llvm::raw_string_ostream(result.schedule) << schedule;
-      result.block = schedule.getBlock();
-    });
-  };
-  // A kernel is born as one op on memrefs in axis form: all it lacks is a schedule.
-  if (failed(state->run(*module, "schedule", options, /*verify=*/false, readSchedule)))
-    return Error(ErrorCode::Internal,
-                 fmt::format("kernel {}: lowering failed: {}", spec.key(), diagnostics.text));
-  result.compiled.lowerMilliseconds = lowering.milliseconds();
+struct LoweredKernel::State {
+  LlvmKernel llvm;
+  /// Without the object.
+  CompiledObject compiled;
+  std::string schedule;
+  int64_t block;
+};
 
+LoweredKernel::LoweredKernel(std::unique_ptr<State> state) : state(std::move(state)) {}
+LoweredKernel::LoweredKernel(LoweredKernel &&) noexcept = default;
+LoweredKernel &LoweredKernel::operator=(LoweredKernel &&) noexcept = default;
+LoweredKernel::~LoweredKernel() = default;
+
+const std::string &LoweredKernel::schedule() const { return state->schedule; }
+int64_t LoweredKernel::block() const { return state->block; }
+
+Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
+  const std::string symbol = symbolOf(spec);
+  std::string schedule;
+  int64_t block = 0;
+  double lowerMilliseconds = 0;
+  Expected<LlvmKernel> llvm = [&]() -> Expected<LlvmKernel> {
+    std::lock_guard<std::mutex> lock(mutex);
+    Stopwatch lowering;
+    Diagnostics diagnostics(&state->context);
+    OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
+    writeTarget(*module, state->target->description);
+    PipelineOptions options;
+    options.streaming = spec.streaming;
+    auto readSchedule = [&](StringRef stage) {
+      if (stage != "schedule")
+        return;
+      module->walk([&](Operation *op) {
+        auto attribute = op->getAttrOfType<ScheduleAttr>("schedule");
+        if (!attribute)
+          return;
+        llvm::raw_string_ostream(schedule) << attribute;
+        block = attribute.getBlock();
+      });
+    };
+    // A kernel is born as one op on memrefs in axis form: all it lacks is a schedule.
+    if (failed(state->run(*module, "schedule", options, /*verify=*/false, readSchedule)))
+      return Error(ErrorCode::Internal, "lowering failed: " + diagnostics.text);
+    unsigned descriptors =
+        module->lookupSymbol<LLVM::LLVMFuncOp>("_mlir_ciface_kernel").getNumArguments();
+    Expected<LlvmKernel> translated =
+        LlvmKernel::create(*module, state->target, "kernel", symbol, descriptors);
+    lowerMilliseconds = lowering.milliseconds();
+    return translated;
+  }();
+  if (!llvm)
+    return llvm.takeError().within("kernel " + spec.key());
   Stopwatch codegen;
-  result.compiled.symbol =
-      fmt::format("norma_{}_{}_{}", toString(spec.family), spec.kinds, norma::toString(spec.data));
-  auto wrapper = module->lookupSymbol<LLVM::LLVMFuncOp>("_mlir_ciface_kernel");
-  unsigned descriptors = wrapper.getNumArguments();
-  Expected<std::string> object =
-      emitObject(*module, *state->target, "kernel", result.compiled.symbol, descriptors);
+  if (Expected<void> optimized = llvm->optimize(); !optimized)
+    return optimized.takeError().within("kernel " + spec.key());
+  return LoweredKernel(std::make_unique<LoweredKernel::State>(
+      LoweredKernel::State{std::move(*llvm),
+                           {.object = {},
+                            .symbol = symbol,
+                            .lowerMilliseconds = lowerMilliseconds,
+                            .codegenMilliseconds = codegen.milliseconds()},
+                           std::move(schedule),
+                           block}));
+}
+
+Expected<CompiledObject> LoweredKernel::generate(KernelTier tier) {
+  Stopwatch codegen;
+  CompiledObject result = state->compiled;
+  if (tier == KernelTier::Quick)
+    result.symbol += "_quick";
+  Expected<std::string> object = tier == KernelTier::Quick ? state->llvm.quickObject(result.symbol)
+                                                           : std::move(state->llvm).object();
   if (!object)
-    return object.takeError().within("kernel " + spec.key());
-  result.compiled.object = std::move(*object);
-  result.compiled.codegenMilliseconds = codegen.milliseconds();
+    return object.takeError().within("kernel " + state->compiled.symbol);
+  result.object = std::move(*object);
+  result.codegenMilliseconds += codegen.milliseconds();
   return result;
 }
 
@@ -223,11 +262,22 @@ Expected<CompiledProgramObject> Compiler::compileProgram(std::string_view source
   Stopwatch codegen;
   result.compiled.symbol = "norma_program_" + result.entry;
   unsigned descriptors = result.arguments.size() + (result.results.empty() ? 0 : 1);
-  TextObserver observer;
-  if (llvm::is_contained(dumpStages, "llvm-ir") || llvm::is_contained(dumpStages, "assembly"))
-    observer = [&](StringRef stage, const std::string &text) { dump(stage, [&] { return text; }); };
-  Expected<std::string> object = emitObject(*module, *state->target, result.entry,
-                                            result.compiled.symbol, descriptors, observer);
+  Expected<std::string> object = [&]() -> Expected<std::string> {
+    Expected<LlvmKernel> llvm = LlvmKernel::create(*module, state->target, result.entry,
+                                                   result.compiled.symbol, descriptors);
+    if (!llvm)
+      return llvm.takeError();
+    if (Expected<void> optimized = llvm->optimize(); !optimized)
+      return optimized.takeError();
+    dump("llvm-ir", [&] { return llvm->text(); });
+    if (llvm::is_contained(dumpStages, "assembly")) {
+      Expected<std::string> assembly = llvm->assembly();
+      if (!assembly)
+        return assembly;
+      dump("assembly", [&] { return *assembly; });
+    }
+    return std::move(*llvm).object();
+  }();
   if (!object)
     return object.takeError().within("entry '" + result.entry + "'");
   result.compiled.object = std::move(*object);

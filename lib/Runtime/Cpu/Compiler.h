@@ -30,12 +30,25 @@ struct CompiledObject {
   double lowerMilliseconds = 0, codegenMilliseconds = 0;
 };
 
-/// Everything a call of a compiled kernel needs to know about it.
-struct CompiledKernelObject {
-  CompiledObject compiled;
+/// A kernel of which everything is decided that its results depend on: what is left is
+/// to generate code, which needs no compiler and no lock.
+class LoweredKernel {
+public:
+  struct State;
+  explicit LoweredKernel(std::unique_ptr<State> state);
+  LoweredKernel(LoweredKernel &&) noexcept;
+  LoweredKernel &operator=(LoweredKernel &&) noexcept;
+  ~LoweredKernel();
+
   /// The schedule, as it stands in the IR, and its parallel block.
-  std::string schedule;
-  int64_t block = 0;
+  const std::string &schedule() const;
+  int64_t block() const;
+
+  /// The best code comes last: nothing is left to generate other code from.
+  Expected<CompiledObject> generate(KernelTier tier);
+
+private:
+  std::unique_ptr<State> state;
 };
 
 /// One argument or result of a program.
@@ -57,7 +70,7 @@ public:
   explicit Compiler(std::shared_ptr<const CpuTarget> target);
   ~Compiler();
 
-  Expected<CompiledKernelObject> compileKernel(const KernelSpec &spec);
+  Expected<LoweredKernel> lowerKernel(const KernelSpec &spec);
   Expected<CompiledProgramObject> compileProgram(std::string_view source,
                                                  const Program::Options &program);
 

@@ -8,6 +8,7 @@
 #include "Loader.h"
 
 #include "CpuTarget.h"
+#include "ToolNames.h"
 
 #include "mlir/ExecutionEngine/CRunnerUtils.h"
 #include "llvm/ExecutionEngine/Orc/AbsoluteSymbols.h"
@@ -31,9 +32,13 @@ public:
   OrcCode(std::shared_ptr<llvm::orc::LLJIT> jit, llvm::orc::JITDylib &library)
       : jit(std::move(jit)), library(library) {}
   ~OrcCode() override {
+    // Before the code does.
+    gdb.reset();
     // Nobody is left to hear of a failure, and nothing depends on it.
     llvm::consumeError(jit->getExecutionSession().removeJITDylib(library));
   }
+
+  std::unique_ptr<GdbObject> gdb;
 
 private:
   // The code keeps its JIT alive, so handles may outlive the engine.
@@ -43,8 +48,8 @@ private:
 
 class OrcLoader : public Loader {
 public:
-  explicit OrcLoader(std::shared_ptr<llvm::orc::LLJIT> orc)
-      : jit(std::move(orc)), details(std::make_shared<Details>()) {
+  OrcLoader(std::shared_ptr<llvm::orc::LLJIT> orc, const ToolSupport &tools)
+      : jit(std::move(orc)), tools(tools), details(std::make_shared<Details>()) {
     // The session reports the cause of a failed lookup here, and would print it.
     jit->getExecutionSession().setErrorReporter([details = details](llvm::Error error) {
       std::lock_guard<std::mutex> lock(details->mutex);
@@ -71,22 +76,48 @@ public:
       return Error(error.code(), error.message() + ": " + std::exchange(details->text, {}));
     }
     code->entry = address->toPtr<EntryPoint>();
+    tellTools(*code, object, symbol);
     return std::unique_ptr<LoadedCode>(std::move(code));
   }
 
 private:
+  /// Without a tool everything else works, so that it is only mentioned, once, where one
+  /// cannot be told.
+  void tellTools(OrcCode &code, const std::string &object, const std::string &symbol) {
+    const auto *entry = reinterpret_cast<const void *>(code.entry);
+    const auto check = [&](const char *tool, const Expected<void> &told) {
+      if (!told && tools.log)
+        std::call_once(mentioned, [&] {
+          tools.log(fmt::format("{} will not know the names of kernels: {}", tool,
+                                told.error().message()));
+        });
+    };
+    if (tools.perf)
+      check("perf", addToPerfMap(object, symbol, entry));
+    if (tools.gdb) {
+      Expected<std::unique_ptr<GdbObject>> known = GdbObject::create(object, symbol, entry);
+      if (known)
+        code.gdb = std::move(*known);
+      else
+        check("gdb", known.takeError());
+    }
+  }
+
   struct Details {
     std::mutex mutex;
     std::string text;
   };
   std::shared_ptr<llvm::orc::LLJIT> jit;
+  const ToolSupport tools;
+  std::once_flag mentioned;
   std::shared_ptr<Details> details;
   std::atomic<uint64_t> loaded{0};
 };
 
 } // namespace
 
-Expected<std::unique_ptr<Loader>> Loader::create(const CpuTarget &target) {
+Expected<std::unique_ptr<Loader>> Loader::create(const CpuTarget &target,
+                                                 const ToolSupport &tools) {
   llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> jit =
       llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target.machine).create();
   if (!jit)
@@ -98,7 +129,7 @@ Expected<std::unique_ptr<Loader>> Loader::create(const CpuTarget &target) {
   if (llvm::Error error =
           (*jit)->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(runtime))))
     return linkError(std::move(error));
-  return std::unique_ptr<Loader>(new OrcLoader(std::move(*jit)));
+  return std::unique_ptr<Loader>(new OrcLoader(std::move(*jit), tools));
 }
 
 } // namespace norma

@@ -8,7 +8,7 @@
 #ifndef NORMA_RUNTIME_CPU_LOADER_H
 #define NORMA_RUNTIME_CPU_LOADER_H
 
-#include "norma/Support/Error.h"
+#include "../ToolSupport.h"
 
 #include <memory>
 #include <string>
@@ -28,10 +28,12 @@ public:
   EntryPoint entry = nullptr;
 };
 
-/// Links objects into the process with ORC. Safe from several threads.
+/// Links objects into the process with ORC, and tells tools of them. Safe from several
+/// threads.
 class Loader {
 public:
-  static Expected<std::unique_ptr<Loader>> create(const CpuTarget &target);
+  static Expected<std::unique_ptr<Loader>> create(const CpuTarget &target,
+                                                  const ToolSupport &tools);
   virtual ~Loader() = default;
   virtual Expected<std::unique_ptr<LoadedCode>> load(const std::string &object,
                                                      const std::string &symbol) = 0;

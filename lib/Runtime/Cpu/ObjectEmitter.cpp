@@ -38,6 +38,8 @@ static llvm::Error addEntry(llvm::Module &module, llvm::StringRef function, llvm
         b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_32(b.getPtrTy(), entry->getArg(0), i)));
   b.CreateCall(target, arguments);
   b.CreateRetVoid();
+  // A name for debuggers and profilers, since it is not always inlined.
+  module.getFunction(function)->setName(symbol + "_body");
   for (llvm::Function &other : module)
     if (!other.isDeclaration() && &other != entry)
       other.setLinkage(llvm::GlobalValue::InternalLinkage);
@@ -115,55 +117,93 @@ std::string textOf(const llvm::Module &module) {
   return text;
 }
 
-Expected<std::string> emitObject(mlir::ModuleOp module, const CpuTarget &target,
-                                 llvm::StringRef function, llvm::StringRef symbol,
-                                 unsigned descriptors, const TextObserver &observer) {
-  auto internal = [](llvm::Error error) {
-    return Error(ErrorCode::Internal, "code generation: " + llvm::toString(std::move(error)));
-  };
-  llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> translated = mlir::translateModuleToLLVMIR(module, context);
-  if (!translated)
+static Error internal(llvm::Error error) {
+  return Error(ErrorCode::Internal, "code generation: " + llvm::toString(std::move(error)));
+}
+
+Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
+                                        std::shared_ptr<const CpuTarget> target,
+                                        llvm::StringRef function, llvm::StringRef symbol,
+                                        unsigned descriptors) {
+  LlvmKernel kernel(std::move(target), symbol);
+  kernel.module = mlir::translateModuleToLLVMIR(module, *kernel.context);
+  if (!kernel.module)
     return Error(ErrorCode::Internal, "code generation: translation to LLVM IR failed");
+  if (llvm::Error error = addEntry(*kernel.module, function, symbol, descriptors))
+    return internal(std::move(error));
+  return kernel;
+}
+
+LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol)
+    : target(std::move(target)), symbol(symbol), context(std::make_unique<llvm::LLVMContext>()) {}
+
+Expected<std::unique_ptr<llvm::TargetMachine>> LlvmKernel::createMachine(KernelTier tier) const {
   // The builder is copied because making a machine is not const.
-  llvm::orc::JITTargetMachineBuilder builder = target.machine;
+  llvm::orc::JITTargetMachineBuilder builder = target->machine;
+  if (tier == KernelTier::Quick)
+    builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::None);
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = builder.createTargetMachine();
   if (!machine)
     return internal(machine.takeError());
-  translated->setTargetTriple((*machine)->getTargetTriple());
-  translated->setDataLayout((*machine)->createDataLayout());
-  if (llvm::Error error = addEntry(*translated, function, symbol, descriptors))
-    return internal(std::move(error));
-  for (llvm::Function &each : *translated) {
-    each.addFnAttr("target-cpu", target.machine.getCPU());
-    each.addFnAttr("target-features", target.machine.getFeatures().getString());
+  return std::move(*machine);
+}
+
+Expected<void> LlvmKernel::optimize() {
+  auto machine = createMachine(KernelTier::Optimized);
+  if (!machine)
+    return machine.takeError();
+  module->setTargetTriple((*machine)->getTargetTriple());
+  module->setDataLayout((*machine)->createDataLayout());
+  for (llvm::Function &each : *module) {
+    each.addFnAttr("target-cpu", target->machine.getCPU());
+    each.addFnAttr("target-features", target->machine.getFeatures().getString());
     // Nothing unwinds, so no tables for it.
     each.setDoesNotThrow();
   }
-  moveBfloatAsInteger(*translated);
-  if (llvm::Error error = optimize(*translated, **machine))
+  moveBfloatAsInteger(*module);
+  if (llvm::Error error = norma::optimize(*module, **machine))
     return internal(std::move(error));
-  if (observer)
-    observer("llvm-ir", textOf(*translated));
+  return {};
+}
 
-  auto emit = [&](llvm::Module &m, llvm::CodeGenFileType kind, llvm::SmallVectorImpl<char> &out) {
-    llvm::raw_svector_ostream stream(out);
-    llvm::legacy::PassManager passes;
-    if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, kind))
-      return false;
-    passes.run(m);
-    return true;
-  };
-  if (observer) {
-    llvm::SmallVector<char, 0> assembly;
-    std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*translated);
-    if (emit(*copy, llvm::CodeGenFileType::AssemblyFile, assembly))
-      observer("assembly", std::string(assembly.begin(), assembly.end()));
-  }
+std::string LlvmKernel::text() const { return textOf(*module); }
+
+/// Code generation changes the module.
+static Expected<std::string> emit(llvm::Module &module, llvm::TargetMachine &machine,
+                                  llvm::CodeGenFileType kind) {
   llvm::SmallVector<char, 0> bytes;
-  if (!emit(*translated, llvm::CodeGenFileType::ObjectFile, bytes))
-    return Error(ErrorCode::Internal, "code generation: the target emits no objects");
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, kind))
+    return Error(ErrorCode::Internal, "code generation: the target emits no such files");
+  passes.run(module);
   return std::string(bytes.begin(), bytes.end());
+}
+
+Expected<std::string> LlvmKernel::assembly() const {
+  auto machine = createMachine(KernelTier::Optimized);
+  if (!machine)
+    return machine.takeError();
+  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
+  return emit(*copy, **machine, llvm::CodeGenFileType::AssemblyFile);
+}
+
+Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
+  auto machine = createMachine(KernelTier::Quick);
+  if (!machine)
+    return machine.takeError();
+  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
+  for (llvm::Function &each : *copy)
+    if (llvm::StringRef old = each.getName(); old.consume_front(symbol))
+      each.setName(name + old);
+  return emit(*copy, **machine, llvm::CodeGenFileType::ObjectFile);
+}
+
+Expected<std::string> LlvmKernel::object() && {
+  auto machine = createMachine(KernelTier::Optimized);
+  if (!machine)
+    return machine.takeError();
+  return emit(*module, **machine, llvm::CodeGenFileType::ObjectFile);
 }
 
 } // namespace norma
