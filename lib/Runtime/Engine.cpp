@@ -40,12 +40,6 @@ KernelInfo Kernel::State::info() const {
 
 KernelInfo Kernel::info() const { return state->info(); }
 
-void Kernel::State::count(uint64_t callBytes, uint64_t callNanoseconds) {
-  calls.fetch_add(1, std::memory_order_relaxed);
-  bytes.fetch_add(callBytes, std::memory_order_relaxed);
-  nanoseconds.fetch_add(callNanoseconds, std::memory_order_relaxed);
-}
-
 Engine::Engine(std::unique_ptr<State> state) : state(std::move(state)) {}
 Engine::~Engine() = default;
 
@@ -108,7 +102,7 @@ EngineStats Engine::stats() const {
   return stats;
 }
 
-int Engine::threads() const { return state->pool.size(); }
+int Engine::threads() const { return state->pool->size(); }
 const std::string &Engine::targetCpu() const { return state->origin.cpu; }
 const std::string &Engine::cacheDirectory() const { return state->cacheDirectory; }
 

@@ -40,10 +40,10 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
   if (!call)
     return call.takeError();
 
-  const CallTimer timer(call->kernel);
+  const CallTimer timer(*call->kernel, uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   const std::vector<double> centers = call->problem.toKernelOrder(center);
   GradientSums result = reduceBlocks(
-      *call, state->pool, zeroSums(shape, int64_t(center.size())),
+      *call, *state->pool, zeroSums(shape, int64_t(center.size())),
       [&](const Block &block, GradientSums &into) {
         KernelArguments arguments;
         call->pushTensor(arguments, block, 0);
@@ -59,7 +59,6 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
   if (!call->problem.keptInOrder)
     for (std::vector<double> *values : {&result.sum, &result.dot})
       *values = call->problem.fromKernelOrder(*values);
-  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   return result;
 }
 
@@ -83,13 +82,13 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   if (!call)
     return call.takeError();
 
-  const CallTimer timer(call->kernel);
-  const std::vector<std::byte> buffers[] = {rounded(call->problem, coefficients.center, compute),
-                                            rounded(call->problem, coefficients.slope, compute),
-                                            rounded(call->problem, coefficients.offset, compute),
-                                            rounded(call->problem, coefficients.scale, compute)};
-  runMap(*call, buffers, compute, state->pool, BlockOrder::Forwards);
-  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  const MapCall map(
+      std::move(*call),
+      {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
+  const CallTimer timer(*map.kernelCall().kernel,
+                        uint64_t(x.size()) *
+                            (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  map.run(*state->pool, BlockOrder::Forwards);
   return {};
 }
 

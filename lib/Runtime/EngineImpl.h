@@ -68,8 +68,6 @@ struct Kernel::State {
   std::atomic<uint64_t> calls{0}, bytes{0}, nanoseconds{0};
 
   KernelInfo info() const;
-  /// Adds one call of the engine to the counters.
-  void count(uint64_t callBytes, uint64_t callNanoseconds);
 };
 
 /// Threads, as oneTBB gives them; the header is kept out of everybody's way.
@@ -104,7 +102,8 @@ struct EngineCounters {
 };
 
 struct Engine::State {
-  State(int threads, size_t cachedKernels) : kernels(cachedKernels), pool(threads) {}
+  State(int threads, size_t cachedKernels)
+      : kernels(cachedKernels), pool(std::make_shared<ThreadPool>(threads)) {}
 
   CodeOrigin origin;
   std::string cacheDirectory;
@@ -115,7 +114,8 @@ struct Engine::State {
   std::unique_ptr<DiskCache> disk;
   MemoryCache<KernelSpec, Kernel::State> kernels;
   EngineCounters counters;
-  ThreadPool pool;
+  /// Shared with plans, which may outlive the engine.
+  std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
 

@@ -49,10 +49,8 @@ Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int
   Expected<KernelCall> prepared = momentsCall(x, kept, nan, operands);
   if (!prepared)
     return prepared.takeError();
-  const CallTimer timer(prepared->kernel);
-  Statistics result = run(*prepared, keptShape(x.shape, kept), threads);
-  timer.stop(uint64_t(x.size()) * sizeOf(x.dtype));
-  return result;
+  const CallTimer timer(*prepared->kernel, uint64_t(x.size()) * sizeOf(x.dtype));
+  return run(*prepared, keptShape(x.shape, kept), threads);
 }
 
 Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t> kept,
@@ -113,7 +111,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     Expected<OwnedOperands> operands = OwnedOperands::create(options, batches[0].shape);
     if (!operands)
       return operands.takeError();
-    return state->moments(batches[0], kept, options.nan, *operands, state->pool);
+    return state->moments(batches[0], kept, options.nan, *operands, *state->pool);
   }
 
   std::vector<KernelCall> calls;
@@ -129,15 +127,14 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   }
   if (calls.empty())
     return result;
-  const CallTimer timer(calls[0].kernel);
+  const CallTimer timer(*calls[0].kernel, bytes);
   // Small batches: one task each, merged in order.
   std::vector<Statistics> parts(calls.size());
-  state->pool.forEach(int64_t(calls.size()),
-                      [&](int64_t i) { parts[i] = run(calls[i], shape, state->pool); });
+  state->pool->forEach(int64_t(calls.size()),
+                       [&](int64_t i) { parts[i] = run(calls[i], shape, *state->pool); });
   for (const Statistics &part : parts)
     if (Expected<void> merged = mergeStatistics(result, part); !merged)
       return merged.takeError();
-  timer.stop(bytes);
   return result;
 }
 

@@ -72,7 +72,12 @@ void Normalization::State::set(NormalizationState next) {
   auto fresh = std::make_shared<const PreparedNormalization>(prepare(next));
   const std::lock_guard lock(mutex);
   built = std::move(next);
+  setPrepared(std::move(fresh));
+}
+
+void Normalization::State::setPrepared(std::shared_ptr<const PreparedNormalization> fresh) {
   prepared = std::move(fresh);
+  ++generation;
 }
 
 Expected<std::shared_ptr<const PreparedNormalization>>
@@ -83,7 +88,7 @@ Normalization::State::preparedFor(const Tensor &x) {
         createNormalizationState(options, batchShape(x, options.axis));
     if (!fresh)
       return fresh.takeError();
-    prepared = std::make_shared<const PreparedNormalization>(prepare(*fresh));
+    setPrepared(std::make_shared<const PreparedNormalization>(prepare(*fresh)));
     built = std::move(*fresh);
   }
   if (Expected<void> valid = checkInputShape(*built, x.shape, "x"); !valid)
@@ -139,18 +144,26 @@ bool Normalization::isBuilt() const {
 //===----------------------------------------------------------------------===//
 
 Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const {
-  if (Expected<void> valid = checkTensor(x, "x"); !valid)
-    return valid;
-  if (Expected<void> valid = checkOutput(x, y); !valid)
-    return valid;
-  Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x);
-  if (!prepared)
-    return prepared.takeError();
   const NormalizationOptions &options = state->options;
-  const PreparedNormalization &use = **prepared;
-  return options.runEagerly
-             ? reference::affine(x, use.axis, use.coefficients, options.compute, y)
-             : state->engine->affine(x, use.axis, use.coefficients, options.compute, y);
+  auto checked = [&]() -> Expected<std::shared_ptr<const PreparedNormalization>> {
+    if (Expected<void> valid = checkTensor(x, "x"); !valid)
+      return valid.takeError();
+    if (Expected<void> valid = checkOutput(x, y); !valid)
+      return valid.takeError();
+    return state->preparedFor(x);
+  };
+  if (options.runEagerly) {
+    Expected<std::shared_ptr<const PreparedNormalization>> use = checked();
+    if (!use)
+      return use.takeError();
+    return reference::affine(x, (*use)->axis, (*use)->coefficients, options.compute, y);
+  }
+  return state->lastPlan.run(state->generation, x, y, [&]() -> Expected<AffinePlan> {
+    Expected<std::shared_ptr<const PreparedNormalization>> use = checked();
+    if (!use)
+      return use.takeError();
+    return state->engine->planAffine(x, (*use)->axis, (*use)->coefficients, options.compute, y);
+  });
 }
 
 Expected<Array> Normalization::apply(const Tensor &x) const {

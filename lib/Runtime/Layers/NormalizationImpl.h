@@ -8,8 +8,11 @@
 #ifndef NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
 #define NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
 
+#include "LastPlan.h"
+
 #include "norma/Runtime/Layers/NormalizationState.h"
 
+#include <atomic>
 #include <mutex>
 
 namespace norma {
@@ -37,9 +40,14 @@ struct Normalization::State {
   mutable std::mutex mutex;
   std::optional<NormalizationState> built;
   std::shared_ptr<const PreparedNormalization> prepared;
+  /// Grows with every `prepared`.
+  std::atomic<uint64_t> generation{0};
+  mutable LastPlan lastPlan;
 
   /// Replaces what the layer knows.
   void set(NormalizationState next);
+  /// Replaces what apply() uses; called with the mutex held.
+  void setPrepared(std::shared_ptr<const PreparedNormalization> fresh);
 
   /// The coefficients for an input, building the layer when needed.
   Expected<std::shared_ptr<const PreparedNormalization>> preparedFor(const Tensor &x);
