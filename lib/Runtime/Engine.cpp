@@ -49,12 +49,6 @@ void Kernel::State::publish(KernelCode code) {
   current.store(place.get(), std::memory_order_release);
 }
 
-void Kernel::State::count(uint64_t callBytes, uint64_t callNanoseconds) {
-  calls.fetch_add(1, std::memory_order_relaxed);
-  bytes.fetch_add(callBytes, std::memory_order_relaxed);
-  nanoseconds.fetch_add(callNanoseconds, std::memory_order_relaxed);
-}
-
 Engine::Engine(std::unique_ptr<State> state) : state(std::move(state)) {}
 Engine::~Engine() = default;
 
@@ -135,7 +129,7 @@ EngineStats Engine::stats() const {
 
 void Engine::finishCompiling() { state->background.finish(); }
 
-int Engine::threads() const { return state->pool.size(); }
+int Engine::threads() const { return state->pool->size(); }
 const std::string &Engine::targetCpu() const { return state->origin.cpu; }
 const std::string &Engine::cacheDirectory() const { return state->cacheDirectory; }
 

@@ -33,13 +33,11 @@ Expected<void> Engine::State::affine(const Tensor &x, std::span<const int64_t> k
   Expected<KernelCall> prepared = affineCall(x, kept, coefficients, compute, y);
   if (!prepared)
     return prepared.takeError();
-  const CallTimer timer(prepared->kernel);
-  const Problem &problem = prepared->problem;
-  const std::vector<std::byte> buffers[] = {rounded(problem, coefficients.center, compute),
-                                            rounded(problem, coefficients.scale, compute),
-                                            rounded(problem, coefficients.shift, compute)};
-  runMap(*prepared, buffers, compute, threads, order);
-  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(y.dtype)));
+  const MapCall map(std::move(*prepared),
+                    {coefficients.center, coefficients.scale, coefficients.shift}, compute);
+  const CallTimer timer(*map.kernelCall().kernel,
+                        uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(y.dtype)));
+  map.run(threads, order);
   return {};
 }
 
@@ -66,9 +64,72 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
     return ok;
   if (x.size() == 0)
     return {};
-  return state->affine(x, kept, coefficients, compute, y, state->pool, BlockOrder::Forwards);
+  return state->affine(x, kept, coefficients, compute, y, *state->pool, BlockOrder::Forwards);
 } catch (...) {
   return outOfMemory();
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
+
+struct AffinePlan::State {
+  /// Absent where there are no elements.
+  std::optional<MapCall> map;
+  std::shared_ptr<const ThreadPool> pool;
+  ByteRange x, y;
+  /// Elements at the same address are the same elements.
+  bool mayBeInPlace = false;
+  /// What the address of y must be a multiple of.
+  uintptr_t alignment = 1;
+  /// What a call reads and writes.
+  uint64_t bytes = 0;
+};
+
+Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t> kept,
+                                        const Coefficients &coefficients, DType compute,
+                                        const Tensor &y) try {
+  if (Expected<void> ok = checkAffine(x, kept, coefficients, compute, y); !ok)
+    return ok.takeError();
+  auto plan = std::make_shared<AffinePlan::State>();
+  if (x.size() == 0)
+    return AffinePlan(std::move(plan));
+  Expected<KernelCall> call = state->affineCall(x, kept, coefficients, compute, y);
+  if (!call)
+    return call.takeError();
+  if (writesPastCaches(call->problem, call->problem.layout()))
+    plan->alignment = kStreamingAlignment;
+  plan->map.emplace(std::move(*call),
+                    std::initializer_list<std::span<const double>>{
+                        coefficients.center, coefficients.scale, coefficients.shift},
+                    compute);
+  plan->pool = state->pool;
+  plan->x = byteRange(x);
+  plan->y = byteRange(y);
+  plan->mayBeInPlace = x.dtype == y.dtype && haveSameStrides(x, y);
+  plan->bytes = uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(y.dtype));
+  return AffinePlan(std::move(plan));
+} catch (...) {
+  return outOfMemory();
+}
+
+Expected<void> AffinePlan::run(const void *x, void *y) const {
+  const State &plan = *state;
+  if (!plan.map)
+    return {};
+  if (!x || !y)
+    return invalidArgument(
+        fmt::format("{}: null, expected the address of a tensor", x ? "y" : "x"));
+  if (!(x == y && plan.mayBeInPlace) && overlap(x, plan.x, y, plan.y))
+    return invalidArgument("y: overlaps x; expected x itself, where both have one dtype and the "
+                           "same strides, or memory of its own");
+  if (reinterpret_cast<uintptr_t>(y) % plan.alignment != 0)
+    return invalidArgument(fmt::format("y: at address {}, expected a multiple of {}, as it was "
+                                       "when the plan was made",
+                                       y, plan.alignment));
+  const CallTimer timer(*plan.map->kernelCall().kernel, plan.bytes);
+  plan.map->run(static_cast<char *>(const_cast<void *>(x)), static_cast<char *>(y), *plan.pool);
+  return {};
 }
 
 } // namespace norma

@@ -121,7 +121,7 @@ struct Engine::State::ReduceThenMap {
 /// One pass, then the other, both with all threads.
 Expected<Statistics> Engine::State::ReduceThenMap::whole() const {
   Pace unwatched;
-  Expected<Statistics> statistics = engine.moments(x, kept, nan, operands, engine.pool, unwatched);
+  Expected<Statistics> statistics = engine.moments(x, kept, nan, operands, *engine.pool, unwatched);
   if (!statistics)
     return statistics;
   const Dims shape = std::exchange(statistics->shape, Dims{statistics->size()});
@@ -130,7 +130,7 @@ Expected<Statistics> Engine::State::ReduceThenMap::whole() const {
     return made.takeError();
   statistics->shape = made->shape = shape;
   if (Expected<void> done =
-          engine.affine(x, kept, *made, compute, y, engine.pool, BlockOrder::Backwards);
+          engine.affine(x, kept, *made, compute, y, *engine.pool, BlockOrder::Backwards);
       !done)
     return done.takeError();
   return statistics;
@@ -169,7 +169,7 @@ Expected<Statistics> Engine::State::ReduceThenMap::inBlocks(const Problem &probl
   std::vector<Expected<void>> outcomes(cut.blocks());
   std::atomic<bool> failed = false;
   const ThreadPool alone(1);
-  engine.pool.forEach(cut.blocks(), [&](int64_t b) {
+  engine.pool->forEach(cut.blocks(), [&](int64_t b) {
     if (failed)
       return;
     outcomes[b] = runBlock(problem, cut, b, alone, result);

@@ -20,7 +20,8 @@ Block KernelCall::block(int64_t b) const {
   return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
 }
 
-void KernelCall::pushTensor(KernelArguments &arguments, const Block &block, size_t t) const {
+void KernelCall::pushTensor(KernelArguments &arguments, const Block &block, size_t t,
+                            char *data) const {
   const GroupedTensor &tensor = problem.tensors[t];
   Dims sizes = block.slice.extents;
   if (t >= problem.broadcastFrom) {
@@ -29,7 +30,8 @@ void KernelCall::pushTensor(KernelArguments &arguments, const Block &block, size
       if (repeats >> group & 1)
         sizes[group] = 1;
   }
-  arguments.push(tensor.at(block.begin), sizes, tensor.strides);
+  const int64_t offset = block.begin * tensor.strides[0] * int64_t(sizeOf(tensor.dtype));
+  arguments.push(data + offset, sizes, tensor.strides);
 }
 
 void KernelCall::pushOperands(KernelArguments &arguments, const Block &block) const {
@@ -80,11 +82,12 @@ bool isLargeResult(const Problem &problem) {
 bool writesPastCaches(const Problem &problem, Layout layout) {
   const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
   return isLargeResult(problem) && layout == Layout::Contiguous &&
-         reinterpret_cast<uintptr_t>(out.data) % 64 == 0;
+         reinterpret_cast<uintptr_t>(out.data) % kStreamingAlignment == 0;
 }
 
-std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                               DType compute) {
+/// Values per kept index in the type and order of a kernel.
+static std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
+                                      DType compute) {
   const std::vector<double> ordered = problem.toKernelOrder(values);
   std::vector<std::byte> bytes(ordered.size() * sizeOf(compute));
   for (size_t i = 0; i < ordered.size(); ++i)
@@ -92,23 +95,52 @@ std::vector<std::byte> rounded(const Problem &problem, std::span<const double> v
   return bytes;
 }
 
-void runMap(const KernelCall &call, std::span<const std::vector<std::byte>> coefficients,
-            DType compute, const ThreadPool &threads, BlockOrder order) {
-  const int64_t blocks = call.blocks();
+MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> values,
+                 DType compute)
+    : call(std::move(prepared)), compute(compute) {
+  for (std::span<const double> each : values)
+    if (!each.empty())
+      coefficients.push_back(rounded(call.problem, each, compute));
+}
+
+template <typename Push>
+void MapCall::runBlock(EntryPoint entry, const Block &block, Push pushTensor) const {
   const size_t out = call.problem.broadcastFrom - 1;
+  KernelArguments arguments;
+  for (size_t t = 0; t < out; ++t)
+    pushTensor(arguments, t);
+  for (const std::vector<std::byte> &values : coefficients)
+    arguments.push(values.data() + block.firstKept * int64_t(sizeOf(compute)), block.slice.kept,
+                   block.slice.keptStrides);
+  call.pushOperands(arguments, block);
+  pushTensor(arguments, out);
+  arguments.call(entry);
+}
+
+void MapCall::run(const ThreadPool &threads, BlockOrder order) const {
+  const int64_t blocks = call.blocks();
+  const EntryPoint entry = call.kernel->code().loaded->entry;
   threads.forEach(blocks, [&](int64_t i) {
     const Block block = call.block(order == BlockOrder::Forwards ? i : blocks - 1 - i);
-    KernelArguments arguments;
-    for (size_t t = 0; t < out; ++t)
-      call.pushTensor(arguments, block, t);
-    for (const std::vector<std::byte> &values : coefficients)
-      if (!values.empty())
-        arguments.push(values.data() + block.firstKept * int64_t(sizeOf(compute)), block.slice.kept,
-                       block.slice.keptStrides);
-    call.pushOperands(arguments, block);
-    call.pushTensor(arguments, block, out);
-    arguments.call(call.entry);
+    runBlock(entry, block,
+             [&](KernelArguments &arguments, size_t t) { call.pushTensor(arguments, block, t); });
   });
+}
+
+void MapCall::run(char *data, char *out, const ThreadPool &threads) const {
+  // There may be better code than when the plan was made.
+  const EntryPoint entry = call.kernel->code().loaded->entry;
+  auto body = [&](int64_t b) {
+    const Block block = call.block(b);
+    runBlock(entry, block, [&](KernelArguments &arguments, size_t t) {
+      call.pushTensor(arguments, block, t, t == 0 ? data : out);
+    });
+  };
+  const int64_t blocks = call.blocks();
+  // Without the detour through a std::function, which takes as long as a small kernel.
+  if (blocks == 1)
+    return body(0);
+  threads.forEach(blocks, body);
 }
 
 } // namespace norma

@@ -39,7 +39,11 @@ struct KernelCall {
   int64_t blocks() const;
   Block block(int64_t b) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
-  void pushTensor(KernelArguments &arguments, const Block &block, size_t t) const;
+  void pushTensor(KernelArguments &arguments, const Block &block, size_t t) const {
+    pushTensor(arguments, block, t, problem.tensors[t].data);
+  }
+  /// The same of a tensor like it that lies at `data`.
+  void pushTensor(KernelArguments &arguments, const Block &block, size_t t, char *data) const;
   void pushOperands(KernelArguments &arguments, const Block &block) const;
 };
 
@@ -53,30 +57,63 @@ KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &o
 /// Whether the result of a map, the last tensor that does not repeat, has memory of its
 /// own, and more than stays in the caches that matter.
 bool isLargeResult(const Problem &problem);
+/// Stores past the caches need addresses that are multiples of this.
+inline constexpr uintptr_t kStreamingAlignment = 64;
 /// Whether it is written past the caches: it must be contiguous and aligned, too.
 bool writesPastCaches(const Problem &problem, Layout layout);
 
-/// Values per kept index in the type and order of a kernel; empty where absent.
-std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                               DType compute);
+/// A call of a map: the kernel and its coefficients, present ones in the order of the
+/// kernel, rounded to the compute type.
+class MapCall {
+public:
+  MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> coefficients,
+          DType compute);
 
-/// Runs a map with these coefficients, present ones in the order of the kernel.
-void runMap(const KernelCall &call, std::span<const std::vector<std::byte>> coefficients,
-            DType compute, const ThreadPool &threads, BlockOrder order);
+  const KernelCall &kernelCall() const { return call; }
 
-/// The wall time of a call, not of the compilation that may have come first.
+  void run(const ThreadPool &threads, BlockOrder order) const;
+  /// On other data and another result: tensors like those of the problem, which lie at
+  /// `data` and `out`. For maps with nothing between the two.
+  void run(char *data, char *out, const ThreadPool &threads) const;
+
+private:
+  template <typename Push>
+  void runBlock(const Block &block, Push pushTensor) const;
+
+  KernelCall call;
+  std::vector<std::vector<std::byte>> coefficients;
+  DType compute;
+};
+
+/// Counts a call and measures its wall time, not that of the compilation that may have
+/// come first. To read the clock takes as long as a small kernel, so of many small
+/// calls one in sixteen is measured, and stands for the others.
 class CallTimer {
 public:
-  explicit CallTimer(const std::shared_ptr<Kernel::State> &kernel) : kernel(kernel) {}
-  /// The call has read and written this much.
-  void stop(uint64_t bytes) const {
-    kernel->count(bytes, uint64_t(std::chrono::nanoseconds(Clock::now() - start).count()));
+  /// Of a call that reads and writes so many bytes. The kernel must outlive the timer.
+  CallTimer(Kernel::State &kernel, uint64_t bytes) : kernel(kernel) {
+    const uint64_t earlier = kernel.calls.fetch_add(1, std::memory_order_relaxed);
+    kernel.bytes.fetch_add(bytes, std::memory_order_relaxed);
+    if (bytes < kSmallBytes && earlier >= kEvery)
+      weight = earlier % kEvery == 0 ? kEvery : 0;
+    if (weight)
+      start = Clock::now();
+  }
+  CallTimer(const CallTimer &) = delete;
+  CallTimer &operator=(const CallTimer &) = delete;
+  ~CallTimer() {
+    if (weight)
+      kernel.nanoseconds.fetch_add(
+          weight * uint64_t(std::chrono::nanoseconds(Clock::now() - start).count()),
+          std::memory_order_relaxed);
   }
 
 private:
   using Clock = std::chrono::steady_clock;
-  std::shared_ptr<Kernel::State> kernel;
-  Clock::time_point start = Clock::now();
+  static constexpr uint64_t kSmallBytes = 1 << 16, kEvery = 16;
+  Kernel::State &kernel;
+  uint64_t weight = 1;
+  Clock::time_point start;
 };
 
 } // namespace norma

@@ -42,7 +42,7 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
   if (!call)
     return call.takeError();
 
-  const CallTimer timer(call->kernel);
+  const CallTimer timer(*call->kernel, uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   const std::vector<double> centers = call->problem.toKernelOrder(center);
   Reduction sums(
       *call, zeroSums(shape, int64_t(center.size())),
@@ -59,12 +59,11 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
       },
       add);
   Pace unwatched;
-  sums.work(state->pool, unwatched);
+  sums.work(*state->pool, unwatched);
   GradientSums result = sums.take();
   if (!call->problem.keptInOrder)
     for (std::vector<double> *values : {&result.sum, &result.dot})
       *values = call->problem.fromKernelOrder(*values);
-  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   return result;
 } catch (...) {
   return outOfMemory();
@@ -90,13 +89,13 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   if (!call)
     return call.takeError();
 
-  const CallTimer timer(call->kernel);
-  const std::vector<std::byte> buffers[] = {rounded(call->problem, coefficients.center, compute),
-                                            rounded(call->problem, coefficients.slope, compute),
-                                            rounded(call->problem, coefficients.offset, compute),
-                                            rounded(call->problem, coefficients.scale, compute)};
-  runMap(*call, buffers, compute, state->pool, BlockOrder::Forwards);
-  timer.stop(uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  const MapCall map(
+      std::move(*call),
+      {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
+  const CallTimer timer(*map.kernelCall().kernel,
+                        uint64_t(x.size()) *
+                            (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  map.run(*state->pool, BlockOrder::Forwards);
   return {};
 } catch (...) {
   return outOfMemory();

@@ -81,8 +81,6 @@ struct Kernel::State {
   void publish(KernelCode code);
 
   KernelInfo info() const;
-  /// Adds one call of the engine to the counters.
-  void count(uint64_t callBytes, uint64_t callNanoseconds);
 
 private:
   // All code stays until the kernel goes, so that nobody has to know who still runs it.
@@ -124,7 +122,8 @@ struct EngineCounters {
 };
 
 struct Engine::State {
-  State(int threads, size_t cachedKernels) : kernels(cachedKernels), pool(threads) {}
+  State(int threads, size_t cachedKernels)
+      : kernels(cachedKernels), pool(std::make_shared<ThreadPool>(threads)) {}
 
   CodeOrigin origin;
   CompilePolicy policy = CompilePolicy::Optimized;
@@ -141,7 +140,8 @@ struct Engine::State {
   std::unique_ptr<DiskCache> disk;
   MemoryCache<KernelSpec, Kernel::State> kernels;
   EngineCounters counters;
-  ThreadPool pool;
+  /// Shared with plans, which may outlive the engine.
+  std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
   // Declared last, since its end waits for work on all of the above.

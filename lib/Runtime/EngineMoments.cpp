@@ -91,14 +91,13 @@ Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int
   Expected<KernelCall> prepared = momentsCall(x, kept, nan, operands);
   if (!prepared)
     return prepared.takeError();
-  const CallTimer timer(prepared->kernel);
+  const CallTimer timer(*prepared->kernel, uint64_t(x.size()) * sizeOf(x.dtype));
   MomentsRun run(*prepared, keptShape(x.shape, kept));
   while (!run.isDone()) {
     run.work(threads, pace);
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();
   }
-  timer.stop(uint64_t(x.size()) * sizeOf(x.dtype));
   return std::move(run.statistics());
 }
 
@@ -164,7 +163,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape, pace);
     if (!operands)
       return operands.takeError();
-    return state->moments(x, kept, options.nan, *operands, state->pool, pace);
+    return state->moments(x, kept, options.nan, *operands, *state->pool, pace);
   }
 
   std::vector<KernelCall> calls;
@@ -186,7 +185,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   if (!elements.fits())
     return invalidArgument("batches: the number of their elements overflows 63 bits");
   Pace pace(watch, *elements);
-  const CallTimer timer(calls[0].kernel);
+  const CallTimer timer(*calls[0].kernel, bytes);
   // Small batches: one task each, merged in order.
   std::vector<MomentsRun> runs;
   runs.reserve(calls.size());
@@ -194,14 +193,13 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     runs.emplace_back(call, shape);
   const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
   while (!std::all_of(runs.begin(), runs.end(), isDone)) {
-    state->pool.forEach(int64_t(runs.size()), [&](int64_t i) { runs[i].work(state->pool, pace); });
+    state->pool->forEach(int64_t(runs.size()), [&](int64_t i) { runs[i].work(*state->pool, pace); });
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();
   }
   for (MomentsRun &run : runs)
     if (Expected<void> merged = mergeStatistics(result, run.statistics()); !merged)
       return merged.takeError();
-  timer.stop(bytes);
   return result;
 } catch (...) {
   return outOfMemory();

@@ -32,20 +32,28 @@ Expected<void> checkKept(std::span<const int64_t> kept, int rank) try {
   return outOfMemory();
 }
 
-/// The addresses that a tensor with elements touches: [first, last).
-static std::pair<uintptr_t, uintptr_t> addressRange(const Tensor &tensor) {
+ByteRange byteRange(const Tensor &tensor) {
   int64_t low = 0, high = 0;
   for (int axis = 0; axis < tensor.rank(); ++axis) {
     const int64_t reach = (tensor.shape[axis] - 1) * tensor.strides[axis];
     (reach < 0 ? low : high) += reach;
   }
-  const auto base = reinterpret_cast<uintptr_t>(tensor.data);
   const int64_t bytes = int64_t(sizeOf(tensor.dtype));
-  return {base + uintptr_t(low * bytes), base + uintptr_t((high + 1) * bytes)};
+  return {uintptr_t(low * bytes), uintptr_t((high + 1) * bytes)};
 }
 
-/// Whether every element has memory of its own: strides, sorted, step over each
-/// other.
+bool overlap(const void *a, ByteRange ofA, const void *b, ByteRange ofB) {
+  const auto atA = reinterpret_cast<uintptr_t>(a), atB = reinterpret_cast<uintptr_t>(b);
+  return atA + ofA.begin < atB + ofB.end && atB + ofB.begin < atA + ofA.end;
+}
+
+bool haveSameStrides(const Tensor &x, const Tensor &y) {
+  for (int axis = 0; axis < x.rank(); ++axis)
+    if (x.shape[axis] > 1 && x.strides[axis] != y.strides[axis])
+      return false;
+  return true;
+}
+
 static bool isInjective(const Tensor &tensor) {
   std::vector<std::pair<int64_t, int64_t>> axes;
   for (int axis = 0; axis < tensor.rank(); ++axis)
@@ -61,15 +69,9 @@ static bool isInjective(const Tensor &tensor) {
   return true;
 }
 
-/// The same elements at the same addresses; strides along extents of 1 do not
-/// matter.
+/// The same elements at the same addresses.
 static bool isSame(const Tensor &x, const Tensor &y) {
-  if (x.data != y.data || x.dtype != y.dtype)
-    return false;
-  for (int axis = 0; axis < x.rank(); ++axis)
-    if (x.shape[axis] > 1 && x.strides[axis] != y.strides[axis])
-      return false;
-  return true;
+  return x.data == y.data && x.dtype == y.dtype && haveSameStrides(x, y);
 }
 
 /// A tensor that goes through the kernel beside x: a float type, and x's shape.
@@ -98,9 +100,7 @@ static Expected<void> checkInjective(const Tensor &out, std::string_view name) {
 static bool overlapsPartly(const Tensor &in, const Tensor &out) {
   if (in.size() == 0 || isSame(in, out))
     return false;
-  const auto [inBegin, inEnd] = addressRange(in);
-  const auto [outBegin, outEnd] = addressRange(out);
-  return inBegin < outEnd && outBegin < inEnd;
+  return overlap(in.data, byteRange(in), out.data, byteRange(out));
 }
 
 Expected<void> checkOutput(const Tensor &x, const Tensor &y) try {

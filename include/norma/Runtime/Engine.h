@@ -18,6 +18,7 @@
 #ifndef NORMA_RUNTIME_ENGINE_H
 #define NORMA_RUNTIME_ENGINE_H
 
+#include "norma/Runtime/AffinePlan.h"
 #include "norma/Support/BatchNorm.h"
 
 #include <chrono>
@@ -95,8 +96,9 @@ struct KernelInfo {
   double lowerMilliseconds = 0, codegenMilliseconds = 0;
   /// Wall time of linking, and of reading when it came from the disk.
   double loadMilliseconds = 0;
-  /// Calls so far, bytes of tensors they read and wrote, and their wall time. (A block
-  /// of momentsThenAffine is a call of each of its two kernels.)
+  /// Calls so far, bytes of tensors they read and wrote, and their wall time: of many
+  /// small calls one in sixteen is measured, and stands for the others. (A block of
+  /// momentsThenAffine is a call of each of its two kernels.)
   uint64_t calls = 0, bytes = 0;
   double runSeconds = 0;
 };
@@ -204,6 +206,11 @@ public:
   /// and strides) or does not overlap it.
   Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                         const Coefficients &coefficients, DType compute, const Tensor &y);
+
+  /// affine() in two steps, for calls that are repeated: the plan runs on all tensors
+  /// with the dtype, shape and strides of these. The coefficients are copied.
+  Expected<AffinePlan> planAffine(const Tensor &x, std::span<const int64_t> kept,
+                                  const Coefficients &coefficients, DType compute, const Tensor &y);
 
   /// Statistics of `x`, coefficients made of them, and the map into `y`, in blocks of
   /// kept indices whose data stays in the cache between the two reads where the

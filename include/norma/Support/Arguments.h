@@ -17,6 +17,19 @@
 
 namespace norma {
 
+/// The bytes that a tensor with elements touches, [begin, end), counted from its data;
+/// modulo 2^64, since strides may be negative.
+struct ByteRange {
+  uintptr_t begin = 0, end = 0;
+};
+ByteRange byteRange(const Tensor &tensor);
+
+/// Whether two such ranges, around their data, have a byte in common.
+bool overlap(const void *a, ByteRange ofA, const void *b, ByteRange ofB);
+
+/// Of tensors of one shape. Strides along extents of 1 do not matter.
+bool haveSameStrides(const Tensor &x, const Tensor &y);
+
 /// Kept axes: ascending, each once, in [0, rank).
 Expected<void> checkKept(std::span<const int64_t> kept, int rank);
 

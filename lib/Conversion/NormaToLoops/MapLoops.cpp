@@ -98,24 +98,33 @@ void MapLoops::emitFlat() {
 
 /// One line of a coefficient: element i belongs to kept index (i / inner) % C.
 Value MapLoops::expand(Value memref) {
+  const int64_t line = schedule.getLine();
   ArrayRef<int64_t> shape = dataType.getShape();
-  bool scalar = kept.empty();
-  int64_t features = scalar ? 1 : shape[1];
-  int64_t inner = shape.size() > 2 ? shape[2] : 1;
-  int64_t row = features * inner;
-  Value buffer = e.scratch({e.index(schedule.getLine())}, compute);
-  e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
-    Value value = e.loadScalar(memref, scalar ? ValueRange() : ValueRange(k));
-    e.forEach(e.index(0), e.index(schedule.getLine()), row, [&](Value start) {
-      Value first = e.add(start, e.mul(k, e.index(inner)));
-      e.forEach(e.index(0), e.index(inner), 1,
-                [&](Value i) { e.storeScalar(value, buffer, e.add(first, i)); });
+  const bool scalar = kept.empty();
+  const int64_t features = scalar ? 1 : shape[1];
+  const int64_t inner = scalar ? line : shape.size() > 2 ? shape[2] : 1;
+  const int64_t row = features * inner;
+  // Whole vectors everywhere: what one writes too much the next one corrects, and behind
+  // the line there is room.
+  Value buffer = e.scratch({e.index(line + e.width)}, compute);
+  auto fill = [&](Value vector, Value at) { e.store(vector, buffer, at, {}, false); };
+  if (inner == 1)
+    e.walk(e.index(features), 1,
+           [&](Value k, Value tail) { fill(e.load(memref, k, compute, false, tail), k); });
+  else
+    e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
+      Value value = e.loadBroadcast(memref, scalar ? ValueRange() : ValueRange(k), compute);
+      Value first = e.mul(k, e.index(inner));
+      e.forEach(e.index(0), e.index(inner), e.width,
+                [&](Value i) { fill(value, e.add(first, i)); });
     });
+  e.forEach(e.index(row), e.index(line), row, [&](Value start) {
+    e.forEach(e.index(0), e.index(row), e.width,
+              [&](Value i) { fill(e.load(buffer, i, compute, false, {}), e.add(start, i)); });
   });
   return buffer;
 }
 
-/// The innermost axis is kept: coefficients are vectors along it.
 void MapLoops::emitRows() {
   int64_t rank = dataType.getRank();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));

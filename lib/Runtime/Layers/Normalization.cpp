@@ -73,7 +73,12 @@ void Normalization::State::set(NormalizationState next) {
   auto fresh = std::make_shared<const PreparedNormalization>(prepare(next));
   const std::lock_guard lock(mutex);
   built = std::move(next);
+  setPrepared(std::move(fresh));
+}
+
+void Normalization::State::setPrepared(std::shared_ptr<const PreparedNormalization> fresh) {
   prepared = std::move(fresh);
+  ++generation;
 }
 
 Expected<std::shared_ptr<const PreparedNormalization>>
@@ -97,7 +102,7 @@ void Normalization::State::keep(NormalizationState fresh,
   if (built)
     return;
   built = std::move(fresh);
-  prepared = std::move(coefficients);
+  setPrepared(std::move(coefficients));
 }
 
 static Expected<void> checkEngine(const std::shared_ptr<Engine> &engine,
@@ -152,21 +157,35 @@ bool Normalization::isBuilt() const {
 //===----------------------------------------------------------------------===//
 
 Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try {
-  if (Expected<void> valid = checkTensor(x, "x"); !valid)
-    return valid;
-  if (Expected<void> valid = checkOutput(x, y); !valid)
-    return valid;
-  std::optional<NormalizationState> fresh;
-  Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x, fresh);
-  if (!prepared)
-    return prepared.takeError();
   const NormalizationOptions &options = state->options;
-  const PreparedNormalization &use = **prepared;
-  Expected<void> done =
-      options.runEagerly ? reference::affine(x, use.axis, use.coefficients, options.compute, y)
-                         : state->engine->affine(x, use.axis, use.coefficients, options.compute, y);
+  std::shared_ptr<const PreparedNormalization> use;
+  std::optional<NormalizationState> fresh;
+  auto prepareFor = [&]() -> Expected<void> {
+    if (Expected<void> valid = checkTensor(x, "x"); !valid)
+      return valid;
+    if (Expected<void> valid = checkOutput(x, y); !valid)
+      return valid;
+    Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x, fresh);
+    if (!prepared)
+      return prepared.takeError();
+    use = std::move(*prepared);
+    return {};
+  };
+  auto runEagerly = [&]() -> Expected<void> {
+    if (Expected<void> ready = prepareFor(); !ready)
+      return ready;
+    return reference::affine(x, use->axis, use->coefficients, options.compute, y);
+  };
+  auto makePlan = [&]() -> Expected<AffinePlan> {
+    if (Expected<void> ready = prepareFor(); !ready)
+      return ready.takeError();
+    return state->engine->planAffine(x, use->axis, use->coefficients, options.compute, y);
+  };
+  Expected<void> done = options.runEagerly
+                            ? runEagerly()
+                            : state->lastPlan.run(state->generation, x, y, makePlan);
   if (done && fresh)
-    state->keep(std::move(*fresh), std::move(*prepared));
+    state->keep(std::move(*fresh), std::move(use));
   return done;
 } catch (...) {
   return outOfMemory();

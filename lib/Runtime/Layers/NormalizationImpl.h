@@ -9,9 +9,11 @@
 #define NORMA_LIB_RUNTIME_LAYERS_NORMALIZATIONIMPL_H
 
 #include "AdaptWatch.h"
+#include "LastPlan.h"
 
 #include "norma/Runtime/Layers/NormalizationState.h"
 
+#include <atomic>
 #include <mutex>
 
 namespace norma {
@@ -39,9 +41,14 @@ struct Normalization::State {
   mutable std::mutex mutex;
   std::optional<NormalizationState> built;
   std::shared_ptr<const PreparedNormalization> prepared;
+  /// Grows with every `prepared`.
+  std::atomic<uint64_t> generation{0};
+  mutable LastPlan lastPlan;
 
   /// Replaces what the layer knows.
   void set(NormalizationState next);
+  /// Replaces what apply() uses; called with the mutex held.
+  void setPrepared(std::shared_ptr<const PreparedNormalization> fresh);
 
   /// The coefficients for an input. What a layer that is not built would be for it goes to
   /// `fresh`, for a call to keep() when it has succeeded.

@@ -330,7 +330,7 @@ Expected<void> Normalization::finalizeState() try {
     return {};
   auto fresh = std::make_shared<const PreparedNormalization>(prepare(*state->built));
   const std::lock_guard lock(state->mutex);
-  state->prepared = std::move(fresh);
+  state->setPrepared(std::move(fresh));
   return {};
 } catch (...) {
   return outOfMemory();

@@ -60,10 +60,10 @@ func.func @runs(%x: memref<?x3x100xi8>, %dy: memref<?x3x100xbf16>, %c: memref<3x
 // CHECK:         %[[X:.*]] = memref.collapse_shape %arg0
 // CHECK:         %[[DY:.*]] = memref.collapse_shape %arg1
 // CHECK:         %[[DX:.*]] = memref.collapse_shape %arg6
-// CHECK:         memref.store %{{.*}}, %[[C:.*]][%{{.*}}] : memref<208xf32>
-// CHECK:         memref.store %{{.*}}, %[[T:.*]][%{{.*}}] : memref<208xf32>
-// CHECK:         memref.store %{{.*}}, %[[Q:.*]][%{{.*}}] : memref<208xf32>
-// CHECK:         memref.store %{{.*}}, %[[P:.*]][%{{.*}}] : memref<208xf32>
+// CHECK:         vector.store %{{.*}}, %[[C:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
+// CHECK:         vector.store %{{.*}}, %[[T:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
+// CHECK:         vector.store %{{.*}}, %[[Q:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
+// CHECK:         vector.store %{{.*}}, %[[P:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
 // CHECK:         scf.for %{{.*}} step %c208
 // CHECK-NOT:       mask
 // CHECK-DAG:       vector.load %[[X]]
