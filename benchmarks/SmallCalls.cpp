@@ -38,15 +38,18 @@ struct BareKernel {
     if (!target)
       return target.takeError();
     kernel.target = *target;
-    Expected<CompiledKernelObject> object = Compiler(kernel.target).compileKernel(*spec);
+    Expected<LoweredKernel> lowered = Compiler(kernel.target).lowerKernel(*spec);
+    if (!lowered)
+      return lowered.takeError();
+    Expected<CompiledObject> object = lowered->generate(KernelTier::Optimized);
     if (!object)
       return object.takeError();
-    Expected<std::unique_ptr<Loader>> loader = Loader::create(*kernel.target);
+    Expected<std::unique_ptr<Loader>> loader = Loader::create(*kernel.target, {});
     if (!loader)
       return loader.takeError();
     kernel.loader = std::move(*loader);
     Expected<std::unique_ptr<LoadedCode>> code =
-        kernel.loader->load(object->compiled.object, object->compiled.symbol);
+        kernel.loader->load(object->object, object->symbol);
     if (!code)
       return code.takeError();
     kernel.code = std::move(*code);
@@ -86,7 +89,7 @@ static void measureSmallCall(benchmark::State &state, const Case &c, int threads
     return state.SkipWithError(bare.error().message().c_str());
 
   const Stopwatch call([&] { benchmark::DoNotOptimize(subject->call().hasValue()); }, leastSeconds);
-  const Stopwatch kernel([&] { bare->arguments->call(*bare->code); }, leastSeconds);
+  const Stopwatch kernel([&] { bare->arguments->call(bare->code->entry); }, leastSeconds);
   std::vector<double> seconds, kernelSeconds, overhead;
   for (auto _ : state) {
     kernelSeconds.push_back(kernel.seconds());

@@ -78,7 +78,7 @@ public:
 
 private:
   template <typename Push>
-  void runBlock(const Block &block, Push pushTensor) const;
+  void runBlock(EntryPoint entry, const Block &block, Push pushTensor) const;
 
   KernelCall call;
   std::vector<std::vector<std::byte>> coefficients;

@@ -48,9 +48,13 @@ static void compile(const KernelSpec &spec) {
     requireSuccess(target, "the machine's own processor is one to compile for");
     return new Compiler(*target);
   }();
-  const Expected<CompiledKernelObject> kernel = compiler->compileKernel(spec);
-  requireSuccess(kernel, "a spec that was accepted can be compiled");
-  require(!kernel->compiled.object.empty(), "a compiled kernel has code");
+  Expected<LoweredKernel> kernel = compiler->lowerKernel(spec);
+  requireSuccess(kernel, "a spec that was accepted can be lowered");
+  for (KernelTier tier : {KernelTier::Quick, KernelTier::Optimized}) {
+    const Expected<CompiledObject> code = kernel->generate(tier);
+    requireSuccess(code, "a spec that was accepted can be compiled");
+    require(!code->object.empty(), "a compiled kernel has code");
+  }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
