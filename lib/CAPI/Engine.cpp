@@ -25,8 +25,13 @@ void norma_engine_options_init_sized(norma_engine_options *options, size_t struc
   initOptions(defaultEngineOptions(), options, structSize);
 }
 
-static EngineOptions toEngineOptions(const norma_engine_options &from) {
+static Expected<EngineOptions> toEngineOptions(const norma_engine_options &from) {
   EngineOptions options;
+  const Expected<CompilePolicy> policy = toChoice(
+      "compile_policy", from.compile_policy, {CompilePolicy::Optimized, CompilePolicy::Tiered});
+  if (!policy)
+    return policy.error();
+  options.compilePolicy = *policy;
   // What does not fit is out of range, too.
   options.threads = int(std::clamp<int64_t>(from.threads, INT_MIN, INT_MAX));
   if (from.target_cpu)
@@ -35,6 +40,8 @@ static EngineOptions toEngineOptions(const norma_engine_options &from) {
     options.cacheDirectory = from.cache_directory;
   options.cacheBytes = from.cache_bytes;
   options.cachedKernels = from.cached_kernels;
+  if (from.tools)
+    options.tools = from.tools;
   if (from.log)
     options.log = [log = from.log, data = from.log_user_data](std::string_view message) {
       try {
@@ -51,7 +58,10 @@ norma_status norma_engine_create(const norma_engine_options *options, norma_engi
     const Expected<norma_engine_options> read = readOptions(options, defaultEngineOptions());
     if (!read)
       return read.error();
-    return give(Engine::create(toEngineOptions(*read)), engine);
+    const Expected<EngineOptions> wanted = toEngineOptions(*read);
+    if (!wanted)
+      return wanted.error();
+    return give(Engine::create(*wanted), engine);
   });
 }
 
@@ -74,6 +84,8 @@ norma_status norma_engine_get_stats(const norma_engine *engine, norma_engine_sta
     result.compile_milliseconds = from.compileMilliseconds;
     result.load_milliseconds = from.loadMilliseconds;
     result.object_bytes = from.objectBytes;
+    result.quick_compiles = from.quickCompiles;
+    result.swaps = from.swaps;
     writeStruct(result, stats, size);
     return {};
   });
@@ -95,5 +107,12 @@ norma_status norma_engine_get_cache_directory(const norma_engine *engine,
                                               norma_string **directory) {
   return guarded({{"engine", engine}, {"directory", directory}}, [&]() -> Expected<void> {
     return give(engine->value->cacheDirectory(), directory);
+  });
+}
+
+norma_status norma_engine_finish_compiling(norma_engine *engine) {
+  return guarded({{"engine", engine}}, [&]() -> Expected<void> {
+    engine->value->finishCompiling();
+    return {};
   });
 }

@@ -11,10 +11,6 @@
 
 namespace norma::capi {
 
-Error unknownChoice(const char *argument, int64_t number, size_t choices) {
-  return invalidArgument(fmt::format("{}: {}, expected 0 to {}", argument, number, choices - 1));
-}
-
 Expected<void> readDTypes(norma_dtype computeNumber, norma_dtype outputNumber, DType &compute,
                           std::optional<DType> &output) {
   const Expected<DType> computeType = toDType(computeNumber, "compute_dtype");

@@ -9,6 +9,7 @@
 #define NORMA_LIB_CAPI_LAYERS_H
 
 #include "Handles.h"
+#include "Options.h"
 #include "Tensor.h"
 
 #include <algorithm>
@@ -20,17 +21,6 @@ namespace norma::capi {
 //===----------------------------------------------------------------------===//
 // Options
 //===----------------------------------------------------------------------===//
-
-/// An error that says which numbers stand for a choice: those from 0 on.
-Error unknownChoice(const char *argument, int64_t number, size_t choices);
-
-/// The choice that a number from C stands for: its position.
-template <typename Choice, size_t N>
-Expected<Choice> toChoice(const char *argument, int64_t number, const Choice (&choices)[N]) {
-  if (number < 0 || number >= int64_t(N))
-    return unknownChoice(argument, number, N);
-  return choices[number];
-}
 
 /// The types a layer computes in and returns.
 Expected<void> readDTypes(norma_dtype computeNumber, norma_dtype outputNumber, DType &compute,

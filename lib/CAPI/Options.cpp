@@ -32,4 +32,8 @@ Expected<void> checkExcess(const char *name, const void *address, size_t size, s
   return {};
 }
 
+Error unknownChoice(const char *argument, int64_t number, size_t choices) {
+  return invalidArgument(fmt::format("{}: {}, expected 0 to {}", argument, number, choices - 1));
+}
+
 } // namespace norma::capi

@@ -60,6 +60,17 @@ void initOptions(const Options &defaults, Options *options, size_t size) {
     writeStruct(defaults, options, size);
 }
 
+/// An error that says which numbers stand for a choice: those from 0 on.
+Error unknownChoice(const char *argument, int64_t number, size_t choices);
+
+/// The choice that a number from C stands for: its position.
+template <typename Choice, size_t N>
+Expected<Choice> toChoice(const char *argument, int64_t number, const Choice (&choices)[N]) {
+  if (number < 0 || number >= int64_t(N))
+    return unknownChoice(argument, number, N);
+  return choices[number];
+}
+
 } // namespace norma::capi
 
 #endif // NORMA_LIB_CAPI_OPTIONS_H

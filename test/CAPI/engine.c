@@ -23,6 +23,7 @@ static void test_options(void) {
   CHECK(options.threads == 0 && options.cached_kernels == 1024);
   CHECK(options.cache_bytes == (uint64_t)256 << 20);
   CHECK(!options.target_cpu && !options.cache_directory && !options.log && !options.log_user_data);
+  CHECK(options.compile_policy == NORMA_COMPILE_OPTIMIZED && !options.tools);
   norma_engine_options_init(NULL);
 }
 
@@ -69,6 +70,14 @@ static void test_create(void) {
   options.target_cpu = "abacus";
   CHECK(norma_engine_create(&options, &engine) != NORMA_OK);
   CHECK(strstr(norma_error_message(), "abacus"));
+  options.target_cpu = NULL;
+  options.compile_policy = 2;
+  CHECK_FAILS(norma_engine_create(&options, &engine), NORMA_INVALID_ARGUMENT,
+              "compile_policy: 2, expected 0 to 1");
+  options.compile_policy = NORMA_COMPILE_TIERED;
+  options.tools = "strace";
+  CHECK(norma_engine_create(&options, &engine) == NORMA_INVALID_ARGUMENT);
+  CHECK(strstr(norma_error_message(), "strace"));
   CHECK(engine == NULL);
 }
 
@@ -147,7 +156,9 @@ static void test_layouts(void) {
   if (sizeof(void *) != 8)
     return;
   CHECK(offsetof(norma_engine_options, threads) == 56);
+  CHECK(offsetof(norma_engine_options, tools) == 72);
   CHECK(offsetof(norma_engine_stats, object_bytes) == 64);
+  CHECK(offsetof(norma_engine_stats, swaps) == 80);
   CHECK(offsetof(norma_tensor, strides) == 24 && sizeof(norma_tensor) == 32);
   CHECK(offsetof(norma_normalization_options, run_eagerly) == 84);
   CHECK(offsetof(norma_adapt_options, progress_milliseconds) == 56);
@@ -198,6 +209,23 @@ static void test_stats_and_cache(const char *directory) {
   norma_engine_destroy(engine);
 }
 
+/// Both kernels are compiled twice: in a hurry, and as well as possible behind the calls.
+static void test_tiers(void) {
+  norma_engine_options options;
+  norma_engine *engine = NULL;
+  norma_engine_stats stats;
+  norma_engine_options_init(&options);
+  options.cache_directory = "off";
+  options.compile_policy = NORMA_COMPILE_TIERED;
+  CHECK_OK(norma_engine_create(&options, &engine));
+  normalize_once(engine, 4);
+  CHECK_OK(norma_engine_finish_compiling(engine));
+  stats.struct_size = sizeof(stats);
+  CHECK_OK(norma_engine_get_stats(engine, &stats));
+  CHECK(stats.compiles == 4 && stats.quick_compiles == 2 && stats.swaps == 2);
+  norma_engine_destroy(engine);
+}
+
 typedef struct log_record {
   int messages;
   char last[512];
@@ -234,6 +262,7 @@ int main(int count, char **arguments) {
   test_struct_sizes();
   test_layouts();
   test_stats_and_cache(arguments[1]);
+  test_tiers();
   test_log(arguments[1]);
   return 0;
 }
