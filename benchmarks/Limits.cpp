@@ -79,13 +79,13 @@ void Limits::read(const Tensor &x) const {
 }
 
 void Limits::map(const Tensor &x, const Tensor &y, Stores stores) const {
-  auto loop = loops().map[int(*mapLoop(x.dtype, y.dtype))][int(stores)];
+  auto loop = loops().map[int(mapLoop(x.dtype, y.dtype).value())][int(stores)];
   arena->forParts(
       x.size(), [&](int64_t begin, int64_t end) { loop(at(x, begin), at(y, begin), end - begin); });
 }
 
 void Limits::combine(const Tensor &x, const Tensor &dy, const Tensor &dx, Stores stores) const {
-  auto loop = loops().combine[int(*mapLoop(x.dtype, dx.dtype))][int(stores)];
+  auto loop = loops().combine[int(mapLoop(x.dtype, dx.dtype).value())][int(stores)];
   arena->forParts(x.size(), [&](int64_t begin, int64_t end) {
     loop(at(x, begin), at(dy, begin), at(dx, begin), end - begin);
   });

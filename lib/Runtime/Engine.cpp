@@ -61,8 +61,8 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) t
         fmt::format("cachedKernels: {}, expected at least 1", options.cachedKernels));
   constexpr int64_t kMostKernels = int64_t(1) << 24;
   if (options.cachedKernels > kMostKernels)
-    return invalidArgument(fmt::format("cachedKernels: {}, expected at most {}",
-                                       options.cachedKernels, kMostKernels));
+    return invalidArgument(
+        fmt::format("cachedKernels: {}, expected at most {}", options.cachedKernels, kMostKernels));
   Expected<std::string> directory = kernelCacheDirectory(options.cacheDirectory);
   if (!directory)
     return directory.takeError();

@@ -7,8 +7,8 @@
 //
 // What tests on random calls share: the loop over cases, and tensors filled with
 // what is hard on kernels. Every case runs twice, with the quick code of its kernel and
-// with the best, which must give the same bits. Three environment variables make the tests longer or
-// repeat a part of them:
+// with the best, which must give the same bits. Three environment variables make the tests longer
+// or repeat a part of them:
 //
 //   NORMA_DIFFERENTIAL_CASES     calls of each kind
 //   NORMA_DIFFERENTIAL_SEED      the seed of the first call; the next has the next

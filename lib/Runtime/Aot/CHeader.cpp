@@ -112,6 +112,7 @@ static std::string structures(const CFunction &function) {
 
 static std::vector<std::string> parameters(const CFunction &function) {
   std::vector<std::string> result;
+  result.reserve(function.extents.size() + function.buffers.size());
   for (const std::string &extent : function.extents)
     result.push_back("int64_t " + extent);
   for (const CBuffer &buffer : function.buffers) {

@@ -20,8 +20,10 @@
 
 // What gdb watches; LLVM has them for all JITs of the process.
 extern "C" {
-extern jit_descriptor __jit_debug_descriptor; // NOLINT(bugprone-reserved-identifier)
-void __jit_debug_register_code();             // NOLINT(bugprone-reserved-identifier)
+// NOLINTBEGIN(bugprone-reserved-identifier, readability-identifier-naming)
+extern jit_descriptor __jit_debug_descriptor;
+void __jit_debug_register_code();
+// NOLINTEND(bugprone-reserved-identifier, readability-identifier-naming)
 }
 
 namespace norma {

@@ -181,9 +181,8 @@ Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try 
       return ready.takeError();
     return state->engine->planAffine(x, use->axis, use->coefficients, options.compute, y);
   };
-  Expected<void> done = options.runEagerly
-                            ? runEagerly()
-                            : state->lastPlan.run(state->generation, x, y, makePlan);
+  Expected<void> done =
+      options.runEagerly ? runEagerly() : state->lastPlan.run(state->generation, x, y, makePlan);
   if (done && fresh)
     state->keep(std::move(*fresh), std::move(use));
   return done;
