@@ -34,7 +34,11 @@ using namespace norma::test;
 namespace {
 
 // Sanitizers keep freed memory, and notes on the rest.
-constexpr bool kIsSanitized = NORMA_IS_SANITIZED;
+#ifdef NORMA_IS_SANITIZED
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
 
 struct Options {
   int threads = 8;
