@@ -1,5 +1,8 @@
 // The plugin in a stock mlir-opt: the dialect from one option, the passes from the other. (Options are read
 // before plugins are loaded, so that passes are named in --pass-pipeline only.)
+//
+// A program without a sanitizer cannot load a plugin that has one.
+// UNSUPPORTED: asan, tsan
 
 // RUN: mlir-opt %plugin --pass-pipeline='builtin.module(norma-decompose)' %s | FileCheck %s --check-prefix=DECOMPOSE
 // DECOMPOSE-LABEL: func.func @layer
