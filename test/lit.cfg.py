@@ -31,9 +31,10 @@ environment["HOME"] = config.test_exec_root
 environment["XDG_CACHE_HOME"] = os.path.join(config.test_exec_root, "cache")
 environment["LC_ALL"] = "C.UTF-8"
 # LLVM's allocators poison memory in our half of an instrumented build, which its own libraries know nothing of.
-environment["ASAN_OPTIONS"] = "allow_user_poisoning=0"
+# To run out of memory is a result like others.
+environment["ASAN_OPTIONS"] = "allow_user_poisoning=0:allocator_may_return_null=1"
 # LLVM, MLIR and oneTBB are not instrumented: what they do to memory is left out, what they do with mutexes is not.
-environment["TSAN_OPTIONS"] = "ignore_noninstrumented_modules=1"
+environment["TSAN_OPTIONS"] = "ignore_noninstrumented_modules=1:allocator_may_return_null=1"
 for name in ["ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"]:
     if name in os.environ:
         environment[name] = os.environ[name]
