@@ -137,19 +137,16 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
 LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol)
     : target(std::move(target)), symbol(symbol), context(std::make_unique<llvm::LLVMContext>()) {}
 
-Expected<std::unique_ptr<llvm::TargetMachine>> LlvmKernel::createMachine(KernelTier tier) const {
-  // The builder is copied because making a machine is not const.
+Expected<MachinePool::Machine> LlvmKernel::takeMachine(KernelTier tier) const {
+  if (tier == KernelTier::Optimized)
+    return target->best->take(target->machine);
   llvm::orc::JITTargetMachineBuilder builder = target->machine;
-  if (tier == KernelTier::Quick)
-    builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::None);
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = builder.createTargetMachine();
-  if (!machine)
-    return internal(machine.takeError());
-  return std::move(*machine);
+  builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::None);
+  return target->quick->take(builder);
 }
 
 Expected<void> LlvmKernel::optimize() {
-  auto machine = createMachine(KernelTier::Optimized);
+  auto machine = takeMachine(KernelTier::Optimized);
   if (!machine)
     return machine.takeError();
   module->setTargetTriple((*machine)->getTargetTriple());
@@ -181,7 +178,7 @@ static Expected<std::string> emit(llvm::Module &module, llvm::TargetMachine &mac
 }
 
 Expected<std::string> LlvmKernel::assembly() const {
-  auto machine = createMachine(KernelTier::Optimized);
+  auto machine = takeMachine(KernelTier::Optimized);
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
@@ -189,7 +186,7 @@ Expected<std::string> LlvmKernel::assembly() const {
 }
 
 Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
-  auto machine = createMachine(KernelTier::Quick);
+  auto machine = takeMachine(KernelTier::Quick);
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
@@ -200,7 +197,7 @@ Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
 }
 
 Expected<std::string> LlvmKernel::object() && {
-  auto machine = createMachine(KernelTier::Optimized);
+  auto machine = takeMachine(KernelTier::Optimized);
   if (!machine)
     return machine.takeError();
   return emit(*module, **machine, llvm::CodeGenFileType::ObjectFile);
