@@ -35,4 +35,15 @@ def ConvertNormaToLoopsPass : Pass<"convert-norma-to-loops"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def ConvertLoopsToLLVMPass : Pass<"convert-norma-loops-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Lower what convert-norma-to-loops writes to the LLVM dialect, in one step";
+  let description = [{
+    Converts `arith`, `cf`, `func`, `math`, `memref`, `ub` and `vector` together, with
+    patterns that are gathered once in the life of the pass. Where there are vector ops
+    that kernels do not use, `convert-vector-to-llvm` goes before. `scf` and affine maps
+    are to be lowered before.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // NORMA_CONVERSION_PASSES_TD

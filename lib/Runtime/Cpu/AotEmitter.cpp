@@ -11,7 +11,6 @@
 #include "LlvmSteps.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Object/ObjectFile.h"
@@ -91,7 +90,7 @@ Expected<std::string> AotEmitter::emit(llvm::CodeGenFileType kind) const {
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*linked);
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
+  CodegenPasses passes;
   if (machine->addPassesToEmitFile(passes, stream, nullptr, kind))
     return Error(ErrorCode::Internal, "code generation: the target emits no such files");
   passes.run(*copy);

@@ -51,7 +51,7 @@ public:
 
 private:
   LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol);
-  Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(KernelTier tier) const;
+  Expected<MachinePool::Machine> takeMachine(KernelTier tier) const;
 
   std::shared_ptr<const CpuTarget> target;
   std::string symbol;

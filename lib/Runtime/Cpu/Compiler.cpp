@@ -25,6 +25,8 @@
 
 #include <chrono>
 #include <fmt/format.h>
+#include <map>
+#include <tuple>
 
 using namespace mlir;
 
@@ -61,20 +63,31 @@ struct Compiler::State {
   LogicalResult run(ModuleOp module, StringRef first, const PipelineOptions &options, bool verify,
                     function_ref<void(StringRef)> after) {
     auto isFirst = [&](const Stage &stage) { return stage.name == first; };
-    for (const Stage &stage :
-         llvm::make_range(llvm::find_if(cpuStages(), isFirst), cpuStages().end())) {
-      PassManager pm(&context);
-      pm.enableVerifier(verify);
-      stage.build(pm, options);
-      if (failed(pm.run(module)))
+    for (size_t i = llvm::find_if(cpuStages(), isFirst) - cpuStages().begin();
+         i < cpuStages().size(); ++i) {
+      if (failed(passesOf(i, options, verify).run(module)))
         return failure();
-      after(stage.name);
+      after(cpuStages()[i].name);
     }
     return success();
   }
 
+  /// The passes of a stage, made once: they keep their patterns from module to module,
+  /// and to gather those takes longer than to lower a kernel.
+  PassManager &passesOf(size_t stage, const PipelineOptions &options, bool verify) {
+    std::unique_ptr<PassManager> &passes =
+        kept[{stage, options.lowering, options.streaming, verify}];
+    if (!passes) {
+      passes = std::make_unique<PassManager>(&context);
+      passes->enableVerifier(verify);
+      cpuStages()[stage].build(*passes, options);
+    }
+    return *passes;
+  }
+
   std::shared_ptr<const CpuTarget> target;
   MLIRContext context;
+  std::map<std::tuple<size_t, KernelLowering, bool, bool>, std::unique_ptr<PassManager>> kept;
 };
 
 Compiler::Compiler(std::shared_ptr<const CpuTarget> target)

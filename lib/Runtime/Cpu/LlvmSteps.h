@@ -8,6 +8,8 @@
 #ifndef NORMA_RUNTIME_CPU_LLVMSTEPS_H
 #define NORMA_RUNTIME_CPU_LLVMSTEPS_H
 
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/PassManager.h"
 #include "llvm/Support/Error.h"
 
 #include <string>
@@ -29,6 +31,19 @@ void moveBfloatAsInteger(llvm::Module &module);
 /// for it, where LLVM would call a library that not every program has. (The other conversions
 /// of bf16 are integer operations already.)
 void expandNarrowFloats(llvm::Module &module, bool halves);
+
+/// Moves the parts of addresses that a loop does not change out of it, and the constant
+/// parts to the end, where instructions have a place for them.
+struct SplitAddressesPass : llvm::PassInfoMixin<SplitAddressesPass> {
+  llvm::PreservedAnalyses run(llvm::Function &function, llvm::FunctionAnalysisManager &analyses);
+};
+
+/// For LLVM's code generator, of which it leaves out Loop Strength Reduction and what
+/// prepares for it: SplitAddressesPass has done what there is to do.
+class CodegenPasses : public llvm::legacy::PassManager {
+public:
+  void add(llvm::Pass *pass) override;
+};
 
 /// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
 /// inline the wrapper, promote descriptors to registers, and clean up addresses.

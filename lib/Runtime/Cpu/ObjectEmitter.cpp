@@ -13,8 +13,8 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/IntrinsicInst.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/PassInfo.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -101,13 +101,34 @@ llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, callGraph, modules);
+  // The wrappers, and what they wrap: not worth a thought about what it costs.
+  for (llvm::Function &function : module)
+    if (function.hasLocalLinkage() && function.hasOneUse() &&
+        llvm::isa<llvm::CallBase>(function.user_back()))
+      function.addFnAttr(llvm::Attribute::AlwaysInline);
   llvm::ModulePassManager passes;
-  if (llvm::Error error = builder.parsePassPipeline(
-          passes, "cgscc(inline),globaldce,function(sroa,early-cse<memssa>,simplifycfg,"
-                  "loop-mssa(licm<allowspeculation>),instsimplify)"))
+  if (llvm::Error error =
+          builder.parsePassPipeline(passes, "always-inline,cgscc(inline),globaldce,function(sroa,"
+                                            "early-cse<memssa>,simplifycfg,instsimplify,"
+                                            "loop-simplify)"))
     return error;
+  llvm::FunctionPassManager addresses;
+  addresses.addPass(SplitAddressesPass());
+  if (llvm::Error error =
+          builder.parsePassPipeline(addresses, "early-cse,loop-mssa(licm<allowspeculation>)"))
+    return error;
+  passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(addresses)));
   passes.run(module, modules);
   return llvm::Error::success();
+}
+
+void CodegenPasses::add(llvm::Pass *pass) {
+  const llvm::PassInfo *known = llvm::Pass::lookupPassInfo(pass->getPassID());
+  if (known &&
+      (known->getPassArgument() == "loop-reduce" || known->getPassArgument() == "canon-freeze"))
+    delete pass;
+  else
+    PassManager::add(pass);
 }
 
 std::string textOf(const llvm::Module &module) {
@@ -137,19 +158,16 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
 LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol)
     : target(std::move(target)), symbol(symbol), context(std::make_unique<llvm::LLVMContext>()) {}
 
-Expected<std::unique_ptr<llvm::TargetMachine>> LlvmKernel::createMachine(KernelTier tier) const {
-  // The builder is copied because making a machine is not const.
+Expected<MachinePool::Machine> LlvmKernel::takeMachine(KernelTier tier) const {
+  if (tier == KernelTier::Optimized)
+    return target->best->take(target->machine);
   llvm::orc::JITTargetMachineBuilder builder = target->machine;
-  if (tier == KernelTier::Quick)
-    builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::None);
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = builder.createTargetMachine();
-  if (!machine)
-    return internal(machine.takeError());
-  return std::move(*machine);
+  builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::None);
+  return target->quick->take(builder);
 }
 
 Expected<void> LlvmKernel::optimize() {
-  auto machine = createMachine(KernelTier::Optimized);
+  auto machine = takeMachine(KernelTier::Optimized);
   if (!machine)
     return machine.takeError();
   module->setTargetTriple((*machine)->getTargetTriple());
@@ -173,7 +191,7 @@ static Expected<std::string> emit(llvm::Module &module, llvm::TargetMachine &mac
                                   llvm::CodeGenFileType kind) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
+  CodegenPasses passes;
   if (machine.addPassesToEmitFile(passes, stream, nullptr, kind))
     return Error(ErrorCode::Internal, "code generation: the target emits no such files");
   passes.run(module);
@@ -181,7 +199,7 @@ static Expected<std::string> emit(llvm::Module &module, llvm::TargetMachine &mac
 }
 
 Expected<std::string> LlvmKernel::assembly() const {
-  auto machine = createMachine(KernelTier::Optimized);
+  auto machine = takeMachine(KernelTier::Optimized);
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
@@ -189,7 +207,7 @@ Expected<std::string> LlvmKernel::assembly() const {
 }
 
 Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
-  auto machine = createMachine(KernelTier::Quick);
+  auto machine = takeMachine(KernelTier::Quick);
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
@@ -200,7 +218,7 @@ Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
 }
 
 Expected<std::string> LlvmKernel::object() && {
-  auto machine = createMachine(KernelTier::Optimized);
+  auto machine = takeMachine(KernelTier::Optimized);
   if (!machine)
     return machine.takeError();
   return emit(*module, **machine, llvm::CodeGenFileType::ObjectFile);

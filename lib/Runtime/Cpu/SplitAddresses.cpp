@@ -1,0 +1,123 @@
+//===- SplitAddresses.cpp - Parts of addresses outside of loops -----------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// An access at (start + i + 3) * 13 in a loop over i becomes one at a pointer that is
+// computed once for every start, plus i * 13, plus a constant that is a part of the
+// instruction. In our loops, whose bounds and steps are plain, that is what Loop Strength
+// Reduction comes to; but it, and the analysis of loops that it is based on, takes up to a
+// fifth of all code generation.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LlvmSteps.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/PatternMatch.h"
+
+using namespace llvm::PatternMatch;
+
+namespace norma {
+
+namespace {
+
+/// An index as a sum of multiples of values, modulo 2^64.
+struct Sum {
+  llvm::SmallMapVector<llvm::Value *, uint64_t, 4> terms;
+  uint64_t constant = 0;
+
+  void add(llvm::Value *value, uint64_t factor) {
+    llvm::Value *a = nullptr, *b = nullptr;
+    const llvm::APInt *known = nullptr;
+    if (match(value, m_APInt(known))) {
+      constant += factor * known->getZExtValue();
+    } else if (match(value, m_Add(m_Value(a), m_Value(b)))) {
+      add(a, factor);
+      add(b, factor);
+    } else if (match(value, m_Mul(m_Value(a), m_APInt(known)))) {
+      add(a, factor * known->getZExtValue());
+    } else if (match(value, m_Shl(m_Value(a), m_APInt(known))) && known->ult(64)) {
+      add(a, factor << known->getZExtValue());
+    } else {
+      terms[value] += factor;
+    }
+  }
+};
+
+} // namespace
+
+/// Where what changes with none but the `depth` outermost loops around the address is
+/// computed: before the loop that is one deeper, or else where it was.
+static llvm::Instruction *placeAt(unsigned depth, llvm::Instruction *address,
+                                  const llvm::LoopInfo &loops) {
+  llvm::Loop *loop = loops.getLoopFor(address->getParent());
+  while (loop && loop->getLoopDepth() > depth + 1)
+    loop = loop->getParentLoop();
+  llvm::BasicBlock *before =
+      loop && loop->getLoopDepth() == depth + 1 ? loop->getLoopPreheader() : nullptr;
+  return before ? before->getTerminator() : address;
+}
+
+static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo &loops) {
+  if (address.getNumIndices() != 1 || !address.getOperand(1)->getType()->isIntegerTy(64))
+    return;
+  Sum sum;
+  sum.add(address.getOperand(1), 1);
+  // Of the innermost loop around both: what another loop ended with does not change here.
+  auto depthOf = [&](llvm::Value *value) -> unsigned {
+    auto *instruction = llvm::dyn_cast<llvm::Instruction>(value);
+    llvm::Loop *loop = instruction ? loops.getLoopFor(instruction->getParent()) : nullptr;
+    while (loop && !loop->contains(&address))
+      loop = loop->getParentLoop();
+    return loop ? loop->getLoopDepth() : 0;
+  };
+  llvm::Type *element = address.getSourceElementType();
+  llvm::Value *pointer = address.getPointerOperand();
+  const unsigned innermost = loops.getLoopDepth(address.getParent());
+  const unsigned first = depthOf(pointer);
+  llvm::Instruction *at = nullptr;
+  for (unsigned depth = first; depth <= innermost; ++depth) {
+    // Not before what it adds to.
+    if (at != &address || depth == first)
+      at = placeAt(depth, &address, loops);
+    llvm::IRBuilder<> b(at);
+    llvm::Value *offset = nullptr;
+    for (auto [value, factor] : sum.terms) {
+      if (factor == 0 || std::max(depthOf(value), first) != depth)
+        continue;
+      llvm::Value *term = factor == 1 ? value : b.CreateMul(value, b.getInt64(factor));
+      offset = offset ? b.CreateAdd(offset, term) : term;
+    }
+    if (offset)
+      pointer = b.CreateGEP(element, pointer, offset);
+  }
+  if (sum.constant)
+    pointer = llvm::IRBuilder<>(&address).CreateGEP(
+        element, pointer, llvm::ConstantInt::get(address.getOperand(1)->getType(), sum.constant));
+  address.replaceAllUsesWith(pointer);
+  address.eraseFromParent();
+}
+
+llvm::PreservedAnalyses SplitAddressesPass::run(llvm::Function &function,
+                                                llvm::FunctionAnalysisManager &analyses) {
+  const llvm::LoopInfo &loops = analyses.getResult<llvm::LoopAnalysis>(function);
+  llvm::SmallVector<llvm::GetElementPtrInst *> addresses;
+  for (llvm::Loop *loop : loops.getLoopsInPreorder())
+    for (llvm::BasicBlock *block : loop->blocks())
+      if (loops.getLoopFor(block) == loop)
+        for (llvm::Instruction &instruction : *block)
+          if (auto *address = llvm::dyn_cast<llvm::GetElementPtrInst>(&instruction))
+            addresses.push_back(address);
+  for (llvm::GetElementPtrInst *address : addresses)
+    splitAddress(*address, loops);
+  llvm::PreservedAnalyses kept;
+  kept.preserveSet<llvm::CFGAnalyses>();
+  return kept;
+}
+
+} // namespace norma
