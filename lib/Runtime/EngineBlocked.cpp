@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "KeptBlocks.h"
 #include "Reduction.h"
 
 #include "norma/Support/OutOfMemory.h"
@@ -22,18 +23,6 @@
 #include <fmt/format.h>
 
 namespace norma {
-
-namespace {
-
-/// Ranges of kept indices along one group, equal but for the last.
-struct Cut {
-  int group = 0;
-  int64_t extent = 0, width = 0;
-
-  int64_t blocks() const { return (extent + width - 1) / width; }
-};
-
-} // namespace
 
 /// Where kept indices lie next to each other, the least a block has of them: with
 /// shorter runs memory is read at a fraction of its speed.
@@ -45,51 +34,31 @@ static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-/// Whether the map of the whole can write past the caches. That saves the read of y
-/// which a write through them begins with, as much as a second read of x costs.
-static bool mapStreams(const Problem &problem) {
-  return isLargeResult(problem) && problem.layout() == Layout::Contiguous &&
-         problem.extents.back() * int64_t(sizeOf(problem.tensors[1].dtype)) % 64 == 0;
-}
-
 /// How the kept indices are cut, where that pays. The problem's tensors are x and y.
-static std::optional<Cut> chooseCut(const Problem &problem, int64_t l2Bytes) {
-  // The caller's ranges of kept indices must be ranges of a single group.
-  if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder ||
-      mapStreams(problem))
+static std::optional<KeptBlocks> chooseBlocks(const Problem &problem, int64_t l2Bytes) {
+  std::optional<KeptBlocks> cut = KeptBlocks::of(problem);
+  if (!cut || streamsAsWhole(problem))
     return std::nullopt;
-  Cut cut;
-  cut.group = int(problem.kinds.find('K'));
-  cut.extent = problem.extents[cut.group];
 
   const GroupedTensor &x = problem.tensors[0], &y = problem.tensors[1];
-  const int64_t perIndex = problem.size() / cut.extent *
+  const int64_t perIndex = problem.size() / cut->extent *
                            int64_t(sizeOf(x.dtype) + (x.data == y.data ? 0 : sizeOf(y.dtype)));
   // Half of the cache for a block leaves room for what else passes through it.
   const int64_t budget = l2Bytes / 2;
   // Data in a few such caches needs no blocks.
-  if (perIndex * cut.extent < 4 * l2Bytes)
+  if (perIndex * cut->extent < 4 * l2Bytes)
     return std::nullopt;
 
   int64_t run = 1;
   for (const GroupedTensor *tensor : {&x, &y})
     if (const int64_t step =
-            std::llabs(tensor->strides[cut.group]) * int64_t(sizeOf(tensor->dtype)))
+            std::llabs(tensor->strides[cut->group]) * int64_t(sizeOf(tensor->dtype)))
       run = std::max(run, (kRunBytes + step - 1) / step);
   const int64_t widest = budget / perIndex / run * run;
   if (widest == 0)
     return std::nullopt;
-  cut.width = std::min(widest, roundUp((cut.extent + kTasks - 1) / kTasks, run));
-  return cut.blocks() < kLeastBlocks ? std::nullopt : std::optional(cut);
-}
-
-/// Kept indices [begin, end) of tensor `t`.
-static Tensor slice(const Problem &problem, size_t t, const Cut &cut, int64_t begin, int64_t end) {
-  const GroupedTensor &tensor = problem.tensors[t];
-  const int64_t offset = begin * tensor.strides[cut.group] * int64_t(sizeOf(tensor.dtype));
-  Dims extents = problem.extents;
-  extents[cut.group] = end - begin;
-  return Tensor(tensor.data + offset, tensor.dtype, extents, tensor.strides);
+  cut->width = std::min(widest, roundUp((cut->extent + kTasks - 1) / kTasks, run));
+  return cut->count() < kLeastBlocks ? std::nullopt : cut;
 }
 
 /// A call of Engine::momentsThenAffine with checked arguments.
@@ -113,8 +82,8 @@ struct Engine::State::ReduceThenMap {
   }
 
   Expected<Statistics> whole() const;
-  Expected<Statistics> inBlocks(const Problem &problem, const Cut &cut) const;
-  Expected<void> runBlock(const Problem &problem, const Cut &cut, int64_t b,
+  Expected<Statistics> inBlocks(const Problem &problem, const KeptBlocks &cut) const;
+  Expected<void> runBlock(const Problem &problem, const KeptBlocks &cut, int64_t b,
                           const ThreadPool &alone, Statistics &result) const;
 };
 
@@ -137,17 +106,17 @@ Expected<Statistics> Engine::State::ReduceThenMap::whole() const {
 }
 
 /// Both passes over one block, on this thread.
-Expected<void> Engine::State::ReduceThenMap::runBlock(const Problem &problem, const Cut &cut,
+Expected<void> Engine::State::ReduceThenMap::runBlock(const Problem &problem, const KeptBlocks &cut,
                                                       int64_t b, const ThreadPool &alone,
                                                       Statistics &result) const {
-  const int64_t begin = b * cut.width, end = std::min(cut.extent, begin + cut.width);
-  const Tensor xs = slice(problem, 0, cut, begin, end), ys = slice(problem, 1, cut, begin, end);
+  const int64_t begin = cut.begin(b), end = cut.end(b);
+  const Tensor xs = cut.slice(problem, 0, begin, end), ys = cut.slice(problem, 1, begin, end);
   Operands parts;
   size_t next = problem.broadcastFrom;
   if (operands.mask)
-    parts.mask = slice(problem, next++, cut, begin, end);
+    parts.mask = cut.slice(problem, next++, begin, end);
   if (operands.weights)
-    parts.weights = slice(problem, next++, cut, begin, end);
+    parts.weights = cut.slice(problem, next++, begin, end);
 
   const Dims group{cut.group};
   Pace unwatched;
@@ -164,12 +133,12 @@ Expected<void> Engine::State::ReduceThenMap::runBlock(const Problem &problem, co
 }
 
 Expected<Statistics> Engine::State::ReduceThenMap::inBlocks(const Problem &problem,
-                                                            const Cut &cut) const {
+                                                            const KeptBlocks &cut) const {
   Statistics result = Statistics::zeros(keptShape(x.shape, kept));
-  std::vector<Expected<void>> outcomes(cut.blocks());
+  std::vector<Expected<void>> outcomes(cut.count());
   std::atomic<bool> failed = false;
   const ThreadPool alone(1);
-  engine.pool->forEach(cut.blocks(), [&](int64_t b) {
+  engine.pool->forEach(cut.count(), [&](int64_t b) {
     if (failed)
       return;
     outcomes[b] = runBlock(problem, cut, b, alone, result);
@@ -204,7 +173,7 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
     return operands.takeError();
   call.operands = *operands;
   const Problem problem = makeProblem({x, y}, *operands, kept);
-  if (const std::optional<Cut> cut = chooseCut(problem, state->l2Bytes))
+  if (const std::optional<KeptBlocks> cut = chooseBlocks(problem, state->l2Bytes))
     return call.inBlocks(problem, *cut);
   return call.whole();
 } catch (...) {

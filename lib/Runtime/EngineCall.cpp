@@ -85,13 +85,30 @@ bool writesPastCaches(const Problem &problem, Layout layout) {
          reinterpret_cast<uintptr_t>(out.data) % kStreamingAlignment == 0;
 }
 
-/// Values per kept index in the type and order of a kernel.
-static std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                                      DType compute) {
-  const std::vector<double> ordered = problem.toKernelOrder(values);
-  std::vector<std::byte> bytes(ordered.size() * sizeOf(compute));
-  for (size_t i = 0; i < ordered.size(); ++i)
-    storeFromDouble(ordered[i], bytes.data() + i * sizeOf(compute), compute);
+bool streamsAsWhole(const Problem &problem) {
+  const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
+  return isLargeResult(problem) && problem.layout() == Layout::Contiguous &&
+         problem.extents.back() * int64_t(sizeOf(out.dtype)) % int64_t(kStreamingAlignment) == 0;
+}
+
+/// A loop for every type, which is compiled to vectors.
+template <typename T>
+static void roundInto(std::span<std::byte> bytes, std::span<const double> values) {
+  T *out = reinterpret_cast<T *>(bytes.data());
+  for (size_t i = 0; i < values.size(); ++i)
+    out[i] = T(values[i]);
+}
+
+std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
+                               DType compute) {
+  std::vector<double> ordered;
+  if (!problem.keptInOrder)
+    values = ordered = problem.toKernelOrder(values);
+  std::vector<std::byte> bytes(values.size() * sizeOf(compute));
+  if (compute == DType::F64)
+    roundInto<double>(bytes, values);
+  else
+    roundInto<float>(bytes, values);
   return bytes;
 }
 
@@ -117,11 +134,20 @@ void MapCall::runBlock(EntryPoint entry, const Block &block, Push pushTensor) co
   arguments.call(entry);
 }
 
+/// Step `i` of going backwards through each of as many parts as there are threads. A
+/// thread tends to be given the part that it had before, whose end is in its cache.
+static int64_t backwards(int64_t i, int64_t blocks, int64_t parts) {
+  const int64_t part = ((i + 1) * parts - 1) / blocks;
+  const int64_t begin = part * blocks / parts, end = (part + 1) * blocks / parts;
+  return begin + end - 1 - i;
+}
+
 void MapCall::run(const ThreadPool &threads, BlockOrder order) const {
   const int64_t blocks = call.blocks();
   const EntryPoint entry = call.kernel->code().loaded->entry;
   threads.forEach(blocks, [&](int64_t i) {
-    const Block block = call.block(order == BlockOrder::Forwards ? i : blocks - 1 - i);
+    const Block block =
+        call.block(order == BlockOrder::Forwards ? i : backwards(i, blocks, threads.size()));
     runBlock(entry, block,
              [&](KernelArguments &arguments, size_t t) { call.pushTensor(arguments, block, t); });
   });

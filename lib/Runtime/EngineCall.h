@@ -62,6 +62,16 @@ inline constexpr uintptr_t kStreamingAlignment = 64;
 /// Whether it is written past the caches: it must be contiguous and aligned, too.
 bool writesPastCaches(const Problem &problem, Layout layout);
 
+/// Whether a map of the whole can write past the caches where one of blocks of kept indices
+/// cannot. That saves the read of the result which a write through them begins with, as
+/// much as the second read of an input costs.
+bool streamsAsWhole(const Problem &problem);
+
+/// Values per kept index in the order of the kernels of a problem and in their compute
+/// type.
+std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
+                               DType compute);
+
 /// A call of a map: the kernel and its coefficients, present ones in the order of the
 /// kernel, rounded to the compute type.
 class MapCall {

@@ -23,29 +23,21 @@ static GradientSums zeroSums(const Dims &shape, int64_t size) {
   return {shape, std::vector<double>(size), std::vector<double>(size)};
 }
 
-Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
-                                            std::span<const int64_t> kept,
-                                            std::span<const double> center,
-                                            const MomentsOptions &options) try {
-  if (Expected<void> ok = checkGradientSums(x, dy, kept, center, options); !ok)
-    return ok.takeError();
-  const Dims shape = keptShape(x.shape, kept);
-  if (x.size() == 0)
-    return zeroSums(shape, int64_t(center.size()));
-  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
-  if (!operands)
-    return operands.takeError();
-  Problem problem = makeProblem({x, dy}, *operands, kept);
-  KernelSpec spec = specOf(KernelFamily::GradSums, problem, *operands);
+Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor &dy,
+                                                   std::span<const int64_t> kept,
+                                                   std::span<const double> center,
+                                                   const Operands &operands) {
+  Problem problem = makeProblem({x, dy}, operands, kept);
+  KernelSpec spec = specOf(KernelFamily::GradSums, problem, operands);
   spec.dy = dy.dtype;
-  Expected<KernelCall> call = state->call(std::move(problem), spec);
+  Expected<KernelCall> call = this->call(std::move(problem), spec);
   if (!call)
     return call.takeError();
 
   const CallTimer timer(*call->kernel, uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   const std::vector<double> centers = call->problem.toKernelOrder(center);
   Reduction sums(
-      *call, zeroSums(shape, int64_t(center.size())),
+      *call, zeroSums(keptShape(x.shape, kept), int64_t(center.size())),
       [&](const Block &block, GradientSums &into) {
         KernelArguments arguments;
         call->pushTensor(arguments, block, 0);
@@ -59,14 +51,53 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
       },
       add);
   Pace unwatched;
-  sums.work(*state->pool, unwatched);
+  sums.work(*pool, unwatched);
   GradientSums result = sums.take();
   if (!call->problem.keptInOrder)
     for (std::vector<double> *values : {&result.sum, &result.dot})
       *values = call->problem.fromKernelOrder(*values);
   return result;
+}
+
+Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
+                                            std::span<const int64_t> kept,
+                                            std::span<const double> center,
+                                            const MomentsOptions &options) try {
+  if (Expected<void> ok = checkGradientSums(x, dy, kept, center, options); !ok)
+    return ok.takeError();
+  if (x.size() == 0)
+    return zeroSums(keptShape(x.shape, kept), int64_t(center.size()));
+  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
+  if (!operands)
+    return operands.takeError();
+  return state->gradientSums(x, dy, kept, center, *operands);
 } catch (...) {
   return outOfMemory();
+}
+
+Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
+                                          std::span<const int64_t> kept,
+                                          const GradientCoefficients &coefficients, DType compute,
+                                          const Tensor &dx, const Operands &operands,
+                                          BlockOrder order) {
+  Problem problem = makeProblem({x, dy, dx}, operands, kept);
+  KernelSpec spec = specOf(KernelFamily::GradMap, problem, operands);
+  spec.dy = dy.dtype;
+  spec.out = dx.dtype;
+  spec.compute = compute;
+  spec.streaming = writesPastCaches(problem, spec.layout);
+  Expected<KernelCall> call = this->call(std::move(problem), spec);
+  if (!call)
+    return call.takeError();
+
+  const MapCall map(
+      std::move(*call),
+      {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
+  const CallTimer timer(*map.kernelCall().kernel,
+                        uint64_t(x.size()) *
+                            (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  map.run(*pool, order);
+  return {};
 }
 
 Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
@@ -79,24 +110,8 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();
-  Problem problem = makeProblem({x, dy, dx}, *operands, kept);
-  KernelSpec spec = specOf(KernelFamily::GradMap, problem, *operands);
-  spec.dy = dy.dtype;
-  spec.out = dx.dtype;
-  spec.compute = compute;
-  spec.streaming = writesPastCaches(problem, spec.layout);
-  Expected<KernelCall> call = state->call(std::move(problem), spec);
-  if (!call)
-    return call.takeError();
-
-  const MapCall map(
-      std::move(*call),
-      {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
-  const CallTimer timer(*map.kernelCall().kernel,
-                        uint64_t(x.size()) *
-                            (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
-  map.run(*state->pool, BlockOrder::Forwards);
-  return {};
+  return state->gradientMap(x, dy, kept, coefficients, compute, dx, *operands,
+                            BlockOrder::Forwards);
 } catch (...) {
   return outOfMemory();
 }

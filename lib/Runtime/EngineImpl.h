@@ -167,7 +167,15 @@ struct Engine::State {
                         const Coefficients &coefficients, DType compute, const Tensor &y,
                         const ThreadPool &threads, BlockOrder order);
 
+  Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
+                                      std::span<const int64_t> kept, std::span<const double> center,
+                                      const Operands &operands);
+  Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                             const GradientCoefficients &coefficients, DType compute,
+                             const Tensor &dx, const Operands &operands, BlockOrder order);
+
   struct ReduceThenMap;
+  struct BlockedGradient;
 
 private:
   // EngineKernels.cpp

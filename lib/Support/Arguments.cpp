@@ -202,9 +202,21 @@ Expected<void> checkGradientSums(const Tensor &x, const Tensor &dy, std::span<co
   return outOfMemory();
 }
 
-Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
-                                const GradientCoefficients &coefficients, DType compute,
-                                const Tensor &dx, const MomentsOptions &options) try {
+Expected<void> checkGradientCoefficients(const GradientCoefficients &coefficients,
+                                         const Dims &kept) try {
+  for (const auto &[name, values] :
+       {std::pair("center", &coefficients.center), std::pair("slope", &coefficients.slope),
+        std::pair("offset", &coefficients.offset), std::pair("scale", &coefficients.scale)})
+    if (Expected<void> ok = checkPerKept(*values, name, kept); !ok)
+      return ok;
+  return checkCoefficientShape(coefficients.shape, kept);
+} catch (...) {
+  return outOfMemory();
+}
+
+Expected<void> checkGradientTensors(const Tensor &x, const Tensor &dy,
+                                    std::span<const int64_t> kept, DType compute, const Tensor &dx,
+                                    const MomentsOptions &options) try {
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok;
   if (Expected<void> ok = checkCompanion(dy, "dy", x); !ok)
@@ -218,17 +230,17 @@ Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<con
       return invalidArgument(fmt::format("dx: overlaps {}; expected x or dy itself (same dtype and "
                                          "strides) or memory of its own",
                                          name));
-  if (Expected<void> ok = checkCompute(compute); !ok)
-    return ok;
-  const Dims expected = keptShape(x.shape, kept);
-  for (const auto &[name, values] :
-       {std::pair("center", &coefficients.center), std::pair("slope", &coefficients.slope),
-        std::pair("offset", &coefficients.offset), std::pair("scale", &coefficients.scale)})
-    if (Expected<void> ok = checkPerKept(*values, name, expected); !ok)
-      return ok;
-  return checkCoefficientShape(coefficients.shape, expected);
+  return checkCompute(compute);
 } catch (...) {
   return outOfMemory();
+}
+
+Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                                const GradientCoefficients &coefficients, DType compute,
+                                const Tensor &dx, const MomentsOptions &options) {
+  if (Expected<void> ok = checkGradientTensors(x, dy, kept, compute, dx, options); !ok)
+    return ok;
+  return checkGradientCoefficients(coefficients, keptShape(x.shape, kept));
 }
 
 } // namespace norma

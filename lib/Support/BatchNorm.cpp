@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -298,19 +299,35 @@ GradientCoefficients batchNormGradientCoefficients(const BatchNormForward &forwa
                                                    const Dims &keptShape, const GradientSums &sums,
                                                    const BatchNormParameters &parameters,
                                                    DType compute) {
-  const int64_t kept = product(keptShape);
-  GradientCoefficients result{keptShape, {}, {}, {}, {}};
-  for (int64_t i = 0; i < kept; ++i) {
-    const int64_t group = first + i;
-    const double n = forward.count[group], invStd = forward.invStd[group];
-    const double mean = forward.mean[group], center = roundTo(compute, mean);
-    const double scale = valueOr(parameters.gamma, i, 1) * valueOr(forward.r, i, 1) * invStd;
-    const double slope = n == 0 ? 0 : -scale * (invStd * invStd) * sums.dot[group] / n;
-    const double offset = n == 0 ? 0 : -scale * sums.sum[group] / n;
-    result.center.push_back(center);
-    result.slope.push_back(slope);
-    result.offset.push_back(offset + lostToRounding(center, mean, slope));
-    result.scale.push_back(scale);
+  const auto size = size_t(product(keptShape));
+  // Loops without branches, which are compiled to vectors: there may be more numbers per
+  // kept index here than in its data.
+  GradientCoefficients result{keptShape, std::vector<double>(size), std::vector<double>(size),
+                              std::vector<double>(size), std::vector<double>(size)};
+  const double *means = forward.mean.data() + first, *invStds = forward.invStd.data() + first;
+  const double *counts = forward.count.data() + first;
+  const double *dots = sums.dot.data() + first, *sum = sums.sum.data() + first;
+  double *center = result.center.data(), *scale = result.scale.data();
+  double *slope = result.slope.data(), *offset = result.offset.data();
+  std::copy(means, means + size, center);
+  if (compute == DType::F32)
+    for (size_t i = 0; i < size; ++i)
+      center[i] = double(float(center[i]));
+  std::copy(invStds, invStds + size, scale);
+  for (const std::vector<double> *factors : {&forward.r, &parameters.gamma})
+    if (!factors->empty())
+      for (size_t i = 0; i < size; ++i)
+        scale[i] *= (*factors)[i];
+  for (size_t i = 0; i < size; ++i) {
+    const double n = counts[i], share = -scale[i] / (n == 0 ? 1 : n);
+    const double ofDot = share * (invStds[i] * invStds[i]) * dots[i], ofSum = share * sum[i];
+    slope[i] = n == 0 ? 0 : ofDot;
+    offset[i] = n == 0 ? 0 : ofSum;
+  }
+  for (size_t i = 0; i < size; ++i) {
+    const double lost = (center[i] - means[i]) * slope[i];
+    // Not 0 * infinity, where epsilon and the variance are 0.
+    offset[i] += center[i] == means[i] ? 0 : lost;
   }
   return result;
 }

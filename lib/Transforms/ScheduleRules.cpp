@@ -266,6 +266,8 @@ struct Reduction {
   ArrayRef<int64_t> kept;
   /// The sums need f64 even within a group.
   bool wide;
+  /// The sums are around pivots that every block finds for itself.
+  bool findsPivots;
 };
 
 } // namespace
@@ -309,8 +311,11 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
     rowBytes += form.row() * bytesOf(tensor);
   int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
   int64_t atLeast = (256 + each - 1) / each;
+  // What a block costs by itself, pivots and the totals of a line, is little beside its
+  // sums. Where there is neither, small blocks keep more threads at work.
+  int64_t blockBytes = reduction.findsPivots || line ? 1024 * 1024 : 256 * 1024;
   return ScheduleAttr::get(context, traversal, vector, /*unroll=*/8, /*group=*/32, line, accumulate,
-                           blockOf(form.row(), rowBytes, vector, 1024 * 1024, atLeast), false);
+                           blockOf(form.row(), rowBytes, vector, blockBytes, atLeast), false);
 }
 
 ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target) {
@@ -320,7 +325,8 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
-                          .wide = exceedsF32(op.getData()) || op.getWeights()},
+                          .wide = exceedsF32(op.getData()) || op.getWeights(),
+                          .findsPivots = true},
                          target);
 }
 
@@ -330,6 +336,7 @@ ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &targe
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
-                          .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy())},
+                          .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy()),
+                          .findsPivots = false},
                          target);
 }

@@ -85,6 +85,11 @@ TEST_F(EngineWithoutMemory, Maps) {
   };
   expectCallSurvives(
       [&] { return engine.momentsThenAffine(x, Dims{1}, both, make, DType::F32, y); });
+  const Engine::MakeGradientCoefficients makeGradient =
+      [&](int64_t, int64_t, const GradientSums &) { return gradient; };
+  expectCallSurvives([&] {
+    return engine.gradientSumsThenMap(x, dy, Dims{1}, three, both, makeGradient, DType::F32, y);
+  });
 }
 
 TEST_F(EngineWithoutMemory, Programs) {

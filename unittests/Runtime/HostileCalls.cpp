@@ -33,6 +33,11 @@ std::vector<TensorCall> norma::test::tensorCalls(const std::shared_ptr<Engine> &
   const Engine::MakeCoefficients make = [](int64_t, int64_t, const Statistics &statistics) {
     return Coefficients{statistics.shape, statistics.mean, {}, {}};
   };
+  const Engine::MakeGradientCoefficients makeGradient = [](int64_t begin, int64_t end,
+                                                           const GradientSums &sums) {
+    const std::vector<double> part(sums.sum.begin() + begin, sums.sum.begin() + end);
+    return GradientCoefficients{{end - begin}, part, part, part, part};
+  };
   const MovingStatistics moving{.mean = three, .variance = three};
   const BatchNormParameters parameters{three, three};
   const BatchNormForward forward = batchNormForward({}, {{kColumns}, three, three, three}, moving);
@@ -85,6 +90,14 @@ std::vector<TensorCall> norma::test::tensorCalls(const std::shared_ptr<Engine> &
        [&, gradient](Tensors t) {
          return errorOf(engine.gradientMap(t[0], t[1], Dims{1}, gradient, DType::F32, t[4],
                                            {.mask = t[2], .weights = t[3]}));
+       }},
+      {"gradientSumsThenMap",
+       {"x", "dy", "mask", "weights"},
+       {"dx"},
+       [&, three, makeGradient](Tensors t) {
+         return errorOf(engine.gradientSumsThenMap(t[0], t[1], Dims{1}, three,
+                                                   {.mask = t[2], .weights = t[3]}, makeGradient,
+                                                   DType::F32, t[4]));
        }},
       {"batchNormTraining",
        {"x", "mask", "weights", "adjust_scale", "adjust_bias"},

@@ -243,6 +243,22 @@ public:
                              const GradientCoefficients &coefficients, DType compute,
                              const Tensor &dx, const MomentsOptions &options = {});
 
+  /// Both, with coefficients made of the sums, in blocks of kept indices whose data stays
+  /// in the cache between the two where the shape allows it. `coefficients` is called once
+  /// for every kept index range, possibly from several threads: with the flat range
+  /// [begin, end) and `sums`, of which only those of the range are there yet, it returns
+  /// the range's coefficients, of shape (end - begin). Returns the sums of all. The bits
+  /// do not depend on the threads. Coefficients of another shape are an error that may
+  /// leave a part of `dx` written.
+  using MakeGradientCoefficients =
+      std::function<GradientCoefficients(int64_t begin, int64_t end, const GradientSums &sums)>;
+  Expected<GradientSums> gradientSumsThenMap(const Tensor &x, const Tensor &dy,
+                                             std::span<const int64_t> kept,
+                                             std::span<const double> center,
+                                             const MomentsOptions &options,
+                                             const MakeGradientCoefficients &coefficients,
+                                             DType compute, const Tensor &dx);
+
   /// The kernel that the call of the same arguments runs, compiled now, not at the
   /// first call: for warming up, and for looking at what was chosen. Data without
   /// elements needs no kernel and is an error.

@@ -55,9 +55,19 @@ Expected<void> checkAffine(const Tensor &x, std::span<const int64_t> kept,
 Expected<void> checkGradientSums(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                                  std::span<const double> center, const MomentsOptions &options);
 
-/// The arguments of gradientMap: data, dy, mask and weights as above, all four
-/// coefficients with one value per kept index, a compute type of F32 or F64, and a
-/// dx of x's shape that is x, dy or a place of its own.
+/// All four coefficients of a gradient's map, with one value for each index of the kept
+/// extents.
+Expected<void> checkGradientCoefficients(const GradientCoefficients &coefficients,
+                                         const Dims &kept);
+
+/// The arguments of gradientMap but for its coefficients: data, dy, mask and weights as
+/// above, a compute type of F32 or F64, and a dx of x's shape that is x, dy or a place of
+/// its own.
+Expected<void> checkGradientTensors(const Tensor &x, const Tensor &dy,
+                                    std::span<const int64_t> kept, DType compute, const Tensor &dx,
+                                    const MomentsOptions &options);
+
+/// The arguments of gradientMap: both of the above.
 Expected<void> checkGradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                                 const GradientCoefficients &coefficients, DType compute,
                                 const Tensor &dx, const MomentsOptions &options);

@@ -7,6 +7,8 @@
 
 #include "ReductionLoops.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
 using namespace mlir;
 using namespace norma;
 
@@ -68,10 +70,21 @@ Values ReductionLoops::emitGroup(Value size, Value pivot, int64_t unroll,
     llvm::append_range(a, b);
     return a;
   });
+  std::optional<int64_t> known = getConstantIntValue(size);
+  if (known) {
+    // The rest of few vectors needs no loop, and can go into both sets, too.
+    Values a(sums.begin(), sums.begin() + each), b(sums.begin() + each, sums.end());
+    for (int64_t g = *known / unroll * unroll; g < *known; ++g) {
+      Values &target = g % 2 ? b : a;
+      target = add(e.index(g), target);
+    }
+    sums = a;
+    llvm::append_range(sums, b);
+  }
   Values joined;
   for (size_t i = 0; i < each; ++i)
     joined.push_back(e.addf(sums[i], sums[each + i]));
-  if (unroll > 1)
+  if (unroll > 1 && !known)
     joined = e.carry(even, size, 1, joined, add);
   return joined;
 }
@@ -128,24 +141,37 @@ void ReductionLoops::emitRuns(Value pivots, Type type, int64_t unroll) {
     };
     Value extent = rank ? e.extent(data, innermost) : e.index(1);
     Value whole = e.roundDown(extent, e.width);
-    wide = e.carry(e.index(0), whole, group * e.width, wide, [&](Value start, ValueRange carried) {
-      Value left = e.floorDiv(e.sub(whole, start), e.index(e.width));
-      Value size = e.min(left, e.index(group));
-      return addGroup(carried, emitGroup(size, pivot, unroll, [&](Value g, ValueRange sums) {
-                        Values at = indices;
-                        if (rank)
-                          at[innermost] = e.add(start, e.mul(g, e.index(e.width)));
-                        return addElements({inputs, at, {}}, pivot, sums);
-                      }));
-    });
-    if (e.width > 1) {
-      // The tail: an empty mask adds nothing where the run is whole vectors.
-      Value tail = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), e.sub(extent, whole));
+    auto addVector = [&](Value i, Value tail, ValueRange sums) {
       Values at = indices;
-      at[innermost] = whole;
-      wide = addGroup(wide, emitGroup(e.index(1), pivot, 1, [&](Value, ValueRange sums) {
-                        return addElements({inputs, at, tail}, pivot, sums);
-                      }));
+      if (rank)
+        at[innermost] = i;
+      return addElements({inputs, at, tail}, pivot, sums);
+    };
+    auto sumGroup = [&](Value start, Value size) {
+      return emitGroup(size, pivot, unroll, [&](Value g, ValueRange sums) {
+        return addVector(e.add(start, e.mul(g, e.index(e.width))), {}, sums);
+      });
+    };
+    // An empty mask adds nothing where the run is whole vectors.
+    auto addTail = [&](ValueRange sums) {
+      Value tail = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), e.sub(extent, whole));
+      return addVector(whole, tail, sums);
+    };
+    if (std::optional<int64_t> elements = getConstantIntValue(extent);
+        elements && e.width > 1 && *elements < group * e.width) {
+      // A short run is one group, tail and all: what is done once a run counts.
+      Values sums = sumGroup(e.index(0), e.index(*elements / e.width));
+      if (*elements % e.width)
+        sums = addTail(sums);
+      for (auto [total, sum] : llvm::zip(wide, sums))
+        total = e.convert(sum, f64);
+    } else {
+      wide = e.carry(e.index(0), whole, group * e.width, wide, [&](Value at, ValueRange carried) {
+        Value left = e.floorDiv(e.sub(whole, at), e.index(e.width));
+        return addGroup(carried, sumGroup(at, e.min(left, e.index(group))));
+      });
+      if (e.width > 1)
+        wide = addGroup(wide, addTail(Values(totals.size(), e.constant(0, pivot.getType()))));
     }
     for (auto [lanes, total] : llvm::zip(wide, totals)) {
       Value sum = e.width > 1 ? e.sumLanes(lanes) : vector::ExtractOp::create(e, lanes, 0);

@@ -100,15 +100,10 @@ Expected<void> checkGradient(const Tensor &x, const Tensor &dy, std::span<const 
   const MomentsOptions options{.mask = inputs.mask, .weights = inputs.weights};
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok;
-  const Dims shape = keptShape(x.shape, kept);
-  Expected<int64_t> keptSize = numElements(shape);
+  Expected<int64_t> keptSize = numElements(keptShape(x.shape, kept));
   if (!keptSize)
     return keptSize.takeError();
-  // Coefficients come later, and are right.
-  const std::vector<double> zeros(static_cast<size_t>(*keptSize));
-  if (Expected<void> ok =
-          checkGradientMap(x, dy, kept, {shape, zeros, zeros, zeros, zeros}, compute, dx, options);
-      !ok)
+  if (Expected<void> ok = checkGradientTensors(x, dy, kept, compute, dx, options); !ok)
     return ok;
   if (Expected<void> ok = checkAdjustment(inputs, x.shape); !ok)
     return ok;

@@ -45,8 +45,12 @@ struct GradientCall {
     return result;
   }
 
+  /// Sums and map in one call, a range of groups at a time.
+  Expected<void> sumAndMap(const BatchNormParameters &parameters, const Tensor &dx);
+  /// The sums of all pieces.
   Expected<void> sumUp();
   Expected<void> addPiece(const BatchPiece &piece, const PieceAdjustment &adjustment);
+  void addGroupsToGamma();
   Expected<void> synchronize();
   Expected<void> map(const BatchNormParameters &parameters, const Tensor &dx) const;
   Expected<void> mapFrozen(const BatchNormParameters &parameters, const Tensor &dx) const;
@@ -73,7 +77,20 @@ Expected<void> GradientCall::addPiece(const BatchPiece &piece, const PieceAdjust
   return {};
 }
 
-/// dgamma = sum(dy * ((xh * r + d) * a + b)) = r * i * S2 + d * S1 + sum(b * dy).
+/// dgamma = sum(dy * ((xh * r + d) * a + b)) = r * i * S2 + d * S1 + sum(b * dy): the
+/// terms that follow from the sums of groups.
+void GradientCall::addGroupsToGamma() {
+  for (int64_t ghost = 0; ghost < groups.ghosts; ++ghost) {
+    const int64_t first = ghost * groups.keptSize;
+    for (int64_t kept = 0; kept < groups.keptSize; ++kept) {
+      const double r = forward.r.empty() ? 1 : forward.r[kept];
+      const double d = forward.d.empty() ? 0 : forward.d[kept];
+      gradients.gamma[kept] +=
+          r * forward.invStd[first + kept] * sums.dot[first + kept] + d * sums.sum[first + kept];
+    }
+  }
+}
+
 Expected<void> GradientCall::sumUp() {
   const auto size = size_t(groups.ghosts * groups.keptSize);
   sums = {groups.groupShape, std::vector<double>(size), std::vector<double>(size)};
@@ -84,12 +101,43 @@ Expected<void> GradientCall::sumUp() {
     if (Expected<void> ok = addPiece(piece, adjustments.back()); !ok)
       return ok;
   }
-  for (size_t group = 0; group < size; ++group) {
-    const size_t kept = group % size_t(groups.keptSize);
-    const double r = forward.r.empty() ? 1 : forward.r[kept];
-    const double d = forward.d.empty() ? 0 : forward.d[kept];
-    gradients.gamma[kept] += r * forward.invStd[group] * sums.dot[group] + d * sums.sum[group];
+  addGroupsToGamma();
+  return {};
+}
+
+/// gamma * r; none where there is neither.
+static std::vector<double> product(const std::vector<double> &gamma, const std::vector<double> &r) {
+  std::vector<double> result = gamma.empty() ? r : gamma;
+  if (!gamma.empty() && !r.empty())
+    for (size_t i = 0; i < result.size(); ++i)
+      result[i] *= r[i];
+  return result;
+}
+
+Expected<void> GradientCall::sumAndMap(const BatchNormParameters &parameters, const Tensor &dx) {
+  const std::vector<double> factors = product(parameters.gamma, forward.r);
+  BatchNormForward withoutFactors;
+  if (!forward.r.empty()) {
+    withoutFactors = forward;
+    withoutFactors.r.clear();
   }
+  const BatchNormForward &statistics = forward.r.empty() ? forward : withoutFactors;
+  const auto make = [&](int64_t begin, int64_t end, const GradientSums &known) {
+    BatchNormParameters mine;
+    if (!factors.empty())
+      mine.gamma.assign(factors.begin() + begin, factors.begin() + end);
+    return batchNormGradientCoefficients(statistics, begin, Dims{end - begin}, known, mine,
+                                         compute);
+  };
+  const BatchPiece &piece = groups.pieces.front();
+  Expected<GradientSums> found = engine.gradientSumsThenMap(x, dy, piece.kept, forward.mean,
+                                                            options(piece), make, compute, dx);
+  if (!found)
+    return found.takeError();
+  sums = std::move(*found);
+  gradients.beta = sums.sum;
+  gradients.gamma.resize(size_t(groups.keptSize));
+  addGroupsToGamma();
   return {};
 }
 
@@ -150,6 +198,12 @@ batchNormGradient(Engine &engine, const Tensor &x, const Tensor &dy, std::span<c
     return ok.takeError();
 
   GradientCall call{engine, x, dy, forward, inputs, compute, std::move(*groups)};
+  const bool adjusts = inputs.adjustScale || inputs.adjustBias;
+  if (inputs.cacheBlocked && !frozen && rules.ghosts.size == 0 && !adjusts && !inputs.allReduce) {
+    if (Expected<void> ok = call.sumAndMap(parameters, dx); !ok)
+      return ok.takeError();
+    return std::move(call.gradients);
+  }
   if (Expected<void> ok = call.sumUp(); !ok)
     return ok.takeError();
   if (inputs.allReduce && !frozen)

@@ -1,0 +1,38 @@
+//===- KeptBlocks.h - Ranges of kept indices --------------------*- C++ -*-===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A kept index needs its own data only. So a core may reduce and map a range of kept
+// indices before it takes the next, and reads the data a second time from its cache.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef NORMA_RUNTIME_KEPTBLOCKS_H
+#define NORMA_RUNTIME_KEPTBLOCKS_H
+
+#include "Problem.h"
+
+namespace norma {
+
+/// Ranges of kept indices along one group of a problem, equal but for the last.
+struct KeptBlocks {
+  int group = 0;
+  int64_t extent = 0, width = 0;
+
+  int64_t count() const { return (extent + width - 1) / width; }
+  int64_t begin(int64_t b) const { return b * width; }
+  int64_t end(int64_t b) const { return std::min(extent, begin(b) + width); }
+
+  /// The group that can be cut: the caller's ranges of kept indices must be ranges of a
+  /// single one. It is whole; the width is for the caller to choose.
+  static std::optional<KeptBlocks> of(const Problem &problem);
+  /// Kept indices [begin, end) of a tensor of the problem.
+  Tensor slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const;
+};
+
+} // namespace norma
+
+#endif // NORMA_RUNTIME_KEPTBLOCKS_H
