@@ -42,7 +42,7 @@ public:
   std::string text() const;
   Expected<std::string> assembly() const;
 
-  /// An object made fast, whose functions are called after `name`: instructions are selected one by
+  /// An object made fast, whose entry is called `name`: instructions are selected one by
   /// one, and values live on the stack. It computes what the best one does, bit by bit,
   /// because every rounding is an operation of the IR.
   Expected<std::string> quickObject(llvm::StringRef name) const;

@@ -38,8 +38,6 @@ static llvm::Error addEntry(llvm::Module &module, llvm::StringRef function, llvm
         b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_32(b.getPtrTy(), entry->getArg(0), i)));
   b.CreateCall(target, arguments);
   b.CreateRetVoid();
-  // A name for debuggers and profilers, since it is not always inlined.
-  module.getFunction(function)->setName(symbol + "_body");
   for (llvm::Function &other : module)
     if (!other.isDeclaration() && &other != entry)
       other.setLinkage(llvm::GlobalValue::InternalLinkage);
@@ -211,9 +209,7 @@ Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
   if (!machine)
     return machine.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
-  for (llvm::Function &each : *copy)
-    if (llvm::StringRef old = each.getName(); old.consume_front(symbol))
-      each.setName(name + old);
+  copy->getFunction(symbol)->setName(name);
   return emit(*copy, **machine, llvm::CodeGenFileType::ObjectFile);
 }
 
