@@ -266,6 +266,8 @@ struct Reduction {
   ArrayRef<int64_t> kept;
   /// The sums need f64 even within a group.
   bool wide;
+  /// Sums of every vector.
+  int64_t sums;
 };
 
 } // namespace
@@ -274,6 +276,24 @@ struct Reduction {
 static bool exceedsF32(Value value) {
   Type element = getElementTypeOrSelf(value);
   return element.getIntOrFloatBitWidth() > 32 || element.isInteger(32);
+}
+
+/// As many vectors with sums of their own hide the latency of additions.
+static constexpr int64_t kUsualAbreast = 4;
+
+/// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
+/// enough to hide the latency of additions, as many as have their sums and pivots in
+/// registers, and few left over.
+static int64_t chooseAbreast(int64_t vectors, int64_t sums, const TargetDescription &target) {
+  constexpr int64_t kMost = 6, kWorking = 4;
+  int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / (sums + 1), 1, kMost);
+  int64_t best = std::min(kUsualAbreast, most);
+  if (vectors > 0 && vectors <= best)
+    return vectors;
+  for (int64_t other = best + 1; other <= most; ++other)
+    if (vectors % other < vectors % best)
+      best = other;
+  return best;
 }
 
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target) {
@@ -289,18 +309,22 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  int64_t line = 0;
+  int64_t line = 0, innermost = form.extents.empty() ? 1 : form.extents.back();
   if (vector > 1 && plain && llvm::all_of(reduction.tensors, isContiguous) && form.row() > 0) {
     // Rows that are not whole vectors, and short runs, go by lines, as long as the
     // totals of a line (16 bytes an element, touched once a group) fit near L1.
     int64_t period = std::lcm(form.row(), vector);
-    bool ragged = form.kinds == "RK" && form.row() % vector != 0;
+    bool ragged =
+        form.kinds == "RK" && (form.row() % vector != 0 || form.row() < kUsualAbreast * vector);
+    while (period < kUsualAbreast * vector)
+      period *= 2;
     bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
     if ((ragged || shortRuns) && period * 16 <= 2 * target.l1Bytes) {
       traversal = Traversal::Flat;
-      line = period;
+      line = innermost = period;
     }
   }
+  int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
 
   // A block sees at least 256 elements of each of its kept indices, so that pivots
   // and merges cost little beside the sums.
@@ -309,7 +333,8 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
     rowBytes += form.row() * bytesOf(tensor);
   int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
   int64_t atLeast = (256 + each - 1) / each;
-  return ScheduleAttr::get(context, traversal, vector, /*unroll=*/8, /*group=*/32, line, accumulate,
+  int64_t abreast = vector == 1 ? 1 : chooseAbreast(vectors, reduction.sums, target);
+  return ScheduleAttr::get(context, traversal, vector, abreast, /*group=*/32, line, accumulate,
                            blockOf(form.row(), rowBytes, vector, 1024 * 1024, atLeast), false);
 }
 
@@ -320,7 +345,8 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
-                          .wide = exceedsF32(op.getData()) || op.getWeights()},
+                          .wide = exceedsF32(op.getData()) || op.getWeights(),
+                          .sums = op.getMask() || op.getWeights() ? 3 : 2},
                          target);
 }
 
@@ -330,6 +356,7 @@ ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &targe
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
-                          .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy())},
+                          .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy()),
+                          .sums = 2},
                          target);
 }
