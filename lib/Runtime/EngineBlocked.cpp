@@ -43,10 +43,6 @@ static constexpr int64_t kLeastBlocks = 16;
 /// Smaller blocks, where there are enough of them, cost more than they keep in cache.
 static constexpr int64_t kBlockBytes = 512 * 1024;
 
-static int64_t roundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
 /// Whether the map of the whole can write past the caches. That saves the read of y
 /// which a write through them begins with, as much as a second read of x costs.
 static bool mapStreams(const Problem &problem) {
@@ -83,7 +79,7 @@ static std::optional<Cut> chooseCut(const Problem &problem, int64_t l2Bytes) {
   if (widest == 0)
     return std::nullopt;
   const int64_t wanted = std::clamp(bytes / kBlockBytes, kLeastBlocks, kTasks);
-  cut.width = std::min(widest, roundUp((cut.extent + wanted - 1) / wanted, run));
+  cut.width = std::min(widest, std::max(run, cut.extent / wanted / run * run));
   return cut.blocks() < kLeastBlocks ? std::nullopt : std::optional(cut);
 }
 

@@ -78,14 +78,18 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
 }
 
 Value MomentsLoops::finished(Value pivot) {
-  if (isa<IntegerType>(dataType.getElementType()))
-    // A whole number, so that deviations are whole and sum exactly.
+  Type element = dataType.getElementType();
+  // As coarse as the data, so that deviations are exact: whole numbers sum exactly, and
+  // what few bits have in common is not rounded the same way again and again.
+  if (isa<IntegerType>(element))
     pivot = math::RoundEvenOp::create(e, pivot);
+  else if (element.getIntOrFloatBitWidth() == 16)
+    pivot = e.convert(e.convert(pivot, element), accumulate);
   return e.finiteOrZero(pivot);
 }
 
-/// The mean of single elements, where all count: for one kept index at a time that takes a
-/// fraction of what vectors and the sums of their lanes do. One element of every sample's
+/// The mean of single elements, where all count: for kept indices with short runs that takes
+/// a fraction of what vectors and the sums of their lanes do. One element of every sample's
 /// place along the outer axes; how far along the innermost differs, too.
 Value MomentsLoops::scalarPivot(const Values &indices, ArrayRef<Values> places) {
   Value origin, sum = e.constant(0, accumulate);
@@ -123,7 +127,7 @@ void MomentsLoops::emitScalarPivots(Value pivots) {
 }
 
 void MomentsLoops::emitPivots(Value pivots) {
-  if (!lastIsKept() && !partial)
+  if (!lastIsKept() && !partial && vectorsOfShortRun(schedule.getUnroll()))
     return emitScalarPivots(pivots);
   Values indices(dataType.getRank(), e.index(0));
   auto place = [&](ValueRange k) {

@@ -239,15 +239,19 @@ void ReductionLoops::emitShortRuns(Value pivots, Type type, int64_t abreast, int
   });
 }
 
+int64_t ReductionLoops::vectorsOfShortRun(int64_t abreast) const {
+  ArrayRef<int64_t> shape = dataType.getShape();
+  if (shape.empty() || ShapedType::isDynamic(shape.back()))
+    return 0;
+  // The steps, the vectors left, and the tail.
+  int64_t vectors = shape.back() / e.width, tail = shape.back() % e.width != 0;
+  int64_t perRun = vectors / abreast + vectors % abreast + tail;
+  return perRun <= group / 2 ? perRun : 0;
+}
+
 /// Runs along the innermost, reduced axis: one kept index for a whole run.
 void ReductionLoops::emitRuns(Value pivots, Type type, int64_t abreast) {
-  int64_t rank = dataType.getRank(), extent = rank ? dataType.getShape().back() : 1;
-  if (rank == 0 || ShapedType::isDynamic(extent))
-    return emitLongRuns(pivots, type, abreast);
-  // What one accumulator takes of a run: the steps, the vectors left, and the tail.
-  int64_t vectors = extent / e.width;
-  int64_t perRun = vectors / abreast + vectors % abreast + (extent % e.width != 0);
-  if (perRun <= group / 2)
+  if (int64_t perRun = vectorsOfShortRun(abreast))
     return emitShortRuns(pivots, type, abreast, perRun);
   emitLongRuns(pivots, type, abreast);
 }

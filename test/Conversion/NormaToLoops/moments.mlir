@@ -167,3 +167,18 @@ func.func @flat_all(%x: memref<?xf32>, %n: memref<f64>, %m: memref<f64>, %s: mem
       {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 32, accumulate = f32>}
   return
 }
+
+// -----
+
+// Pivots of 16-bit data have 16 bits, so that deviations are exact.
+
+// CHECK-LABEL: func @half
+// CHECK:         %[[COARSE:.*]] = arith.truncf %{{.*}} : vector<16xf32> to vector<16xf16>
+// CHECK:         arith.extf %[[COARSE]] : vector<16xf16> to vector<16xf32>
+// CHECK:         vector.store %{{.*}} : memref<16xf32>, vector<16xf32>
+func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x16xf16>)
+      outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 32, accumulate = f32>}
+  return
+}
