@@ -58,9 +58,8 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
                        << ", expected a power of two from 1 to 64";
   if (unroll < 1 || unroll > 64)
     return emitError() << "schedule: unroll = " << unroll << ", expected 1 to 64";
-  if (group < 0 || group > 1024 || (group && group % unroll))
-    return emitError() << "schedule: group = " << group
-                       << ", expected a multiple of unroll up to 1024";
+  if (group < 0 || group > 1024)
+    return emitError() << "schedule: group = " << group << ", expected 1 to 1024";
   if (traversal == Traversal::Flat ? line < 1 || line % vector : line != 0)
     return emitError() << "schedule: line = " << line
                        << ", expected a positive multiple of vector for a flat traversal and "

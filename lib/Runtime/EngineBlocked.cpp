@@ -29,10 +29,8 @@ namespace norma {
 static constexpr int64_t kRunBytes = 2048;
 /// Fewer blocks than this leave too many threads without work.
 static constexpr int64_t kLeastBlocks = 16;
-
-static int64_t roundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
+/// Smaller blocks, where there are enough of them, cost more than they keep in cache.
+static constexpr int64_t kBlockBytes = 512 * 1024;
 
 /// How the kept indices are cut, where that pays. The problem's tensors are x and y.
 static std::optional<KeptBlocks> chooseBlocks(const Problem &problem, int64_t l2Bytes) {
@@ -45,8 +43,9 @@ static std::optional<KeptBlocks> chooseBlocks(const Problem &problem, int64_t l2
                            int64_t(sizeOf(x.dtype) + (x.data == y.data ? 0 : sizeOf(y.dtype)));
   // Half of the cache for a block leaves room for what else passes through it.
   const int64_t budget = l2Bytes / 2;
-  // Data in a few such caches needs no blocks.
-  if (perIndex * cut->extent < 4 * l2Bytes)
+  // Data that such a cache holds needs no blocks.
+  const int64_t bytes = perIndex * cut->extent;
+  if (bytes < l2Bytes)
     return std::nullopt;
 
   int64_t run = 1;
@@ -57,7 +56,8 @@ static std::optional<KeptBlocks> chooseBlocks(const Problem &problem, int64_t l2
   const int64_t widest = budget / perIndex / run * run;
   if (widest == 0)
     return std::nullopt;
-  cut->width = std::min(widest, roundUp((cut->extent + kTasks - 1) / kTasks, run));
+  const int64_t wanted = std::clamp(bytes / kBlockBytes, kLeastBlocks, kTasks);
+  cut->width = std::min(widest, std::max(run, cut->extent / wanted / run * run));
   return cut->count() < kLeastBlocks ? std::nullopt : cut;
 }
 

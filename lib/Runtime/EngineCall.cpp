@@ -14,9 +14,10 @@ int64_t KernelCall::blocks() const {
   return problem.outer() / extent + (problem.outer() % extent != 0);
 }
 
-Block KernelCall::block(int64_t b) const {
+Block KernelCall::block(int64_t b, int64_t count) const {
   const int64_t extent = kernel->block ? kernel->block : problem.outer();
-  const int64_t begin = b * extent, end = begin + std::min(extent, problem.outer() - begin);
+  const int64_t begin = b * extent, left = problem.outer() - begin;
+  const int64_t end = begin + (left / extent < count ? left : extent * count);
   return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
 }
 

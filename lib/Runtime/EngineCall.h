@@ -37,7 +37,8 @@ struct KernelCall {
   EntryPoint entry;
 
   int64_t blocks() const;
-  Block block(int64_t b) const;
+  /// Block `b`, or as many blocks from there on as there are, as one.
+  Block block(int64_t b, int64_t count = 1) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
   void pushTensor(KernelArguments &arguments, const Block &block, size_t t) const {
     pushTensor(arguments, block, t, problem.tensors[t].data);

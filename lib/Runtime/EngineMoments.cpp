@@ -153,12 +153,10 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   Expected<int64_t> size = numElements(shape);
   if (!size)
     return size.takeError();
-  Statistics result = Statistics::zeros(shape);
-
   if (batches.size() == 1) {
     const Tensor &x = batches[0];
     if (x.size() == 0)
-      return result;
+      return Statistics::zeros(shape);
     Pace pace(watch, x.size());
     Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape, pace);
     if (!operands)
@@ -166,6 +164,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     return state->moments(x, kept, options.nan, *operands, *state->pool, pace);
   }
 
+  Statistics result = Statistics::zeros(shape);
   std::vector<KernelCall> calls;
   calls.reserve(batches.size());
   Checked elements = 0;

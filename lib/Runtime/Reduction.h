@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Blocks that share kept indices are merged: consecutive ones in order within a task,
-// and the tasks in a tree. Blocks with kept indices of their own are tasks of their own.
-// Tasks depend on shape and schedule alone, and each goes through its blocks in order,
-// however often it is left and taken up again. So the bits are the same for any number
-// of threads and of steps.
+// and the tasks in a tree. Where there are many, several go into one call of the kernel. Blocks
+// with kept indices of their own are tasks of their own. Tasks depend on shape and schedule alone,
+// and each goes through its blocks in order, however often it is left and taken up again. So the
+// bits are the same for any number of threads and of steps.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +38,8 @@ public:
   /// The call must outlive the reduction.
   Reduction(const KernelCall &kernelCall, Result none, Run runBlock, Merge mergeInto)
       : call(kernelCall), zeros(std::move(none)), run(std::move(runBlock)),
-        merge(std::move(mergeInto)), blocks(call.blocks()),
+        merge(std::move(mergeInto)), together(isShared() ? blocksTogether(call.blocks()) : 1),
+        blocks((call.blocks() + together - 1) / together),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
         perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
         results(isShared() ? size_t(tasks) : 1) {
@@ -77,8 +78,15 @@ private:
   bool isShared() const { return !call.problem.outerKept(); }
   int64_t first(int64_t task) const { return isShared() ? blocks * task / tasks : task; }
 
+  /// How many blocks are one call of the kernel: what every call does for every kept index
+  /// counts beside a block. Never so many that few tasks are left, or a step gets long.
+  static int64_t blocksTogether(int64_t blocks) {
+    const int64_t few = std::min(blocks / 16, int64_t(4)), many = std::min(blocks / kTasks, kTasks);
+    return std::max({int64_t(1), few, many});
+  }
+
   void runBlock(int64_t b, Result &into, Pace &pace) {
-    const Block block = call.block(b);
+    const Block block = call.block(b * together, together);
     run(block, into);
     pace.done((block.end - block.begin) * perOuter);
   }
@@ -107,7 +115,8 @@ private:
   Result zeros;
   Run run;
   Merge merge;
-  int64_t blocks, tasks;
+  /// Blocks in one call of the kernel, such calls, and what is done by one thread.
+  int64_t together, blocks, tasks;
   /// Elements of one index of the outermost group.
   int64_t perOuter;
   /// The block that a task goes on with.

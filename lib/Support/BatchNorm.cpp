@@ -117,13 +117,18 @@ static int64_t product(const Dims &shape) {
 
 namespace {
 
-/// What the groups of one kept index come to.
-struct GroupAverage {
-  double mean = 0, variance = 0;
+/// What the groups of every kept index come to. One array for each number, so that what is
+/// done to all kept indices is done in vectors.
+struct GroupAverages {
+  std::vector<double> mean, variance;
   /// The variance that moves, by MovingVariance.
-  double movingVariance = 0;
+  std::vector<double> movingVariance;
   /// All that was counted; where it is 0, nothing is known.
-  double count = 0;
+  std::vector<double> count;
+
+  bool isAnyKnown() const {
+    return std::any_of(count.begin(), count.end(), [](double n) { return n != 0; });
+  }
 };
 
 /// A moving average that takes one more value.
@@ -136,38 +141,53 @@ struct Blend {
 
 } // namespace
 
-static GroupAverage averageGroups(const Statistics &groups, int64_t index, int64_t kept,
-                                  MovingVariance moving) {
-  GroupAverage average;
-  double counted = 0;
-  for (int64_t group = index; group < groups.size(); group += kept) {
-    const double n = groups.count[group];
-    if (n == 0)
-      continue;
-    const double variance = groups.variance(group);
-    average.count += n;
-    average.mean += groups.mean[group];
-    average.variance += variance;
-    average.movingVariance +=
-        moving == MovingVariance::Sample ? variance * (n / std::fmax(n - 1, 1)) : variance;
-    ++counted;
-  }
-  if (counted > 1)
-    for (double *sum : {&average.mean, &average.variance, &average.movingVariance})
-      *sum /= counted;
+static GroupAverages averageGroups(const Statistics &groups, int64_t kept, MovingVariance moving) {
+  const std::vector<double> zeros(static_cast<size_t>(kept));
+  GroupAverages average{zeros, zeros, zeros, zeros};
+  // One number a loop: each is compiled to vectors.
+  const auto add = [&](int64_t first) {
+    const double *const n = groups.count.data() + first, *const mean = groups.mean.data() + first;
+    const double *const m2 = groups.m2.data() + first;
+    for (int64_t i = 0; i < kept; ++i)
+      average.count[i] += n[i];
+    for (int64_t i = 0; i < kept; ++i)
+      average.mean[i] += n[i] == 0 ? 0 : mean[i];
+    for (int64_t i = 0; i < kept; ++i)
+      average.variance[i] += varianceOf(n[i], m2[i]);
+    if (moving == MovingVariance::Population)
+      return;
+    for (int64_t i = 0; i < kept; ++i) {
+      const double rest = n[i] - 1 > 1 ? n[i] - 1 : 1;
+      average.movingVariance[i] += varianceOf(n[i], m2[i]) * (n[i] / rest);
+    }
+  };
+  for (int64_t first = 0; first < groups.size(); first += kept)
+    add(first);
+  if (moving == MovingVariance::Population)
+    average.movingVariance = average.variance;
+  if (groups.size() <= kept)
+    return average;
+
+  std::vector<double> counted = zeros;
+  for (int64_t group = 0; group < groups.size(); ++group)
+    counted[group % kept] += groups.count[group] != 0;
+  for (int64_t i = 0; i < kept; ++i)
+    if (counted[i] > 1)
+      for (std::vector<double> *sums : {&average.mean, &average.variance, &average.movingVariance})
+        (*sums)[i] /= counted[i];
   return average;
 }
 
 /// Renorm's r and d of one kept index, from the moving statistics before the update.
-static std::pair<double, double> correct(const BatchNormRules &rules, const GroupAverage &batch,
-                                         double renormMean, double renormStddev) {
-  if (batch.count == 0)
+static std::pair<double, double> correct(const BatchNormRules &rules, const GroupAverages &batch,
+                                         size_t i, double renormMean, double renormStddev) {
+  if (batch.count[i] == 0)
     return {1, 0};
   const auto &[rmin, rmax, dmax] = rules.clipping;
   const double epsilon = rules.effectiveEpsilon(), floor = std::sqrt(epsilon);
   const double stddev = renormStddev < floor ? floor : renormStddev;
-  double r = std::sqrt(batch.variance + epsilon) / stddev;
-  double d = (batch.mean - renormMean) / stddev;
+  double r = std::sqrt(batch.variance[i] + epsilon) / stddev;
+  double d = (batch.mean[i] - renormMean) / stddev;
   if (rmin && r < *rmin)
     r = *rmin;
   if (rmax && r > *rmax)
@@ -177,30 +197,48 @@ static std::pair<double, double> correct(const BatchNormRules &rules, const Grou
   return {r, d};
 }
 
-/// Moves the statistics of kept index `i`.
-static void move(const BatchNormRules &rules, const GroupAverage &batch, const Blend &blend,
-                 size_t i, MovingStatistics &moving) {
-  moving.mean[i] = blend(moving.mean[i], batch.mean);
-  if (!rules.renorm) {
-    moving.variance[i] = blend(moving.variance[i], batch.movingVariance);
-    return;
-  }
+/// Moves the statistics of the kept indices that are known.
+static void move(const BatchNormRules &rules, const GroupAverages &batch, const Blend &blend,
+                 MovingStatistics &moving) {
+  const auto moveTo = [&](std::vector<double> &values, const std::vector<double> &now,
+                          const Blend &by) {
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = batch.count[i] == 0 ? values[i] : by(values[i], now[i]);
+  };
+  moveTo(moving.mean, batch.mean, blend);
+  if (!rules.renorm)
+    return moveTo(moving.variance, batch.movingVariance, blend);
+
   const double epsilon = rules.effectiveEpsilon();
+  const auto deviations = [&](std::vector<double> variances) {
+    for (double &value : variances)
+      value = std::sqrt(value + epsilon);
+    return variances;
+  };
   const Blend renormBlend(rules.renormMomentum);
-  moving.renormMean[i] = renormBlend(moving.renormMean[i], batch.mean);
-  moving.renormStddev[i] = renormBlend(moving.renormStddev[i], std::sqrt(batch.variance + epsilon));
-  moving.stddev[i] = blend(moving.stddev[i], std::sqrt(batch.movingVariance + epsilon));
+  moveTo(moving.renormMean, batch.mean, renormBlend);
+  moveTo(moving.renormStddev, deviations(batch.variance), renormBlend);
+  moveTo(moving.stddev, deviations(batch.movingVariance), blend);
   // The deviation is what moves; inference shall divide by it.
-  const double variance = moving.stddev[i] * moving.stddev[i] - epsilon;
-  moving.variance[i] = variance < 0 ? 0 : variance;
+  for (size_t i = 0; i < moving.variance.size(); ++i) {
+    const double variance = moving.stddev[i] * moving.stddev[i] - epsilon;
+    moving.variance[i] = batch.count[i] == 0 ? moving.variance[i] : variance < 0 ? 0 : variance;
+  }
+}
+
+/// 1 / sqrt(variance + epsilon) of all.
+static std::vector<double> inverseDeviations(std::vector<double> variances, double epsilon) {
+  for (double &value : variances)
+    value = 1 / std::sqrt(value + epsilon);
+  return variances;
 }
 
 BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics &groups,
                                   const MovingStatistics &moving) {
-  const double epsilon = rules.effectiveEpsilon();
   const bool cut = rules.ghosts.size > 0;
   const Dims keptShape{std::span<const int64_t>(groups.shape).subspan(cut ? 1 : 0)};
   const int64_t kept = product(keptShape);
+  const bool corrects = rules.renorm && rules.useBatchStatistics;
 
   BatchNormForward forward;
   forward.updated = moving;
@@ -208,34 +246,30 @@ BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics 
     forward.groupShape = groups.shape;
     forward.count = groups.count;
     forward.mean = groups.mean;
-    for (int64_t group = 0; group < groups.size(); ++group)
-      forward.invStd.push_back(1 / std::sqrt(groups.variance(group) + epsilon));
+    forward.invStd = inverseDeviations(groups.variances(), rules.effectiveEpsilon());
+    if (!rules.updateMoving && !corrects)
+      return forward;
   } else {
     forward.groupShape = keptShape;
     forward.mean = moving.mean;
-    for (double variance : moving.variance)
-      forward.invStd.push_back(1 / std::sqrt(variance + epsilon));
+    forward.invStd = inverseDeviations(moving.variance, rules.effectiveEpsilon());
   }
 
-  // A cumulative average gives the k-th batch the weight 1/k.
-  const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));
-  bool seen = false;
-  for (int64_t i = 0; i < kept; ++i) {
-    const GroupAverage batch = averageGroups(groups, i, kept, rules.movingVariance);
-    if (!rules.useBatchStatistics)
-      forward.count.push_back(batch.count);
-    if (rules.renorm && rules.useBatchStatistics) {
-      const auto [r, d] = correct(rules, batch, moving.renormMean[i], moving.renormStddev[i]);
+  GroupAverages batch = averageGroups(groups, kept, rules.movingVariance);
+  if (corrects)
+    for (size_t i = 0; i < size_t(kept); ++i) {
+      const auto [r, d] = correct(rules, batch, i, moving.renormMean[i], moving.renormStddev[i]);
       forward.r.push_back(r);
       forward.d.push_back(d);
     }
-    if (batch.count == 0 || !rules.updateMoving)
-      continue;
-    seen = true;
-    move(rules, batch, blend, size_t(i), forward.updated);
-  }
-  if (seen)
+  if (rules.updateMoving && batch.isAnyKnown()) {
+    // A cumulative average gives the k-th batch the weight 1/k.
+    const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));
+    move(rules, batch, blend, forward.updated);
     ++forward.updated.batches;
+  }
+  if (!rules.useBatchStatistics)
+    forward.count = std::move(batch.count);
   return forward;
 }
 
@@ -253,46 +287,58 @@ static double lostToRounding(double center, double mean, double factor) {
   return center == mean ? 0 : (center - mean) * factor;
 }
 
-static double valueOr(std::span<const double> values, int64_t i, double absent) {
-  return values.empty() ? absent : values[i];
-}
-
-static Coefficients centred(std::span<const double> mean, std::span<const double> scale,
-                            std::span<const double> shift, const Dims &shape, DType compute) {
-  Coefficients result{shape, {}, {scale.begin(), scale.end()}, {}};
-  bool shifts = false;
+/// The map around `mean`, with its center as the compute type has it.
+static Coefficients centred(std::span<const double> mean, std::vector<double> scale,
+                            std::vector<double> shift, const Dims &shape, DType compute) {
+  Coefficients result{shape, {mean.begin(), mean.end()}, std::move(scale), std::move(shift)};
   for (size_t i = 0; i < mean.size(); ++i) {
-    result.center.push_back(roundTo(compute, mean[i]));
-    result.shift.push_back(shift[i] + lostToRounding(result.center[i], mean[i], scale[i]));
-    shifts |= result.shift[i] != 0;
+    result.center[i] = roundTo(compute, mean[i]);
+    result.shift[i] += lostToRounding(result.center[i], mean[i], result.scale[i]);
   }
-  if (!shifts)
+  if (std::none_of(result.shift.begin(), result.shift.end(), [](double s) { return s != 0; }))
     result.shift.clear();
   return result;
+}
+
+/// values[i] *= factors[i], where there are factors; there may be more of them.
+static void multiply(std::vector<double> &values, std::span<const double> factors) {
+  if (!factors.empty())
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] *= factors[i];
+}
+
+/// `values` of kept indices; `absent` where there are none.
+static std::vector<double> valuesOr(std::span<const double> values, size_t kept, double absent) {
+  if (values.empty())
+    return std::vector<double>(kept, absent);
+  return {values.begin(), values.begin() + ptrdiff_t(kept)};
 }
 
 Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t first,
                                    const Dims &keptShape, const BatchNormParameters &parameters,
                                    DType compute) {
-  const int64_t kept = product(keptShape);
-  std::vector<double> scale, shift;
-  for (int64_t i = 0; i < kept; ++i) {
-    const double gamma = valueOr(parameters.gamma, i, 1);
-    scale.push_back(forward.invStd[first + i] * valueOr(forward.r, i, 1) * gamma);
-    shift.push_back(valueOr(forward.d, i, 0) * gamma + valueOr(parameters.beta, i, 0));
-  }
-  return centred(std::span(forward.mean).subspan(first, kept), scale, shift, keptShape, compute);
+  const size_t kept = size_t(product(keptShape));
+  std::vector<double> scale(forward.invStd.begin() + first,
+                            forward.invStd.begin() + first + int64_t(kept));
+  multiply(scale, forward.r);
+  multiply(scale, parameters.gamma);
+  std::vector<double> shift = valuesOr(forward.d, kept, 0);
+  multiply(shift, parameters.gamma);
+  if (!parameters.beta.empty())
+    for (size_t i = 0; i < kept; ++i)
+      shift[i] += parameters.beta[i];
+  return centred(std::span(forward.mean).subspan(size_t(first), kept), std::move(scale),
+                 std::move(shift), keptShape, compute);
 }
 
 Coefficients batchNormCoefficients(std::span<const double> mean, std::span<const double> variance,
                                    double epsilon, const Dims &keptShape,
                                    const BatchNormParameters &parameters, DType compute) {
-  std::vector<double> scale, shift;
-  for (size_t i = 0; i < mean.size(); ++i) {
-    scale.push_back(valueOr(parameters.gamma, i, 1) / std::sqrt(variance[i] + epsilon));
-    shift.push_back(valueOr(parameters.beta, i, 0));
-  }
-  return centred(mean, scale, shift, keptShape, compute);
+  std::vector<double> scale = valuesOr(parameters.gamma, mean.size(), 1);
+  for (size_t i = 0; i < mean.size(); ++i)
+    scale[i] /= std::sqrt(variance[i] + epsilon);
+  return centred(mean, std::move(scale), valuesOr(parameters.beta, mean.size(), 0), keptShape,
+                 compute);
 }
 
 GradientCoefficients batchNormGradientCoefficients(const BatchNormForward &forward, int64_t first,

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -56,27 +57,92 @@ Statistics Statistics::zeros(const Dims &shape) {
   return result;
 }
 
-double Statistics::variance(int64_t i) const {
-  if (count[i] == 0)
-    return 0;
-  const double quotient = m2[i] / count[i];
-  // Not std::max, which would turn NaN into 0 or keep it by the order of its arguments.
-  return quotient < 0 ? 0 : quotient;
+double Statistics::variance(int64_t i) const { return varianceOf(count[i], m2[i]); }
+
+std::vector<double> Statistics::variances() const {
+  std::vector<double> result(count.size());
+  for (size_t i = 0; i < result.size(); ++i)
+    result[i] = varianceOf(count[i], m2[i]);
+  return result;
 }
 
-bool Statistics::isConstant(int64_t i) const {
+static bool isConstant(double count, double mean, double m2) {
   const double u = std::numeric_limits<double>::epsilon();
-  const double spread = variance(i);
-  const double rounding = count[i] * mean[i] * u;
-  return spread <= count[i] * u * spread + rounding * rounding;
+  const double spread = varianceOf(count, m2);
+  const double rounding = count * mean * u;
+  return spread <= count * u * spread + rounding * rounding;
+}
+
+bool Statistics::isConstant(int64_t i) const { return norma::isConstant(count[i], mean[i], m2[i]); }
+
+/// Whether `holds(i)` for some i below `size`. Collects the bits of numbers, not truth
+/// values, so that loops over f64 are compiled to vectors.
+template <typename Condition>
+static bool anyOf(size_t size, Condition holds) {
+  uint64_t bits = 0;
+  for (size_t i = 0; i < size; ++i)
+    bits |= std::bit_cast<uint64_t>(holds(i) ? 1.0 : 0.0);
+  return bits != 0;
 }
 
 std::vector<int64_t> Statistics::constantFeatures() const {
   std::vector<int64_t> result;
+  // Most data have none.
+  if (!anyOf(count.size(), [&](size_t i) { return norma::isConstant(count[i], mean[i], m2[i]); }))
+    return result;
   for (int64_t i = 0; i < size(); ++i)
     if (count[i] > 0 && isConstant(i))
       result.push_back(i);
   return result;
+}
+
+/// Merges kept index `i`, whatever it holds.
+static void mergeAny(Statistics &into, const Statistics &from, int64_t i) {
+  const double na = into.count[i], nb = from.count[i];
+  // Nothing on one side leaves the other as it is, to the bit, whatever it holds.
+  if (nb == 0)
+    return;
+  if (na == 0) {
+    into.count[i] = nb;
+    into.mean[i] = from.mean[i];
+    into.m2[i] = from.m2[i];
+    return;
+  }
+  const double ma = into.mean[i], mb = from.mean[i];
+  const double n = na + nb;
+  into.count[i] = n;
+  if (!std::isfinite(ma) || !std::isfinite(mb)) {
+    // Infinity stays infinite, opposite infinities and NaN give NaN; the
+    // deviations from such a mean are undefined.
+    into.mean[i] = ma + mb;
+    into.m2[i] = std::numeric_limits<double>::quiet_NaN();
+    return;
+  }
+  const double d = mb - ma;
+  const double weight = nb / n;
+  into.mean[i] = std::isfinite(d) ? ma + d * weight : ma * (na / n) + mb * weight;
+  into.m2[i] += from.m2[i] + d * d * (na * weight);
+}
+
+/// Merges what has finite differences of means: the same without branches, one number at
+/// a time, which is compiled to vectors.
+static void mergeFinite(Statistics &into, const Statistics &from) {
+  const size_t size = into.count.size();
+  const double *const nbs = from.count.data(), *const mbs = from.mean.data();
+  double *const nas = into.count.data(), *const mas = into.mean.data();
+  double *const m2s = into.m2.data();
+  for (size_t i = 0; i < size; ++i) {
+    const double na = nas[i], nb = nbs[i], d = mbs[i] - mas[i], weight = nb / (na + nb);
+    const double sum = m2s[i] + (from.m2[i] + d * d * (na * weight));
+    m2s[i] = nb == 0 ? m2s[i] : na == 0 ? from.m2[i] : sum;
+  }
+  for (size_t i = 0; i < size; ++i) {
+    const double na = nas[i], nb = nbs[i], weight = nb / (na + nb);
+    const double mean = mas[i] + (mbs[i] - mas[i]) * weight;
+    mas[i] = nb == 0 ? mas[i] : na == 0 ? mbs[i] : mean;
+  }
+  for (size_t i = 0; i < size; ++i)
+    nas[i] += nbs[i];
 }
 
 Expected<void> mergeStatistics(Statistics &into, const Statistics &from) try {
@@ -92,36 +158,15 @@ Expected<void> mergeStatistics(Statistics &into, const Statistics &from) try {
         return invalidArgument(fmt::format("statistics: {} values for shape {}; expected {}",
                                            part->size(), toString(side->shape), *size));
   }
-  for (int64_t i = 0; i < into.size(); ++i) {
-    const double na = into.count[i], nb = from.count[i];
-    // Nothing on one side leaves the other as it is, to the bit, whatever it holds.
-    if (nb == 0)
-      continue;
-    if (na == 0) {
-      into.count[i] = nb;
-      into.mean[i] = from.mean[i];
-      into.m2[i] = from.m2[i];
-      continue;
-    }
-    const double ma = into.mean[i], mb = from.mean[i];
-    const double n = na + nb;
-    into.count[i] = n;
-    if (!std::isfinite(ma) || !std::isfinite(mb)) {
-      // Infinity stays infinite, opposite infinities and NaN give NaN; the
-      // deviations from such a mean are undefined.
-      into.mean[i] = ma + mb;
-      into.m2[i] = std::numeric_limits<double>::quiet_NaN();
-      continue;
-    }
-    const double d = mb - ma;
-    if (d == 0) {
-      into.m2[i] += from.m2[i];
-      continue;
-    }
-    const double weight = nb / n;
-    into.mean[i] = std::isfinite(d) ? ma + d * weight : ma * (na / n) + mb * weight;
-    into.m2[i] += from.m2[i] + d * d * (na * weight);
+  const bool isFinite = !anyOf(into.count.size(), [&](size_t i) {
+    return !(std::fabs(from.mean[i] - into.mean[i]) <= std::numeric_limits<double>::max());
+  });
+  if (isFinite) {
+    mergeFinite(into, from);
+    return {};
   }
+  for (int64_t i = 0; i < into.size(); ++i)
+    mergeAny(into, from, i);
   return {};
 } catch (...) {
   return outOfMemory();

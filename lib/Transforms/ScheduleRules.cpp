@@ -268,6 +268,8 @@ struct Reduction {
   bool wide;
   /// The sums are around pivots that every block finds for itself.
   bool findsPivots;
+  /// Sums of every vector.
+  int64_t sums;
 };
 
 } // namespace
@@ -276,6 +278,24 @@ struct Reduction {
 static bool exceedsF32(Value value) {
   Type element = getElementTypeOrSelf(value);
   return element.getIntOrFloatBitWidth() > 32 || element.isInteger(32);
+}
+
+/// As many vectors with sums of their own hide the latency of additions.
+static constexpr int64_t kUsualAbreast = 4;
+
+/// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
+/// enough to hide the latency of additions, as many as have their sums and pivots in
+/// registers, and few left over.
+static int64_t chooseAbreast(int64_t vectors, int64_t sums, const TargetDescription &target) {
+  constexpr int64_t kMost = 6, kWorking = 4;
+  int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / (sums + 1), 1, kMost);
+  int64_t best = std::min(kUsualAbreast, most);
+  if (vectors > 0 && vectors <= best)
+    return vectors;
+  for (int64_t other = best + 1; other <= most; ++other)
+    if (vectors % other < vectors % best)
+      best = other;
+  return best;
 }
 
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target) {
@@ -291,18 +311,22 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  int64_t line = 0;
+  int64_t line = 0, innermost = form.extents.empty() ? 1 : form.extents.back();
   if (vector > 1 && plain && llvm::all_of(reduction.tensors, isContiguous) && form.row() > 0) {
     // Rows that are not whole vectors, and short runs, go by lines, as long as the
     // totals of a line (16 bytes an element, touched once a group) fit near L1.
     int64_t period = std::lcm(form.row(), vector);
-    bool ragged = form.kinds == "RK" && form.row() % vector != 0;
+    bool ragged =
+        form.kinds == "RK" && (form.row() % vector != 0 || form.row() < kUsualAbreast * vector);
+    while (period < kUsualAbreast * vector)
+      period *= 2;
     bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
     if ((ragged || shortRuns) && period * 16 <= 2 * target.l1Bytes) {
       traversal = Traversal::Flat;
-      line = period;
+      line = innermost = period;
     }
   }
+  int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
 
   // A block sees at least 256 elements of each of its kept indices, so that pivots
   // and merges cost little beside the sums.
@@ -314,7 +338,8 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   // What a block costs by itself, pivots and the totals of a line, is little beside its
   // sums. Where there is neither, small blocks keep more threads at work.
   int64_t blockBytes = reduction.findsPivots || line ? 1024 * 1024 : 256 * 1024;
-  return ScheduleAttr::get(context, traversal, vector, /*unroll=*/8, /*group=*/32, line, accumulate,
+  int64_t abreast = vector == 1 ? 1 : chooseAbreast(vectors, reduction.sums, target);
+  return ScheduleAttr::get(context, traversal, vector, abreast, /*group=*/32, line, accumulate,
                            blockOf(form.row(), rowBytes, vector, blockBytes, atLeast), false);
 }
 
@@ -326,7 +351,8 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
                           .wide = exceedsF32(op.getData()) || op.getWeights(),
-                          .findsPivots = true},
+                          .findsPivots = true,
+                          .sums = op.getMask() || op.getWeights() ? 3 : 2},
                          target);
 }
 
@@ -337,6 +363,7 @@ ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &targe
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
                           .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy()),
-                          .findsPivots = false},
+                          .findsPivots = false,
+                          .sums = 2},
                          target);
 }

@@ -589,8 +589,8 @@ func.func @schedule_runs(%x: memref<4x3xf32>) {
 
 // -----
 
-// expected-error@+1 {{schedule: group = 9, expected a multiple of unroll up to 1024}}
-#schedule = #norma.schedule<runs, vector = 4, unroll = 2, group = 9>
+// expected-error@+1 {{schedule: group = 1025, expected 1 to 1024}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 2, group = 1025>
 
 // -----
 

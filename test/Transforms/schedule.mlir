@@ -19,8 +19,8 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 5056>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
         outs(%x : memref<?x13xf32>)
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 20224>}
-    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 20224>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
+    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -35,7 +35,7 @@ module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
     // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 5056>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, group = 32, line = 104, accumulate = f32, block = 20224>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, group = 32, line = 104, accumulate = f32, block = 20224>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -60,7 +60,7 @@ module @unknown attributes {dlti.target_system_spec = #dlti.target_system_spec<
 // CHECK-LABEL: @none
 module @none {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 8, group = 32, line = 52, accumulate = f32, block = 20224>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 4, group = 32, line = 52, accumulate = f32, block = 20224>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -130,16 +130,16 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
   func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
                %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %scalar: memref<f32>,
                %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>) {
-    // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 262144>
+    // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 262144>
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     // Rows of whole vectors need no period.
-    // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 4096>
+    // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 3136, accumulate = f32, block = 128>
+    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 1>
+    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [0, 2] {{.*}}<runs, vector = 16,
@@ -285,19 +285,19 @@ module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_
                %n13: memref<13xf64>) {
     // As moments, with blocks of half the rows; of an eighth where a block has neither pivots nor
     // lines of totals.
-    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 32768>
+    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 32768>
     norma.grad_sums kept [] ins(%r, %r : memref<?xf32>, memref<?xf32>) center(%n : memref<f64>)
         outs(%n, %n : memref<f64>, memref<f64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 512>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 512>
     norma.grad_sums kept [1] ins(%rk64, %rk64 : memref<?x64xf32>, memref<?x64xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 208, accumulate = f32, block = 10112>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 10112>
     norma.grad_sums kept [1] ins(%rk13, %rk13 : memref<?x13xf32>, memref<?x13xf32>)
         center(%n13 : memref<13xf64>) outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 8, group = 32, line = 3136, accumulate = f32, block = 41>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 41>
     norma.grad_sums kept [1] ins(%rkr49, %rkr49 : memref<?x64x49xf32>, memref<?x64x49xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 8, group = 32, accumulate = f32, block = 1>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1>
     norma.grad_sums kept [1] ins(%rkr3136, %rkr3136 : memref<?x64x3136xf32>, memref<?x64x3136xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
     return
@@ -384,7 +384,7 @@ module @huge {
     // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<rows, vector = 4, unroll = 4>}
     norma.affine kept [2] ins(%x : memref<?x4611686018427387904x4xf32>) scale(%c : memref<4xf32>)
         outs(%x : memref<?x4611686018427387904x4xf32>)
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<runs, vector = 4, unroll = 8, group = 32, accumulate = f32>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<runs, vector = 4, unroll = 1, group = 32, accumulate = f32>}
     norma.moments kept [] ins(%x : memref<?x4611686018427387904x4xf32>)
         outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     return

@@ -119,6 +119,33 @@ TEST_F(EngineAccuracy, SortedData) {
   }
 }
 
+/// Shorter than a vector, in one group with those of other samples, and longer than a
+/// group; with a tail and without.
+TEST_F(EngineAccuracy, RunsOfEveryLength) {
+  Random random(9);
+  for (const int64_t run : {2, 15, 16, 17, 49, 64, 100, 196, 3136})
+    for (const int64_t samples : {1, 2, 37})
+      for (const DType dtype : {DType::F32, DType::U8}) {
+        const auto make = dtype == DType::U8
+                              ? std::function([&](int64_t) { return double(random.bits() % 256); })
+                              : [&](int64_t) { return 100 + random.normal(); };
+        const Array x = arrayOf(dtype, {samples, 5, run}, make);
+        SCOPED_TRACE(toString(x.view().shape) + " of " + toString(dtype));
+        expectMoments(x, {1});
+        expectMoments(x, {0, 1});
+      }
+}
+
+/// Rows of one vector and of several, with all numbers of vectors left over.
+TEST_F(EngineAccuracy, RowsOfEveryLength) {
+  Random random(10);
+  for (const int64_t row : {1, 2, 8, 16, 24, 32, 48, 64, 80, 112, 100, 1000, 4097}) {
+    const Array x = arrayOf(DType::F32, {131, row}, [&](int64_t) { return 100 + random.normal(); });
+    SCOPED_TRACE(toString(x.view().shape));
+    expectMoments(x, {1});
+  }
+}
+
 TEST_F(EngineAccuracy, LargeIntegers) {
   Random random(7);
   const Array x = arrayOf(DType::I64, {20'000, 3},

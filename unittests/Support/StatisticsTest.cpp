@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -106,6 +107,34 @@ TEST(MergeStatistics, HugeMeans) {
   const Statistics s = merged(one(1, 1e308, 0), one(1, -1e308, 0));
   EXPECT_EQ(s.mean[0], 0);
   EXPECT_EQ(s.m2[0], kInf);
+}
+
+/// Many kept indices merge in vectors; where something is not finite, one by one. Neither
+/// may show.
+TEST(MergeStatistics, ManyAreAsOne) {
+  const auto bits = [](double value) { return std::bit_cast<uint64_t>(value); };
+  for (const double rare : {2.5, kInf, 1.7e308}) {
+    Statistics into = Statistics::zeros({37}), from = into;
+    for (int64_t i = 0; i < into.size(); ++i) {
+      into.count[i] = double(i % 3);
+      into.mean[i] = i % 3 ? 0.1 * double(i) : 0;
+      into.m2[i] = i % 3 ? 1.0 / double(i + 1) : 0;
+      from.count[i] = double(i % 5);
+      from.mean[i] = i % 5 ? 7.0 / double(i + 1) : 0;
+      from.m2[i] = i % 5 ? 0.3 * double(i) : 0;
+    }
+    into.mean[11] = -rare;
+    from.mean[11] = rare;
+    const Statistics all = merged(into, from);
+    for (int64_t i = 0; i < into.size(); ++i) {
+      const Statistics each = merged(one(into.count[i], into.mean[i], into.m2[i]),
+                                     one(from.count[i], from.mean[i], from.m2[i]));
+      EXPECT_EQ(bits(all.count[i]), bits(each.count[0])) << i;
+      EXPECT_EQ(bits(all.mean[i]), bits(each.mean[0])) << i << " beside " << rare;
+      EXPECT_EQ(bits(all.m2[i]), bits(each.m2[0])) << i << " beside " << rare;
+      EXPECT_EQ(bits(all.variances()[i]), bits(all.variance(i))) << i;
+    }
+  }
 }
 
 TEST(MergeStatistics, TakesAnyOrderToRounding) {

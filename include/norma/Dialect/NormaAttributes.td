@@ -115,8 +115,9 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       - `runs`: the innermost axis is reduced; vectors along it, one kept index
         for a whole run, a masked tail.
     - `vector`: elements of the accumulate or compute type in a vector.
-    - `unroll`: vectors per iteration of the innermost loop.
-    - `group`: vectors summed in the accumulate type before they are added to
+    - `unroll`: vectors per iteration of the innermost loop, side by side; in
+      reductions each has sums of its own.
+    - `group`: vectors one sum takes in the accumulate type before it is added to
       the f64 totals (reductions only; bounds the rounding error of f32).
     - `line`: elements of a line, a multiple of `vector` (`flat` only).
     - `accumulate`: the type deviations are formed and summed in (reductions).

@@ -64,6 +64,8 @@ struct Statistics {
   /// Population variance of kept index i, m2/count, never negative; 0 where
   /// nothing was counted.
   double variance(int64_t i) const;
+  /// Those of all.
+  std::vector<double> variances() const;
   /// Whether kept index i holds one value only, up to the rounding of a mean:
   /// variance <= count*u*variance + (count*mean*u)^2 with u = 2^-52. (The rule of
   /// scikit-learn's StandardScaler.)
@@ -71,6 +73,14 @@ struct Statistics {
   /// The flat kept indices that are constant and were counted at least once.
   std::vector<int64_t> constantFeatures() const;
 };
+
+/// m2 / count as Statistics::variance() has it.
+inline double varianceOf(double count, double m2) {
+  const double quotient = m2 / count;
+  // Not std::max, which would turn NaN into 0 or keep it by the order of its arguments.
+  const double clamped = quotient < 0 ? 0 : quotient;
+  return count == 0 ? 0 : clamped;
+}
 
 /// Merges `from` into `into`. Shapes must be equal.
 Expected<void> mergeStatistics(Statistics &into, const Statistics &from);

@@ -104,11 +104,13 @@ void LoopEmitter::walk(Value extent, int64_t unroll,
     for (int64_t u = 0; u < unroll; ++u)
       body(add(iv, index(u * width)), {});
   });
-  Value whole = unrolled;
-  if (unroll > 1) {
-    whole = roundDown(extent, width);
-    forEach(unrolled, whole, width, [&](Value iv) { body(iv, {}); });
-  }
+  walkFrom(unrolled, extent, body);
+}
+
+void LoopEmitter::walkFrom(Value begin, Value extent,
+                           function_ref<void(Value index, Value mask)> body) {
+  Value whole = roundDown(extent, width);
+  forEach(begin, whole, width, [&](Value iv) { body(iv, {}); });
   if (width == 1)
     return;
   Value rest = sub(extent, whole);
@@ -121,7 +123,7 @@ void LoopEmitter::walk(Value extent, int64_t unroll,
       tail();
     return;
   }
-  ifTrue(arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, rest, zero), tail);
+  ifTrue(arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, rest, index(0)), tail);
 }
 
 void LoopEmitter::ifTrue(Value condition, function_ref<void()> body) {

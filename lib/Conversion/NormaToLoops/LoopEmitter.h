@@ -58,6 +58,8 @@ public:
   /// [0, extent) in vectors: `unroll` at a time, then one at a time, then a tail
   /// with a mask (which is null for whole vectors).
   void walk(Value extent, int64_t unroll, llvm::function_ref<void(Value index, Value mask)> body);
+  /// [begin, extent) one vector at a time, then a tail; `begin` is whole vectors.
+  void walkFrom(Value begin, Value extent, llvm::function_ref<void(Value index, Value mask)> body);
   void ifTrue(Value condition, llvm::function_ref<void()> body);
   void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> other);
 

@@ -64,7 +64,10 @@ private:
 
   // MomentsPivots.cpp
   void emitPivots(mlir::Value pivots);
+  void emitScalarPivots(mlir::Value pivots);
   mlir::Value samplePivot(Values indices, mlir::Value tail);
+  mlir::Value scalarPivot(const Values &indices, llvm::ArrayRef<Values> places);
+  mlir::Value finished(mlir::Value pivot);
 
   // MomentsElements.cpp
   Element loadElement(const Place &place, mlir::Type type);

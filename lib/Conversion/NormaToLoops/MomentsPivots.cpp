@@ -16,7 +16,7 @@ using namespace norma;
 
 /// Samples are taken at s/kSamples of the way along every reduced axis: spread
 /// out, so that a trend in the data does not take the pivot far from the mean.
-static constexpr int64_t kRowSamples = 8, kRunSamples = 4;
+static constexpr int64_t kRowSamples = 8, kRunSamples = 4, kScalarSamples = 8;
 
 /// The mean of a few samples at the kept position that `indices` names (its
 /// entries of reduced axes are not used); in the lanes of `tail` where the
@@ -44,10 +44,8 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
 
   // Deviations from the first sample that counts: exactly 0 for constants.
   Value origin;
-  if (rows && !partial) {
+  if (!partial) {
     origin = sample(e.index(0)).x;
-  } else if (!rows && !partial) {
-    origin = e.broadcast(vector::ExtractOp::create(e, sample(e.index(0)).x, 0));
   } else {
     // The first sample that counts in every lane; and of a run's lanes, one for all.
     Values found = e.carry(e.index(0), e.index(samples), 1, {zero, zero},
@@ -76,14 +74,61 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
     sum = e.broadcast(e.sumLanes(sum));
     taken = e.broadcast(e.sumLanes(taken));
   }
-  Value pivot = e.addf(origin, e.divf(sum, e.maxf(taken, e.constant(1, type))));
-  if (isa<IntegerType>(dataType.getElementType()))
-    // A whole number, so that deviations are whole and sum exactly.
+  return finished(e.addf(origin, e.divf(sum, e.maxf(taken, e.constant(1, type)))));
+}
+
+Value MomentsLoops::finished(Value pivot) {
+  Type element = dataType.getElementType();
+  // As coarse as the data, so that deviations are exact: whole numbers sum exactly, and
+  // what few bits have in common is not rounded the same way again and again.
+  if (isa<IntegerType>(element))
     pivot = math::RoundEvenOp::create(e, pivot);
+  else if (element.getIntOrFloatBitWidth() == 16)
+    pivot = e.convert(e.convert(pivot, element), accumulate);
   return e.finiteOrZero(pivot);
 }
 
+/// The mean of single elements, where all count: for kept indices with short runs that takes
+/// a fraction of what vectors and the sums of their lanes do. One element of every sample's
+/// place along the outer axes; how far along the innermost differs, too.
+Value MomentsLoops::scalarPivot(const Values &indices, ArrayRef<Values> places) {
+  Value origin, sum = e.constant(0, accumulate);
+  for (const Values &place : places) {
+    Values at = indices;
+    for (auto [axis, index] : llvm::zip(reduced, place))
+      at[axis] = index;
+    Value x = e.convert(e.loadScalar(data, at), accumulate, op.getUnsignedData());
+    // Deviations from the first sample: exactly 0 for constants.
+    if (!origin)
+      origin = x;
+    else
+      sum = e.addf(sum, e.subf(x, origin));
+  }
+  return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kScalarSamples, accumulate))));
+}
+
+void MomentsLoops::emitScalarPivots(Value pivots) {
+  // The same places for every kept index. Sample s is s/n of the way along the first
+  // reduced axis; along the others, a third of the way further from sample to sample.
+  SmallVector<Values> places(kScalarSamples);
+  for (auto [s, place] : llvm::enumerate(places))
+    for (auto [a, axis] : llvm::enumerate(reduced)) {
+      int64_t at = a == 0 ? int64_t(s) : int64_t(s) * 3 % kScalarSamples;
+      place.push_back(
+          e.floorDiv(e.mul(e.extent(data, axis), e.index(at)), e.index(kScalarSamples)));
+    }
+  Values indices(dataType.getRank(), e.index(0));
+  auto all = llvm::to_vector(llvm::seq<int64_t>(0, keptRank));
+  e.nest(mean, all, [&](Values k) {
+    for (auto [axis, index] : llvm::zip(kept, k))
+      indices[axis] = index;
+    e.storeScalar(scalarPivot(indices, places), pivots, k);
+  });
+}
+
 void MomentsLoops::emitPivots(Value pivots) {
+  if (!lastIsKept() && !partial && vectorsOfShortRun(schedule.getUnroll()))
+    return emitScalarPivots(pivots);
   Values indices(dataType.getRank(), e.index(0));
   auto place = [&](ValueRange k) {
     for (auto [axis, index] : llvm::zip(kept, k))

@@ -7,8 +7,6 @@
 
 #include "ReductionLoops.h"
 
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
-
 using namespace mlir;
 using namespace norma;
 
@@ -51,143 +49,221 @@ void ReductionLoops::clear(ValueRange buffers) {
 }
 
 //===----------------------------------------------------------------------===//
-// Groups
+// Rows
 //===----------------------------------------------------------------------===//
 
-/// Sums up to `size` vectors around a pivot, `unroll` at a time into two sets of
-/// sums, which hides the latency of the additions.
-Values ReductionLoops::emitGroup(Value size, Value pivot, int64_t unroll,
-                                 function_ref<Values(Value, ValueRange)> add) {
-  size_t each = totals.size();
-  Values initial(2 * each, e.constant(0, pivot.getType()));
-  Value even = e.roundDown(size, unroll);
-  Values sums = e.carry(e.index(0), even, unroll, initial, [&](Value g, ValueRange carried) {
-    Values a(carried.take_front(each)), b(carried.drop_front(each));
-    for (int64_t u = 0; u < unroll; ++u) {
-      Values &target = u % 2 ? b : a;
-      target = add(e.add(g, e.index(u)), target);
-    }
-    llvm::append_range(a, b);
-    return a;
-  });
-  std::optional<int64_t> known = getConstantIntValue(size);
-  if (known) {
-    // The rest of few vectors needs no loop, and can go into both sets, too.
-    Values a(sums.begin(), sums.begin() + each), b(sums.begin() + each, sums.end());
-    for (int64_t g = *known / unroll * unroll; g < *known; ++g) {
-      Values &target = g % 2 ? b : a;
-      target = add(e.index(g), target);
-    }
-    sums = a;
-    llvm::append_range(sums, b);
-  }
-  Values joined;
-  for (size_t i = 0; i < each; ++i)
-    joined.push_back(e.addf(sums[i], sums[each + i]));
-  if (unroll > 1 && !known)
-    joined = e.carry(even, size, 1, joined, add);
-  return joined;
+/// Sets of sums, one after the other.
+static ValueRange setOf(ValueRange sums, size_t set, size_t each) {
+  return sums.slice(set * each, each);
 }
 
-//===----------------------------------------------------------------------===//
-// Rows and runs
-//===----------------------------------------------------------------------===//
+Values ReductionLoops::noSums(int64_t sets, Type type) {
+  return Values(size_t(sets) * totals.size(), e.constant(0, type));
+}
 
 /// Rows of vectors along the innermost, kept axis; groups go down the axis before
-/// it where that is reduced.
+/// it where that is reduced. `abreast` vectors of a row have sums of their own, which
+/// hides the latency of the additions and reads memory in longer pieces.
 void ReductionLoops::emitRows(ValueRange views, bool lines, bool rowAxisReduced,
                               function_ref<Values(ValueRange)> keptIndices, Value pivots,
-                              ValueRange rowTotals, Type type, int64_t unroll) {
+                              ValueRange rowTotals, Type type, int64_t abreast) {
   Value view = views.front();
   int64_t rank = cast<MemRefType>(view.getType()).getRank();
   int64_t column = rank - 1, row = rank - 2;
+  size_t each = totals.size();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rowAxisReduced ? row : column));
   e.nest(view, outer, [&](Values indices) {
     Value rows = rowAxisReduced ? e.extent(view, row) : e.index(1);
     e.forEach(e.index(0), rows, group, [&](Value start) {
-      Value size = e.min(e.sub(rows, start), e.index(group));
-      e.walk(e.extent(view, column), 1, [&](Value i, Value tail) {
-        Values at = indices;
-        at[column] = i;
-        Value pivot = e.load(pivots, keptIndices(at), type, false, tail);
-        Values sums = emitGroup(size, pivot, unroll, [&](Value g, ValueRange carried) {
-          if (rowAxisReduced)
-            at[row] = e.add(start, g);
-          return addElements({views, at, tail, lines}, pivot, carried);
-        });
-        Values k = keptIndices(at);
-        for (auto [sum, total] : llvm::zip(sums, rowTotals)) {
-          Value old = e.load(total, k, f64, false, tail);
-          e.store(e.addf(old, e.convert(sum, f64)), total, k, tail);
+      Value end = e.min(e.add(start, e.index(group)), rows);
+      auto emitTile = [&](Value first, int64_t vectors, Value tail) {
+        SmallVector<Values> at(vectors, indices);
+        Values tilePivots;
+        for (int64_t v = 0; v < vectors; ++v) {
+          at[v][column] = e.add(first, e.index(v * e.width));
+          tilePivots.push_back(e.load(pivots, keptIndices(at[v]), type, false, tail));
         }
+        Values sums = e.carry(
+            start, end, 1, noSums(vectors, e.vectorOf(type)), [&](Value g, ValueRange carried) {
+              Values next;
+              for (int64_t v = 0; v < vectors; ++v) {
+                if (rowAxisReduced)
+                  at[v][row] = g;
+                llvm::append_range(next, addElements({views, at[v], tail, lines}, tilePivots[v],
+                                                     setOf(carried, v, each)));
+              }
+              return next;
+            });
+        for (int64_t v = 0; v < vectors; ++v) {
+          Values k = keptIndices(at[v]);
+          for (auto [sum, total] : llvm::zip(setOf(sums, v, each), rowTotals)) {
+            Value old = e.load(total, k, f64, false, tail);
+            e.store(e.addf(old, e.convert(sum, f64)), total, k, tail);
+          }
+        }
+      };
+      Value columns = e.extent(view, column);
+      Value tiled = e.roundDown(columns, e.width * abreast);
+      if (abreast > 1)
+        e.forEach(e.index(0), tiled, e.width * abreast, [&](Value i) { emitTile(i, abreast, {}); });
+      else
+        tiled = e.index(0);
+      e.walkFrom(tiled, columns, [&](Value i, Value tail) { emitTile(i, 1, tail); });
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Runs
+//===----------------------------------------------------------------------===//
+
+/// Adds [begin, end) of the innermost axis at `indices`, in steps of as many vectors as
+/// there are sets of sums.
+Values ReductionLoops::addVectors(const Values &indices, Value begin, Value end, Value pivot,
+                                  ValueRange sums) {
+  size_t each = totals.size(), sets = sums.size() / each;
+  return e.carry(begin, end, int64_t(sets) * e.width, sums, [&](Value i, ValueRange carried) {
+    Values next, at = indices;
+    for (size_t set = 0; set < sets; ++set) {
+      if (!at.empty())
+        at.back() = e.add(i, e.index(int64_t(set) * e.width));
+      llvm::append_range(next, addElements({inputs, at, {}}, pivot, setOf(carried, set, each)));
+    }
+    return next;
+  });
+}
+
+/// Adds what is left of a run from `begin` on, less than a step, to the first set.
+Values ReductionLoops::addRest(const Values &indices, Value begin, Value extent, Value pivot,
+                               ValueRange sums) {
+  size_t each = totals.size();
+  Value whole = e.roundDown(extent, e.width);
+  Values first = addVectors(indices, begin, whole, pivot, setOf(sums, 0, each));
+  Value rest = e.sub(extent, whole);
+  if (e.width > 1 && getConstantIntValue(rest) != 0) {
+    // An empty mask adds nothing where the run is whole vectors.
+    Value tail = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), rest);
+    Values at = indices;
+    at.back() = whole;
+    first = addElements({inputs, at, tail}, pivot, first);
+  }
+  llvm::append_range(first, sums.drop_front(each));
+  return first;
+}
+
+/// The sums of all sets, in f64.
+Values ReductionLoops::joined(ValueRange sums) {
+  size_t each = totals.size();
+  Values result(setOf(sums, 0, each));
+  for (size_t i = each; i < sums.size(); ++i)
+    result[i % each] = e.addf(result[i % each], sums[i]);
+  for (Value &sum : result)
+    sum = e.convert(sum, f64);
+  return result;
+}
+
+/// Adds the lanes of f64 sums to the totals of a kept index.
+void ReductionLoops::addLanes(ValueRange sums, ValueRange k) {
+  for (auto [lanes, total] : llvm::zip(sums, totals)) {
+    Value sum = e.width > 1 ? e.sumLanes(lanes) : vector::ExtractOp::create(e, lanes, 0);
+    e.storeScalar(e.addf(e.loadScalar(total, k), sum), total, k);
+  }
+}
+
+/// Runs that are longer than a group, along the innermost, reduced axis.
+void ReductionLoops::emitLongRuns(Value pivots, Type type, int64_t abreast) {
+  int64_t innermost = dataType.getRank() - 1;
+  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
+  e.nest(data, outer, [&](Values indices) {
+    Values k = keptOf(indices);
+    Value pivot = e.loadBroadcast(pivots, k, type);
+    Values none = noSums(abreast, pivot.getType());
+    auto addTo = [&](ValueRange wide, ValueRange sums) {
+      Values next;
+      for (auto [total, sum] : llvm::zip(wide, joined(sums)))
+        next.push_back(e.addf(total, sum));
+      return next;
+    };
+    Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
+    Value stepped = e.roundDown(extent, abreast * e.width);
+    int64_t step = group * abreast * e.width;
+    Values wide = e.carry(e.index(0), stepped, step, noSums(1, e.vectorOf(f64)),
+                          [&](Value start, ValueRange carried) {
+                            Value end = e.min(e.add(start, e.index(step)), stepped);
+                            return addTo(carried, addVectors(indices, start, end, pivot, none));
+                          });
+    Values rest = addRest(indices, stepped, extent, pivot, noSums(1, pivot.getType()));
+    addLanes(addTo(wide, rest), k);
+  });
+}
+
+/// Runs that are much shorter than a group: those of several indices of the axis before
+/// the kept one are a group, so that lanes are added up once for all of them.
+void ReductionLoops::emitShortRuns(Value pivots, Type type, int64_t abreast, int64_t perRun) {
+  int64_t rank = dataType.getRank(), outerAxis = rank - 3;
+  bool repeats = outerAxis >= 0 && llvm::is_contained(reduced, outerAxis) &&
+                 llvm::is_contained(kept, rank - 2);
+  Value extent = e.extent(data, rank - 1);
+  Value stepped = e.roundDown(extent, abreast * e.width);
+  auto emitGroup = [&](Values indices, Value begin, Value end) {
+    Values k = keptOf(indices);
+    Value pivot = e.loadBroadcast(pivots, k, type);
+    auto addRun = [&](const Values &at, ValueRange sums) {
+      return addRest(at, stepped, extent, pivot, addVectors(at, e.index(0), stepped, pivot, sums));
+    };
+    Values sums = noSums(abreast, pivot.getType());
+    if (!repeats)
+      return addLanes(joined(addRun(indices, sums)), k);
+    addLanes(joined(e.carry(begin, end, 1, sums,
+                            [&](Value g, ValueRange carried) {
+                              indices[outerAxis] = g;
+                              return addRun(indices, carried);
+                            })),
+             k);
+  };
+  if (!repeats) {
+    auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
+    return e.nest(data, outer, [&](Values indices) { emitGroup(indices, {}, {}); });
+  }
+  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, outerAxis));
+  e.nest(data, outer, [&](Values indices) {
+    Value runs = e.extent(data, outerAxis);
+    int64_t step = std::max<int64_t>(group / perRun, 1);
+    e.forEach(e.index(0), runs, step, [&](Value begin) {
+      Value end = e.min(e.add(begin, e.index(step)), runs);
+      e.forEach(e.index(0), e.extent(data, rank - 2), 1, [&](Value channel) {
+        indices[rank - 2] = channel;
+        emitGroup(indices, begin, end);
       });
     });
   });
 }
 
-/// Runs along the innermost, reduced axis: one kept index for a whole run.
-void ReductionLoops::emitRuns(Value pivots, Type type, int64_t unroll) {
-  int64_t rank = dataType.getRank(), innermost = rank - 1;
-  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
-  e.nest(data, outer, [&](Values indices) {
-    Values k = keptOf(indices);
-    Value pivot = e.loadBroadcast(pivots, k, type);
-    Values wide(totals.size(), e.constant(0, e.vectorOf(f64)));
-    auto addGroup = [&](ValueRange carried, const Values &sums) {
-      Values next;
-      for (auto [total, sum] : llvm::zip(carried, sums))
-        next.push_back(e.addf(total, e.convert(sum, f64)));
-      return next;
-    };
-    Value extent = rank ? e.extent(data, innermost) : e.index(1);
-    Value whole = e.roundDown(extent, e.width);
-    auto addVector = [&](Value i, Value tail, ValueRange sums) {
-      Values at = indices;
-      if (rank)
-        at[innermost] = i;
-      return addElements({inputs, at, tail}, pivot, sums);
-    };
-    auto sumGroup = [&](Value start, Value size) {
-      return emitGroup(size, pivot, unroll, [&](Value g, ValueRange sums) {
-        return addVector(e.add(start, e.mul(g, e.index(e.width))), {}, sums);
-      });
-    };
-    // An empty mask adds nothing where the run is whole vectors.
-    auto addTail = [&](ValueRange sums) {
-      Value tail = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), e.sub(extent, whole));
-      return addVector(whole, tail, sums);
-    };
-    if (std::optional<int64_t> elements = getConstantIntValue(extent);
-        elements && e.width > 1 && *elements < group * e.width) {
-      // A short run is one group, tail and all: what is done once a run counts.
-      Values sums = sumGroup(e.index(0), e.index(*elements / e.width));
-      if (*elements % e.width)
-        sums = addTail(sums);
-      for (auto [total, sum] : llvm::zip(wide, sums))
-        total = e.convert(sum, f64);
-    } else {
-      wide = e.carry(e.index(0), whole, group * e.width, wide, [&](Value at, ValueRange carried) {
-        Value left = e.floorDiv(e.sub(whole, at), e.index(e.width));
-        return addGroup(carried, sumGroup(at, e.min(left, e.index(group))));
-      });
-      if (e.width > 1)
-        wide = addGroup(wide, addTail(Values(totals.size(), e.constant(0, pivot.getType()))));
-    }
-    for (auto [lanes, total] : llvm::zip(wide, totals)) {
-      Value sum = e.width > 1 ? e.sumLanes(lanes) : vector::ExtractOp::create(e, lanes, 0);
-      e.storeScalar(e.addf(e.loadScalar(total, k), sum), total, k);
-    }
-  });
+int64_t ReductionLoops::vectorsOfShortRun(int64_t abreast) const {
+  ArrayRef<int64_t> shape = dataType.getShape();
+  if (shape.empty() || ShapedType::isDynamic(shape.back()))
+    return 0;
+  // The steps, the vectors left, and the tail.
+  int64_t vectors = shape.back() / e.width, tail = shape.back() % e.width != 0;
+  int64_t perRun = vectors / abreast + vectors % abreast + tail;
+  return perRun <= group / 2 ? perRun : 0;
 }
 
-void ReductionLoops::emitTotals(Value pivots, Type type, int64_t unroll) {
+/// Runs along the innermost, reduced axis: one kept index for a whole run.
+void ReductionLoops::emitRuns(Value pivots, Type type, int64_t abreast) {
+  if (int64_t perRun = vectorsOfShortRun(abreast))
+    return emitShortRuns(pivots, type, abreast, perRun);
+  emitLongRuns(pivots, type, abreast);
+}
+
+void ReductionLoops::emitTotals(Value pivots, Type type, int64_t abreast) {
   if (!lastIsKept())
-    return emitRuns(pivots, type, unroll);
+    return emitRuns(pivots, type, abreast);
   bool rowAxisReduced =
       dataType.getRank() >= 2 && llvm::is_contained(reduced, dataType.getRank() - 2);
   emitRows(
       inputs, /*lines=*/false, rowAxisReduced, [&](ValueRange at) { return keptOf(at); }, pivots,
-      totals, type, unroll);
+      totals, type, abreast);
 }
 
 void ReductionLoops::emitScheduledTotals(Value pivots) {

@@ -7,7 +7,8 @@
 //
 // Sums over all elements of every kept index, of terms that are formed around a
 // pivot: up to `group` vectors are summed in the accumulate type, groups are summed
-// in f64, so no f32 sum is longer than a group. The traversals are here; a kernel
+// in f64, so no f32 sum is longer than a group. `unroll` vectors of a row or a run go
+// abreast, each with sums of its own. The traversals are here; a kernel
 // says what an element adds, and what becomes of the totals.
 //
 //===----------------------------------------------------------------------===//
@@ -57,8 +58,8 @@ protected:
   /// Adds all elements to the totals, in the traversal of the schedule. The pivots
   /// are a buffer over the kept indices, of any float type.
   void emitScheduledTotals(mlir::Value pivots);
-  /// The same by rows or runs, summed in `type` in groups.
-  void emitTotals(mlir::Value pivots, mlir::Type type, int64_t unroll);
+  /// The same by rows or runs, summed in `type` in groups, in steps of `abreast` vectors.
+  void emitTotals(mlir::Value pivots, mlir::Type type, int64_t abreast);
 
   /// Every kept index, in vectors along the innermost kept axis.
   void walkKept(llvm::function_ref<void(mlir::ValueRange, mlir::Value)> body);
@@ -67,6 +68,9 @@ protected:
   Values keptOf(mlir::ValueRange indices);
   /// A buffer of one kept index with an axis of extent 1.
   mlir::Value withAxis(mlir::Value memref);
+  /// How many vectors a sum takes of a run along the innermost axis, where that is much
+  /// shorter than a group; else 0.
+  int64_t vectorsOfShortRun(int64_t abreast) const;
   bool lastIsKept() const { return !kept.empty() && kept.back() == dataType.getRank() - 1; }
 
   ScheduleAttr schedule;
@@ -90,10 +94,19 @@ private:
   void emitFlatTotals(mlir::Value pivots);
   void emitRows(mlir::ValueRange views, bool lines, bool rowAxisReduced,
                 llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots,
-                mlir::ValueRange rowTotals, mlir::Type type, int64_t unroll);
-  void emitRuns(mlir::Value pivots, mlir::Type type, int64_t unroll);
-  Values emitGroup(mlir::Value size, mlir::Value pivot, int64_t unroll,
-                   llvm::function_ref<Values(mlir::Value, mlir::ValueRange)> add);
+                mlir::ValueRange rowTotals, mlir::Type type, int64_t abreast);
+  void emitRuns(mlir::Value pivots, mlir::Type type, int64_t abreast);
+  void emitLongRuns(mlir::Value pivots, mlir::Type type, int64_t abreast);
+  void emitShortRuns(mlir::Value pivots, mlir::Type type, int64_t abreast, int64_t perRun);
+
+  // Sums come in sets, one for each of the vectors abreast.
+  Values noSums(int64_t sets, mlir::Type type);
+  Values addVectors(const Values &indices, mlir::Value begin, mlir::Value end, mlir::Value pivot,
+                    mlir::ValueRange sums);
+  Values addRest(const Values &indices, mlir::Value begin, mlir::Value extent, mlir::Value pivot,
+                 mlir::ValueRange sums);
+  Values joined(mlir::ValueRange sums);
+  void addLanes(mlir::ValueRange sums, mlir::ValueRange k);
 };
 
 } // namespace norma

@@ -13,10 +13,21 @@
 
 namespace norma {
 
+/// Calls `visit` with the values as they are in memory: of the compute type.
+template <typename Visit>
+static void withValues(const Tensor &tensor, Visit visit) {
+  const auto size = size_t(tensor.size());
+  if (tensor.dtype == DType::F64)
+    visit(std::span(static_cast<double *>(tensor.data), size));
+  else
+    visit(std::span(static_cast<float *>(tensor.data), size));
+}
+
 static void store(std::span<const double> values, const Tensor &into) {
-  auto *const bytes = static_cast<std::byte *>(into.data);
-  for (size_t i = 0; i < values.size(); ++i)
-    storeFromDouble(values[i], bytes + i * sizeOf(into.dtype), into.dtype);
+  withValues(into, [&]<typename T>(std::span<T> kept) {
+    for (size_t i = 0; i < values.size(); ++i)
+      kept[i] = T(values[i]);
+  });
 }
 
 Expected<BatchNormalizationWeights>
@@ -71,12 +82,8 @@ BatchNormalizationWeights::find(std::string_view name) const {
 
 std::vector<double> BatchNormalizationWeights::values(std::string_view name) const {
   std::vector<double> result;
-  if (const Entry *entry = find(name)) {
-    const Tensor &tensor = entry->value;
-    for (int64_t i = 0; i < tensor.size(); ++i)
-      result.push_back(loadAsDouble(entry->value.as<std::byte>() + size_t(i) * sizeOf(tensor.dtype),
-                                    tensor.dtype));
-  }
+  if (const Entry *entry = find(name))
+    withValues(entry->value, [&](auto kept) { result.assign(kept.begin(), kept.end()); });
   return result;
 }
 

@@ -28,19 +28,29 @@ PreparedNormalization prepare(const NormalizationState &state) {
     result.constant = statistics.constantFeatures();
   // scikit-learn knows constants, and takes every other deviation as it is.
   const double smallest = options.zeroVariance == ZeroVariance::Unit ? 0 : options.epsilon;
-  std::vector<double> divisor;
-  for (int64_t i = 0; i < statistics.size(); ++i) {
-    // Where nothing was seen the layer is an identity.
-    const bool isSeen = statistics.count[i] > 0;
-    const double variance = isSeen ? statistics.variance(i) : 1;
-    result.isAdapted |= isSeen && !state.isGiven();
-    result.mean.push_back(isSeen ? statistics.mean[i] : 0);
-    result.variance.push_back(variance);
-    if (state.isGiven() && variance == 0)
-      result.constant.push_back(i);
-    // In this order std::max keeps NaN.
-    divisor.push_back(isSeen ? std::max(std::sqrt(variance), smallest) : 1);
+  // Where nothing was seen the layer is an identity. (One number a loop: each is compiled
+  // to vectors.)
+  const std::vector<double> &counts = statistics.count;
+  const size_t size = counts.size();
+  result.mean = statistics.mean;
+  result.variance = statistics.variances();
+  for (size_t i = 0; i < size; ++i)
+    result.mean[i] = counts[i] > 0 ? result.mean[i] : 0;
+  for (size_t i = 0; i < size; ++i)
+    result.variance[i] = counts[i] > 0 ? result.variance[i] : 1;
+  std::vector<double> divisor = result.variance;
+  for (size_t i = 0; i < size; ++i) {
+    const double deviation = std::sqrt(divisor[i]);
+    // In this order NaN stays.
+    const double atLeast = deviation < smallest ? smallest : deviation;
+    divisor[i] = counts[i] > 0 ? atLeast : 1;
   }
+  result.isAdapted = !state.isGiven() && std::any_of(counts.begin(), counts.end(),
+                                                     [](double count) { return count > 0; });
+  if (state.isGiven())
+    for (size_t i = 0; i < size; ++i)
+      if (result.variance[i] == 0)
+        result.constant.push_back(int64_t(i));
   if (options.zeroVariance == ZeroVariance::Unit)
     for (int64_t i : result.constant)
       divisor[i] = 1;

@@ -38,7 +38,8 @@ std::string formatGiven(const GivenStatistic &given) {
   return given.shape.empty() ? text : "[" + text + "]";
 }
 
-/// Gathers statistics batch by batch, several to a call where that is possible.
+/// Gathers statistics batch by batch, several to a call where that is possible. Those of
+/// the state are of no data at first.
 class Gatherer {
 public:
   using Moments = std::function<Expected<Statistics>(std::span<const Tensor>,
@@ -77,8 +78,11 @@ private:
     Expected<Statistics> part = moments(tensors, options, watch.begin(tensors));
     if (!part)
       return part.takeError();
-    if (Expected<void> merged = mergeStatistics(state.statistics, *part); !merged)
+    if (isFirst && part->shape == state.statistics.shape)
+      state.statistics = std::move(*part); // The others are of no data.
+    else if (Expected<void> merged = mergeStatistics(state.statistics, *part); !merged)
       return merged;
+    isFirst = false;
     return watch.end();
   }
 
@@ -87,6 +91,7 @@ private:
   AdaptWatch &watch;
   Moments moments;
   std::vector<Tensor> pending;
+  bool isFirst = true;
 };
 
 } // namespace

@@ -15,17 +15,22 @@
 // CHECK:               arith.divui
 // CHECK:               arith.subf %{{.*}}, %[[ORIGIN]]
 // CHECK:             vector.store %{{.*}}, %[[PIVOTS]][%[[J]]]
-// Totals.
+// Totals: two vectors of a row abreast, each with sums of its own.
 // CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c64
-// CHECK:             scf.for %[[J:.*]] = %c0 to %c32 step %c16
-// CHECK:               %[[P:.*]] = vector.load %[[PIVOTS]][%[[J]]]
-// CHECK:               scf.for {{.*}} iter_args
-// CHECK-COUNT-4:         vector.fma {{.*}} : vector<16xf32>
-// CHECK-NOT:             vector.fma
-// CHECK:                 scf.yield
-// CHECK:               arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
-// CHECK:               vector.store %{{.*}}, %[[M]][%[[J]]]
-// CHECK:               vector.store %{{.*}}, %[[S]][%[[J]]]
+// CHECK:             %[[P:.*]] = vector.load %[[PIVOTS]][%c0]
+// CHECK:             %[[Q:.*]] = vector.load %[[PIVOTS]][%c16]
+// CHECK:             scf.for %[[ROW:.*]] = %[[R]] to {{.*}} iter_args
+// CHECK:               vector.load %[[X]][%[[ROW]], %c0]
+// CHECK:               vector.fma {{.*}} : vector<16xf32>
+// CHECK:               vector.load %[[X]][%[[ROW]], %c16]
+// CHECK:               vector.fma {{.*}} : vector<16xf32>
+// CHECK-NOT:           vector.fma
+// CHECK:               scf.yield
+// CHECK:             arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
+// CHECK:             vector.store %{{.*}}, %[[M]][%c0]
+// CHECK:             vector.store %{{.*}}, %[[S]][%c0]
+// CHECK:             vector.store %{{.*}}, %[[M]][%c16]
+// CHECK:             vector.store %{{.*}}, %[[S]][%c16]
 // Finish.
 // CHECK:           arith.divf %{{.*}} : vector<16xf64>
 // CHECK:           arith.maximumf
@@ -37,7 +42,7 @@
 func.func @rows(%x: memref<?x32xf32>, %n: memref<32xf64>, %m: memref<32xf64>, %s: memref<32xf64>) {
   norma.moments kept [1] ins(%x : memref<?x32xf32>)
       outs(%n, %m, %s : memref<32xf64>, memref<32xf64>, memref<32xf64>)
-      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 64, accumulate = f32>}
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 2, group = 64, accumulate = f32>}
   return
 }
 
@@ -74,6 +79,32 @@ func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, 
   norma.moments kept [1] ins(%x : memref<?x3x3136xf32>)
       outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Short runs: those of 32 / (1 step + 1 tail) samples are one group, with one sum over lanes; the
+// pivots come from single elements.
+
+// CHECK-LABEL: func @short_runs
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c64
+// CHECK-NOT:       vector
+// CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<64xf32>
+// CHECK:         scf.for %[[N:.*]] = %c0 to %{{.*}} step %c16
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c64
+// CHECK:             memref.load %[[PIVOTS]][%[[K]]]
+// CHECK:             %[[SUMS:.*]]:6 = scf.for %[[I:.*]] = %[[N]] to
+// CHECK:               vector.load %arg0[%[[I]], %[[K]], %c0]
+// CHECK:               vector.load %arg0[%[[I]], %[[K]], %c16]
+// CHECK:               vector.load %arg0[%[[I]], %[[K]], %c32]
+// CHECK:               vector.maskedload %arg0[%[[I]], %[[K]], %c48]
+// CHECK:               scf.yield
+// CHECK-COUNT-2:     vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<16xf64> into f64
+func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64x49xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 3, group = 32, accumulate = f32>}
   return
 }
 
@@ -134,5 +165,20 @@ func.func @flat_all(%x: memref<?xf32>, %n: memref<f64>, %m: memref<f64>, %s: mem
   norma.moments kept [] ins(%x : memref<?xf32>)
       outs(%n, %m, %s : memref<f64>, memref<f64>, memref<f64>)
       {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Pivots of 16-bit data have 16 bits, so that deviations are exact.
+
+// CHECK-LABEL: func @half
+// CHECK:         %[[COARSE:.*]] = arith.truncf %{{.*}} : vector<16xf32> to vector<16xf16>
+// CHECK:         arith.extf %[[COARSE]] : vector<16xf16> to vector<16xf32>
+// CHECK:         vector.store %{{.*}} : memref<16xf32>, vector<16xf32>
+func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x16xf16>)
+      outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 32, accumulate = f32>}
   return
 }
