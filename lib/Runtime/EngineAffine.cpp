@@ -23,7 +23,7 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
   spec.center = !coefficients.center.empty();
   spec.scale = !coefficients.scale.empty();
   spec.shift = !coefficients.shift.empty();
-  spec.streaming = writesPastCaches(problem, spec.layout);
+  spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
   return call(std::move(problem), spec);
 }
 
@@ -97,7 +97,7 @@ Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t
   Expected<KernelCall> call = state->affineCall(x, kept, coefficients, compute, y);
   if (!call)
     return call.takeError();
-  if (writesPastCaches(call->problem, call->problem.layout()))
+  if (writesPastCaches(call->problem, call->problem.layout(), state->nearBytes()))
     plan->alignment = kStreamingAlignment;
   plan->map.emplace(std::move(*call),
                     std::initializer_list<std::span<const double>>{

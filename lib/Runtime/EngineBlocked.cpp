@@ -45,10 +45,13 @@ static int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+/// Data from which the map of the whole gains more than blocks do.
+static constexpr int64_t kStreamedBytes = int64_t(64) << 20;
+
 /// Whether the map of the whole can write past the caches. That saves the read of y
 /// which a write through them begins with, as much as a second read of x costs.
 static bool mapStreams(const Problem &problem) {
-  return isLargeResult(problem) && problem.layout() == Layout::Contiguous &&
+  return isLargeResult(problem, kStreamedBytes) && problem.layout() == Layout::Contiguous &&
          problem.extents.back() * int64_t(sizeOf(problem.tensors[1].dtype)) % 64 == 0;
 }
 

@@ -68,20 +68,21 @@ KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &o
   return spec;
 }
 
-static constexpr int64_t kStreamingBytes = int64_t(32) << 20;
-
-bool isLargeResult(const Problem &problem) {
+bool isLargeResult(const Problem &problem, int64_t cacheBytes) {
   const size_t last = problem.broadcastFrom - 1;
   const GroupedTensor &out = problem.tensors[last];
-  for (size_t t = 0; t < last; ++t)
+  auto each = int64_t(sizeOf(out.dtype));
+  for (size_t t = 0; t < last; ++t) {
     if (problem.tensors[t].data == out.data)
       return false;
-  return problem.size() * int64_t(sizeOf(out.dtype)) > kStreamingBytes;
+    each += int64_t(sizeOf(problem.tensors[t].dtype));
+  }
+  return problem.size() > cacheBytes / each;
 }
 
-bool writesPastCaches(const Problem &problem, Layout layout) {
+bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes) {
   const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
-  return isLargeResult(problem) && layout == Layout::Contiguous &&
+  return isLargeResult(problem, cacheBytes) && layout == Layout::Contiguous &&
          reinterpret_cast<uintptr_t>(out.data) % kStreamingAlignment == 0;
 }
 

@@ -55,12 +55,12 @@ Problem makeProblem(std::vector<Tensor> tensors, const Operands &operands,
 KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &operands);
 
 /// Whether the result of a map, the last tensor that does not repeat, has memory of its
-/// own, and more than stays in the caches that matter.
-bool isLargeResult(const Problem &problem);
+/// own, and is not found in a cache again: with the inputs it exceeds `cacheBytes`.
+bool isLargeResult(const Problem &problem, int64_t cacheBytes);
 /// Stores past the caches need addresses that are multiples of this.
 inline constexpr uintptr_t kStreamingAlignment = 64;
 /// Whether it is written past the caches: it must be contiguous and aligned, too.
-bool writesPastCaches(const Problem &problem, Layout layout);
+bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes);
 
 /// A call of a map: the kernel and its coefficients, present ones in the order of the
 /// kernel, rounded to the compute type.

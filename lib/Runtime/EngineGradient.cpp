@@ -84,7 +84,7 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   spec.dy = dy.dtype;
   spec.out = dx.dtype;
   spec.compute = compute;
-  spec.streaming = writesPastCaches(problem, spec.layout);
+  spec.streaming = writesPastCaches(problem, spec.layout, state->nearBytes());
   Expected<KernelCall> call = state->call(std::move(problem), spec);
   if (!call)
     return call.takeError();

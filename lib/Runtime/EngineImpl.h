@@ -144,6 +144,10 @@ struct Engine::State {
   std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
+  /// The data of a map that is larger is not kept in caches. Beyond the second level, which
+  /// each thread has to itself, a store through the caches costs a read and a write between
+  /// them, while other data waits for the same way.
+  int64_t nearBytes() const { return pool->size() * l2Bytes; }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
 
