@@ -14,9 +14,10 @@ int64_t KernelCall::blocks() const {
   return problem.outer() / extent + (problem.outer() % extent != 0);
 }
 
-Block KernelCall::block(int64_t b) const {
+Block KernelCall::block(int64_t b, int64_t count) const {
   const int64_t extent = kernel->block ? kernel->block : problem.outer();
-  const int64_t begin = b * extent, end = begin + std::min(extent, problem.outer() - begin);
+  const int64_t begin = b * extent, left = problem.outer() - begin;
+  const int64_t end = begin + (left / extent < count ? left : extent * count);
   return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
 }
 
@@ -102,46 +103,42 @@ MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const doub
   for (std::span<const double> each : values)
     if (!each.empty())
       coefficients.push_back(rounded(call.problem, each, compute));
+  for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
+    dataBytes += call.problem.size() * int64_t(sizeOf(call.problem.tensors[t].dtype));
+  if (call.blocks() > 0)
+    pushArguments(whole, call.block(0, call.blocks()), data(), out());
 }
 
-template <typename Push>
-void MapCall::runBlock(EntryPoint entry, const Block &block, Push pushTensor) const {
-  const size_t out = call.problem.broadcastFrom - 1;
-  KernelArguments arguments;
-  for (size_t t = 0; t < out; ++t)
-    pushTensor(arguments, t);
+void MapCall::pushArguments(KernelArguments &arguments, const Block &block, char *data,
+                            char *out) const {
+  const size_t last = call.problem.broadcastFrom - 1;
+  call.pushTensor(arguments, block, 0, data);
+  for (size_t t = 1; t < last; ++t)
+    call.pushTensor(arguments, block, t);
   for (const std::vector<std::byte> &values : coefficients)
     arguments.push(values.data() + block.firstKept * int64_t(sizeOf(compute)), block.slice.kept,
                    block.slice.keptStrides);
   call.pushOperands(arguments, block);
-  pushTensor(arguments, out);
-  arguments.call(entry);
+  call.pushTensor(arguments, block, last, out);
 }
 
-void MapCall::run(const ThreadPool &threads, BlockOrder order) const {
-  const int64_t blocks = call.blocks();
-  const EntryPoint entry = call.kernel->code().loaded->entry;
-  threads.forEach(blocks, [&](int64_t i) {
-    const Block block = call.block(order == BlockOrder::Forwards ? i : blocks - 1 - i);
-    runBlock(entry, block,
-             [&](KernelArguments &arguments, size_t t) { call.pushTensor(arguments, block, t); });
-  });
-}
-
-void MapCall::run(char *data, char *out, const ThreadPool &threads) const {
+void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const {
   // There may be better code than when the plan was made.
   const EntryPoint entry = call.kernel->code().loaded->entry;
-  auto body = [&](int64_t b) {
-    const Block block = call.block(b);
-    runBlock(entry, block, [&](KernelArguments &arguments, size_t t) {
-      call.pushTensor(arguments, block, t, t == 0 ? data : out);
-    });
-  };
-  const int64_t blocks = call.blocks();
-  // Without the detour through a std::function, which takes as long as a small kernel.
-  if (blocks == 1)
-    return body(0);
-  threads.forEach(blocks, body);
+  const int64_t blocks = call.blocks(), most = threads.partsOf(dataBytes);
+  const int64_t together = (blocks + most - 1) / most, parts = (blocks + together - 1) / together;
+  if (parts == 1) {
+    KernelArguments arguments(whole);
+    arguments.setData(0, data);
+    arguments.setData(arguments.size() - 1, out);
+    return arguments.call(entry);
+  }
+  threads.forEach(parts, [&](int64_t i) {
+    const int64_t part = order == BlockOrder::Forwards ? i : parts - 1 - i;
+    KernelArguments arguments;
+    pushArguments(arguments, call.block(part * together, together), data, out);
+    arguments.call(entry);
+  });
 }
 
 } // namespace norma

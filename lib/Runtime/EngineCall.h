@@ -37,7 +37,8 @@ struct KernelCall {
   EntryPoint entry;
 
   int64_t blocks() const;
-  Block block(int64_t b) const;
+  /// Block `b`, or as many blocks from there on as there are, as one.
+  Block block(int64_t b, int64_t count = 1) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
   void pushTensor(KernelArguments &arguments, const Block &block, size_t t) const {
     pushTensor(arguments, block, t, problem.tensors[t].data);
@@ -70,19 +71,27 @@ public:
           DType compute);
 
   const KernelCall &kernelCall() const { return call; }
+  /// What a call reads and writes, coefficients aside.
+  int64_t bytes() const { return dataBytes; }
 
-  void run(const ThreadPool &threads, BlockOrder order) const;
+  void run(const ThreadPool &threads, BlockOrder order) const {
+    run(data(), out(), threads, order);
+  }
   /// On other data and another result: tensors like those of the problem, which lie at
-  /// `data` and `out`. For maps with nothing between the two.
-  void run(char *data, char *out, const ThreadPool &threads) const;
+  /// `data` and `out`.
+  void run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const;
 
 private:
-  template <typename Push>
-  void runBlock(EntryPoint entry, const Block &block, Push pushTensor) const;
+  char *data() const { return call.problem.tensors.front().data; }
+  char *out() const { return call.problem.tensors[call.problem.broadcastFrom - 1].data; }
+  void pushArguments(KernelArguments &arguments, const Block &block, char *data, char *out) const;
 
   KernelCall call;
   std::vector<std::vector<std::byte>> coefficients;
   DType compute;
+  int64_t dataBytes = 0;
+  /// Those of all blocks as one.
+  KernelArguments whole;
 };
 
 /// Counts a call and measures its wall time, not that of the compilation that may have

@@ -92,9 +92,7 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   const MapCall map(
       std::move(*call),
       {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
-  const CallTimer timer(*map.kernelCall().kernel,
-                        uint64_t(x.size()) *
-                            (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  const CallTimer timer(*map.kernelCall().kernel, uint64_t(map.bytes()));
   map.run(*state->pool, BlockOrder::Forwards);
   return {};
 } catch (...) {
