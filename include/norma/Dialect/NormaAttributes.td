@@ -116,14 +116,16 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
         for a whole run, a masked tail.
     - `vector`: elements of the accumulate or compute type in a vector.
     - `unroll`: vectors per iteration of the innermost loop.
-    - `group`: vectors summed in the accumulate type before they are added to
-      the f64 totals (reductions only; bounds the rounding error of f32).
+    - `group`: in reductions, vectors summed in the accumulate type before they
+      are added to the f64 totals (bounds the rounding error of f32); in `flat`
+      maps, lines that go abreast and share what is loaded of the coefficients.
     - `line`: elements of a line, a multiple of `vector` (`flat` only).
     - `accumulate`: the type deviations are formed and summed in (reductions).
     - `block`: extents of the outermost axis that make one block of parallel
       work; the same blocks for every number of threads.
     - `nontemporal`: stores bypass the cache (maps only; needs an output that is
-      aligned to a vector).
+      contiguous and aligned to a vector; rows and runs that are not whole vectors
+      get a masked head, too).
 
     Example:
 

@@ -26,9 +26,6 @@ struct CpuTarget {
   std::string cpu;
   llvm::orc::JITTargetMachineBuilder machine;
   TargetDescription description;
-  /// The second-level cache of one core; where the system does not tell, what most
-  /// have.
-  int64_t l2Bytes = int64_t(1) << 20;
 };
 
 /// Makes the names of all targets that norma knows known to LLVM, and this machine's backend

@@ -102,11 +102,11 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
   if (long bytes = ::sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
     target.description.l1Bytes = bytes;
   if (long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
-    target.l2Bytes = bytes;
+    target.description.l2Bytes = bytes;
   return std::make_shared<const CpuTarget>(std::move(target));
 }
 
 const std::string &nameOf(const CpuTarget &target) { return target.cpu; }
-int64_t l2BytesOf(const CpuTarget &target) { return target.l2Bytes; }
+int64_t l2BytesOf(const CpuTarget &target) { return target.description.l2Bytes; }
 
 } // namespace norma
