@@ -32,6 +32,10 @@ struct CpuTarget {
 /// usable. Must precede every other use of targets.
 void initializeLlvm();
 
+/// Leaves out instructions that compute in f16: kernels compute in f32, and where LLVM knows
+/// vectors of f16 it forgets to write them past the caches.
+void leaveOutHalfArithmetic(CpuTarget &target);
+
 /// The vectors that the features of a processor amount to. Of AArch64 these are NEON's:
 /// kernels make no use of vectors whose length is not known.
 void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo &info);

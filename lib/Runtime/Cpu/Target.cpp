@@ -42,6 +42,11 @@ void initializeLlvm() {
   });
 }
 
+void leaveOutHalfArithmetic(CpuTarget &target) {
+  if (target.machine.getTargetTriple().isX86())
+    target.machine.getFeatures().AddFeature("avx512fp16", false);
+}
+
 void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo &info) {
   auto has = [&](const char *feature) { return info.checkFeatures(std::string("+") + feature); };
   const llvm::Triple &triple = info.getTargetTriple();
@@ -98,6 +103,7 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
         return invalidArgument(
             fmt::format("target-cpu: '{}' has {}, which this machine lacks", cpu, feature));
   }
+  leaveOutHalfArithmetic(target);
   describeVectors(target.description, *info);
   if (long bytes = ::sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
     target.description.l1Bytes = bytes;
