@@ -16,8 +16,9 @@
 namespace norma {
 
 Descriptor::Descriptor(const void *data, std::span<const int64_t> sizes,
-                       std::span<const int64_t> strides) {
-  words[0] = words[1] = reinterpret_cast<int64_t>(data);
+                       std::span<const int64_t> strides)
+    : used(int(3 + sizes.size() + strides.size())) {
+  setData(data);
   words[2] = 0;
   std::copy(sizes.begin(), sizes.end(), words.begin() + 3);
   std::copy(strides.begin(), strides.end(), words.begin() + 3 + sizes.size());

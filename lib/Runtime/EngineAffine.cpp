@@ -23,7 +23,7 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
   spec.center = !coefficients.center.empty();
   spec.scale = !coefficients.scale.empty();
   spec.shift = !coefficients.shift.empty();
-  spec.streaming = writesPastCaches(problem, spec.layout);
+  spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
   return call(std::move(problem), spec);
 }
 
@@ -35,8 +35,7 @@ Expected<void> Engine::State::affine(const Tensor &x, std::span<const int64_t> k
     return prepared.takeError();
   const MapCall map(std::move(*prepared),
                     {coefficients.center, coefficients.scale, coefficients.shift}, compute);
-  const CallTimer timer(*map.kernelCall().kernel,
-                        uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(y.dtype)));
+  const CallTimer timer(*map.kernelCall().kernel, uint64_t(map.bytes()));
   map.run(threads, order);
   return {};
 }
@@ -82,8 +81,6 @@ struct AffinePlan::State {
   bool mayBeInPlace = false;
   /// What the address of y must be a multiple of.
   uintptr_t alignment = 1;
-  /// What a call reads and writes.
-  uint64_t bytes = 0;
 };
 
 Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t> kept,
@@ -97,7 +94,7 @@ Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t
   Expected<KernelCall> call = state->affineCall(x, kept, coefficients, compute, y);
   if (!call)
     return call.takeError();
-  if (writesPastCaches(call->problem, call->problem.layout()))
+  if (writesPastCaches(call->problem, call->problem.layout(), state->nearBytes()))
     plan->alignment = kStreamingAlignment;
   plan->map.emplace(std::move(*call),
                     std::initializer_list<std::span<const double>>{
@@ -107,7 +104,6 @@ Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t
   plan->x = byteRange(x);
   plan->y = byteRange(y);
   plan->mayBeInPlace = x.dtype == y.dtype && haveSameStrides(x, y);
-  plan->bytes = uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(y.dtype));
   return AffinePlan(std::move(plan));
 } catch (...) {
   return outOfMemory();
@@ -127,8 +123,9 @@ Expected<void> AffinePlan::run(const void *x, void *y) const {
     return invalidArgument(fmt::format("y: at address {}, expected a multiple of {}, as it was "
                                        "when the plan was made",
                                        y, plan.alignment));
-  const CallTimer timer(*plan.map->kernelCall().kernel, plan.bytes);
-  plan.map->run(static_cast<char *>(const_cast<void *>(x)), static_cast<char *>(y), *plan.pool);
+  const CallTimer timer(*plan.map->kernelCall().kernel, uint64_t(plan.map->bytes()));
+  plan.map->run(static_cast<char *>(const_cast<void *>(x)), static_cast<char *>(y), *plan.pool,
+                BlockOrder::Forwards);
   return {};
 }
 

@@ -69,26 +69,30 @@ KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &o
   return spec;
 }
 
-static constexpr int64_t kStreamingBytes = int64_t(32) << 20;
-
-bool isLargeResult(const Problem &problem) {
+bool isLargeResult(const Problem &problem, int64_t cacheBytes) {
   const size_t last = problem.broadcastFrom - 1;
   const GroupedTensor &out = problem.tensors[last];
-  for (size_t t = 0; t < last; ++t)
+  auto each = int64_t(sizeOf(out.dtype));
+  for (size_t t = 0; t < last; ++t) {
     if (problem.tensors[t].data == out.data)
       return false;
-  return problem.size() * int64_t(sizeOf(out.dtype)) > kStreamingBytes;
+    each += int64_t(sizeOf(problem.tensors[t].dtype));
+  }
+  return problem.size() > cacheBytes / each;
 }
 
-bool writesPastCaches(const Problem &problem, Layout layout) {
+bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes) {
   const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
-  return isLargeResult(problem) && layout == Layout::Contiguous &&
+  return isLargeResult(problem, cacheBytes) && layout == Layout::Contiguous &&
          reinterpret_cast<uintptr_t>(out.data) % kStreamingAlignment == 0;
 }
 
+/// Data from which the map of the whole gains more than blocks do.
+static constexpr int64_t kStreamedBytes = int64_t(64) << 20;
+
 bool streamsAsWhole(const Problem &problem) {
   const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
-  return isLargeResult(problem) && problem.layout() == Layout::Contiguous &&
+  return isLargeResult(problem, kStreamedBytes) && problem.layout() == Layout::Contiguous &&
          problem.extents.back() * int64_t(sizeOf(out.dtype)) % int64_t(kStreamingAlignment) == 0;
 }
 
@@ -119,55 +123,50 @@ MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const doub
   for (std::span<const double> each : values)
     if (!each.empty())
       coefficients.push_back(rounded(call.problem, each, compute));
+  for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
+    dataBytes += call.problem.size() * int64_t(sizeOf(call.problem.tensors[t].dtype));
+  if (call.blocks() > 0)
+    pushArguments(whole, call.block(0, call.blocks()), data(), out());
 }
 
-template <typename Push>
-void MapCall::runBlock(EntryPoint entry, const Block &block, Push pushTensor) const {
-  const size_t out = call.problem.broadcastFrom - 1;
-  KernelArguments arguments;
-  for (size_t t = 0; t < out; ++t)
-    pushTensor(arguments, t);
+void MapCall::pushArguments(KernelArguments &arguments, const Block &block, char *data,
+                            char *out) const {
+  const size_t last = call.problem.broadcastFrom - 1;
+  call.pushTensor(arguments, block, 0, data);
+  for (size_t t = 1; t < last; ++t)
+    call.pushTensor(arguments, block, t);
   for (const std::vector<std::byte> &values : coefficients)
     arguments.push(values.data() + block.firstKept * int64_t(sizeOf(compute)), block.slice.kept,
                    block.slice.keptStrides);
   call.pushOperands(arguments, block);
-  pushTensor(arguments, out);
-  arguments.call(entry);
+  call.pushTensor(arguments, block, last, out);
 }
 
 /// Step `i` of going backwards through each of as many parts as there are threads. A
 /// thread tends to be given the part that it had before, whose end is in its cache.
-static int64_t backwards(int64_t i, int64_t blocks, int64_t parts) {
-  const int64_t part = ((i + 1) * parts - 1) / blocks;
-  const int64_t begin = part * blocks / parts, end = (part + 1) * blocks / parts;
+static int64_t backwards(int64_t i, int64_t steps, int64_t parts) {
+  const int64_t part = ((i + 1) * parts - 1) / steps;
+  const int64_t begin = part * steps / parts, end = (part + 1) * steps / parts;
   return begin + end - 1 - i;
 }
 
-void MapCall::run(const ThreadPool &threads, BlockOrder order) const {
-  const int64_t blocks = call.blocks();
-  const EntryPoint entry = call.kernel->code().loaded->entry;
-  threads.forEach(blocks, [&](int64_t i) {
-    const Block block =
-        call.block(order == BlockOrder::Forwards ? i : backwards(i, blocks, threads.size()));
-    runBlock(entry, block,
-             [&](KernelArguments &arguments, size_t t) { call.pushTensor(arguments, block, t); });
-  });
-}
-
-void MapCall::run(char *data, char *out, const ThreadPool &threads) const {
+void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const {
   // There may be better code than when the plan was made.
   const EntryPoint entry = call.kernel->code().loaded->entry;
-  auto body = [&](int64_t b) {
-    const Block block = call.block(b);
-    runBlock(entry, block, [&](KernelArguments &arguments, size_t t) {
-      call.pushTensor(arguments, block, t, t == 0 ? data : out);
-    });
-  };
-  const int64_t blocks = call.blocks();
-  // Without the detour through a std::function, which takes as long as a small kernel.
-  if (blocks == 1)
-    return body(0);
-  threads.forEach(blocks, body);
+  const int64_t blocks = call.blocks(), most = threads.partsOf(dataBytes);
+  const int64_t together = (blocks + most - 1) / most, parts = (blocks + together - 1) / together;
+  if (parts == 1) {
+    KernelArguments arguments(whole);
+    arguments.setData(0, data);
+    arguments.setData(arguments.size() - 1, out);
+    return arguments.call(entry);
+  }
+  threads.forEach(parts, [&](int64_t i) {
+    const int64_t part = order == BlockOrder::Forwards ? i : backwards(i, parts, threads.size());
+    KernelArguments arguments;
+    pushArguments(arguments, call.block(part * together, together), data, out);
+    arguments.call(entry);
+  });
 }
 
 } // namespace norma

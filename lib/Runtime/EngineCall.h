@@ -56,12 +56,12 @@ Problem makeProblem(std::vector<Tensor> tensors, const Operands &operands,
 KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &operands);
 
 /// Whether the result of a map, the last tensor that does not repeat, has memory of its
-/// own, and more than stays in the caches that matter.
-bool isLargeResult(const Problem &problem);
+/// own, and is not found in a cache again: with the inputs it exceeds `cacheBytes`.
+bool isLargeResult(const Problem &problem, int64_t cacheBytes);
 /// Stores past the caches need addresses that are multiples of this.
 inline constexpr uintptr_t kStreamingAlignment = 64;
 /// Whether it is written past the caches: it must be contiguous and aligned, too.
-bool writesPastCaches(const Problem &problem, Layout layout);
+bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes);
 
 /// Whether a map of the whole can write past the caches where one of blocks of kept indices
 /// cannot. That saves the read of the result which a write through them begins with, as
@@ -81,19 +81,27 @@ public:
           DType compute);
 
   const KernelCall &kernelCall() const { return call; }
+  /// What a call reads and writes, coefficients aside.
+  int64_t bytes() const { return dataBytes; }
 
-  void run(const ThreadPool &threads, BlockOrder order) const;
+  void run(const ThreadPool &threads, BlockOrder order) const {
+    run(data(), out(), threads, order);
+  }
   /// On other data and another result: tensors like those of the problem, which lie at
-  /// `data` and `out`. For maps with nothing between the two.
-  void run(char *data, char *out, const ThreadPool &threads) const;
+  /// `data` and `out`.
+  void run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const;
 
 private:
-  template <typename Push>
-  void runBlock(EntryPoint entry, const Block &block, Push pushTensor) const;
+  char *data() const { return call.problem.tensors.front().data; }
+  char *out() const { return call.problem.tensors[call.problem.broadcastFrom - 1].data; }
+  void pushArguments(KernelArguments &arguments, const Block &block, char *data, char *out) const;
 
   KernelCall call;
   std::vector<std::vector<std::byte>> coefficients;
   DType compute;
+  int64_t dataBytes = 0;
+  /// Those of all blocks as one.
+  KernelArguments whole;
 };
 
 /// Counts a call and measures its wall time, not that of the compilation that may have

@@ -85,7 +85,7 @@ Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
   spec.dy = dy.dtype;
   spec.out = dx.dtype;
   spec.compute = compute;
-  spec.streaming = writesPastCaches(problem, spec.layout);
+  spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
   Expected<KernelCall> call = this->call(std::move(problem), spec);
   if (!call)
     return call.takeError();
@@ -93,9 +93,7 @@ Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
   const MapCall map(
       std::move(*call),
       {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
-  const CallTimer timer(*map.kernelCall().kernel,
-                        uint64_t(x.size()) *
-                            (sizeOf(x.dtype) + sizeOf(dy.dtype) + sizeOf(dx.dtype)));
+  const CallTimer timer(*map.kernelCall().kernel, uint64_t(map.bytes()));
   map.run(*pool, order);
   return {};
 }

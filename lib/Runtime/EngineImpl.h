@@ -33,21 +33,43 @@ class Descriptor {
 public:
   Descriptor() = default;
   Descriptor(const void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides);
+  /// Copies what there is, not the room for higher ranks.
+  Descriptor(const Descriptor &other) { *this = other; }
+  Descriptor &operator=(const Descriptor &other) {
+    used = other.used;
+    std::copy_n(other.words.begin(), used, words.begin());
+    return *this;
+  }
+  void setData(const void *data) { words[0] = words[1] = reinterpret_cast<int64_t>(data); }
   void *address() { return words.data(); }
 
 private:
   std::array<int64_t, 3 + 2 * kMaxRank> words;
+  int used = 0;
 };
 
 /// The arguments of one call of a kernel, in order.
 class KernelArguments {
 public:
-  void push(const void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides) {
+  KernelArguments() = default;
+  KernelArguments(const KernelArguments &other) {
+    for (int i = 0; i < other.used; ++i)
+      push(other.descriptors[i]);
+  }
+  KernelArguments &operator=(const KernelArguments &) = delete;
+
+  void push(const Descriptor &descriptor) {
     assert(used < kMost && "more arguments than any kernel has");
-    descriptors[used] = Descriptor(data, sizes, strides);
+    descriptors[used] = descriptor;
     pointers[used] = descriptors[used].address();
     ++used;
   }
+  void push(const void *data, std::span<const int64_t> sizes, std::span<const int64_t> strides) {
+    push(Descriptor(data, sizes, strides));
+  }
+  int size() const { return used; }
+  /// Another address for an argument.
+  void setData(int argument, const void *data) { descriptors[argument].setData(data); }
   void call(EntryPoint entry) { entry(pointers.data()); }
 
 private:
@@ -94,6 +116,9 @@ public:
   explicit ThreadPool(int threads);
   ~ThreadPool();
   int size() const { return threads; }
+  /// How many parts work on so many bytes is best cut into: one where another thread
+  /// would not make it faster.
+  int64_t partsOf(int64_t bytes) const;
   /// Calls body(i) for every i in [0, count), on this thread alone when there is
   /// only one task or one thread. Which thread runs what is not defined.
   void forEach(int64_t count, const std::function<void(int64_t)> &body) const;
@@ -144,6 +169,10 @@ struct Engine::State {
   std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
+  /// The data of a map that is larger is not kept in caches. Beyond the second level, which
+  /// each thread has to itself, a store through the caches costs a read and a write between
+  /// them, while other data waits for the same way.
+  int64_t nearBytes() const { return pool->size() * l2Bytes; }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
 

@@ -42,6 +42,17 @@ ThreadPool::ThreadPool(int threads) : threads(threads) {
 
 ThreadPool::~ThreadPool() = default;
 
+// To share a call with another thread takes 1 to 2 microseconds, in which one thread goes
+// through this much in its second-level cache.
+static constexpr int64_t kLeastPartBytes = 192 * 1024;
+/// Parts that are larger would leave threads without work while the last one ends.
+static constexpr int64_t kMostPartBytes = 1024 * 1024;
+
+int64_t ThreadPool::partsOf(int64_t bytes) const {
+  const int64_t even = std::min<int64_t>(threads, bytes / kLeastPartBytes);
+  return std::max({int64_t(1), even, bytes / kMostPartBytes});
+}
+
 void ThreadPool::forEach(int64_t count, const std::function<void(int64_t)> &body) const {
   if (count <= 1 || !arena) {
     for (int64_t i = 0; i < count; ++i)

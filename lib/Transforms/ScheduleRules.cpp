@@ -37,6 +37,7 @@ struct Entry {
 static constexpr Entry kEntries[] = {
     {"norma.vector_bits", &TargetDescription::vectorBits, 64, 2048, true},
     {"norma.l1_bytes", &TargetDescription::l1Bytes, 1024, 1024 * 1024, false},
+    {"norma.l2_bytes", &TargetDescription::l2Bytes, 32 * 1024, int64_t(1) << 30, false},
     {"norma.vector_registers", &TargetDescription::vectorRegisters, 1, 1024, false},
 };
 
@@ -180,49 +181,99 @@ struct Map {
 
 } // namespace
 
+namespace {
+
+/// A walk by lines over which coefficients repeat.
+struct Lines {
+  /// Elements of a line.
+  int64_t line;
+  /// Vectors of an iteration, in each of so many lines.
+  int64_t unroll, abreast = 1;
+};
+
+} // namespace
+
+/// Lines, where they are better than rows or runs.
+static std::optional<Lines> chooseLines(const Map &map, const Form &form, int64_t vector,
+                                        const TargetDescription &target, bool streaming) {
+  bool flattens =
+      (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
+  if (!flattens || form.row() == 0)
+    return std::nullopt;
+  // The period of the coefficients in whole vectors, long enough to unroll.
+  int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
+  while (period / vector < 4)
+    period *= 2;
+  int64_t vectors = period / vector;
+  int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
+  int64_t lineBytes = period * computeBytes * std::max<int64_t>(map.coefficients, 1);
+  // Rows of many whole vectors are lines as they are.
+  if (form.kinds == "RK" && period == form.row() && vectors > 8)
+    return std::nullopt;
+  // Short enough that one line of every coefficient stays in half the L1.
+  if (lineBytes <= target.l1Bytes / 2) {
+    Lines lines{period, std::min<int64_t>(vectors, 8)};
+    // A line that is unrolled as a whole has its coefficients in registers.
+    int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
+    if (lines.unroll == vectors && vectors * registers > map.inRegisters && vectors % 2 == 0)
+      lines.unroll /= 2;
+    return lines;
+  }
+  // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
+  // coefficients from the second level, shared by lines, cost less than what it saves.
+  if (streaming && form.kinds == "RKR" && form.extents.back() % vector != 0 &&
+      lineBytes <= target.l2Bytes / 2)
+    return Lines{period, 2, 4};
+  return std::nullopt;
+}
+
+/// What one thread takes of a map at least: beside it, to call the kernel costs little.
+static constexpr int64_t kMapBlockBytes = 64 * 1024;
+
 static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, bool streaming) {
   auto data = cast<ShapedType>(map.tensors.front().getType());
   Form form(data, map.kept);
+  bool contiguous = llvm::all_of(map.tensors, isContiguous);
   int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
+  int64_t outBytes = bytesOf(map.tensors.back());
   int64_t vector = target.vectorBits / 8 / computeBytes;
+  // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
+  // each other.
+  if (streaming && contiguous)
+    vector *= std::max<int64_t>(computeBytes / outBytes, 1);
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
       !allowsVectors(map.mask) || !allowsVectors(map.weights))
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  int64_t unroll = vector == 1 ? 1 : 4, line = 0;
-  bool contiguous = llvm::all_of(map.tensors, isContiguous);
-  bool flattens =
-      (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
-  if (vector > 1 && contiguous && flattens && form.row() > 0) {
-    // The period of the coefficients in whole vectors; long enough to unroll, and
-    // short enough that one line of every coefficient stays in half the L1.
-    int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
-    while (period / vector < 4)
-      period *= 2;
-    int64_t lineBytes = period * computeBytes * std::max<int64_t>(map.coefficients, 1);
-    if (lineBytes <= target.l1Bytes / 2) {
+  int64_t unroll = vector == 1 ? 1 : 4, abreast = 1, line = 0;
+  if (vector > 1 && contiguous)
+    if (std::optional<Lines> lines = chooseLines(map, form, vector, target, streaming)) {
       traversal = Traversal::Flat;
-      line = period;
-      unroll = std::min<int64_t>(period / vector, 8);
-      // A line that is unrolled as a whole has its coefficients in registers.
-      if (unroll == period / vector && unroll > map.inRegisters)
-        unroll /= 2;
+      line = lines->line;
+      unroll = lines->unroll;
+      abreast = lines->abreast;
     }
-  }
 
-  // A non-temporal store needs an address that is a multiple of the vector.
-  int64_t outBytes = bytesOf(map.tensors.back());
+  // A non-temporal store needs an address that is a multiple of the vector. Rows and runs
+  // begin with a head up to there, which must be a small part of them.
+  constexpr int64_t kLeastVectors = 16;
   int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
-  bool aligned = traversal == Traversal::Flat ||
-                 (!ShapedType::isDynamic(innermost) && innermost % vector == 0);
+  bool aligned =
+      traversal == Traversal::Flat || data.getRank() == 1 ||
+      (form.row() > 0 && (innermost % vector == 0 || innermost >= kLeastVectors * vector));
   bool nontemporal = streaming && contiguous && vector > 1 && vector * outBytes >= 16 && aligned;
 
   int64_t rowBytes = 0;
   for (Value tensor : map.tensors)
     rowBytes += form.row() * bytesOf(tensor);
-  return ScheduleAttr::get(data.getContext(), traversal, vector, unroll, /*group=*/0, line, Type(),
-                           blockOf(form.row(), rowBytes, vector, 512 * 1024, 1), nontemporal);
+  // What a line is written out for is its use, line after line.
+  constexpr int64_t kLeastLines = 16;
+  int64_t atLeast = form.row() > 0 ? std::max<int64_t>(kLeastLines * line / form.row(), 1) : 1;
+  return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
+                           /*group=*/abreast > 1 ? abreast : 0, line, Type(),
+                           blockOf(form.row(), rowBytes, vector, kMapBlockBytes, atLeast),
+                           nontemporal);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {

@@ -11,12 +11,12 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %c: memref<13xf32>, %d: memref<13xf64>, %n: memref<13xf64>) {
     // One line is lcm(13, 16) elements.
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 5056>}
-    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 5056, nontemporal = true>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 640>}
+    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 640, nontemporal = true>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
         outs(%x : memref<?x13xf32>)
     // The compute type decides how many elements a vector has.
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 5056>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
         outs(%x : memref<?x13xf32>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
@@ -33,7 +33,7 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 256 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 5056>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, group = 32, line = 104, accumulate = f32, block = 20224>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
@@ -49,7 +49,7 @@ module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module @unknown attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "GPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 8, line = 52, block = 5056>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 8, line = 52, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
     return
   }
@@ -83,22 +83,23 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %f16: memref<?x3xf16>, %scalar: memref<f32>, %c1500: memref<1500xf32>,
                %rk1500: memref<?x1500xf32>) {
     // R: no period but that of a few vectors.
-    // CHECK: norma.affine kept [] {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 65536>
+    // CHECK: norma.affine kept [] {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 8192>
     norma.affine kept [] ins(%r : memref<?xf32>) outs(%r : memref<?xf32>)
-    // Two coefficients of lcm(1001, 16) elements do not fit the cache: by rows, and
-    // their ends are not aligned, so never past the cache.
-    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 128>
-    // STREAM: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 128>
+    // Two coefficients of lcm(1001, 16) elements do not fit the cache: by rows.
+    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 16>
+    // STREAM: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 16, nontemporal = true>
     norma.affine kept [1] ins(%rk1000 : memref<?x1001xf32>) center(%c1000 : memref<1001xf32>)
         scale(%c1000 : memref<1001xf32>) outs(%rk1000 : memref<?x1001xf32>)
     // RK, dynamic.
     // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4>}
+    // STREAM: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4>}
     norma.affine kept [1] ins(%rk : memref<?x?xf32>) outs(%rk : memref<?x?xf32>)
     // K.
-    // CHECK: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 65536>
+    // CHECK: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 8192>
+    // STREAM: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 8192, nontemporal = true>
     norma.affine kept [0] ins(%k : memref<17xf32>) outs(%k : memref<17xf32>)
     // RKR with short runs: one line of 64 * 49.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 3136, block = 20>
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 3136, block = 16>
     norma.affine kept [1] ins(%rkr49 : memref<?x64x49xf32>) center(%c : memref<64xf32>)
         outs(%rkr49 : memref<?x64x49xf32>)
     // RKR with long runs.
@@ -109,15 +110,51 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // KR.
     // CHECK: norma.affine kept [0] {{.*}}<runs, vector = 16, unroll = 4>}
     norma.affine kept [0] ins(%kr : memref<32x?xf32>) outs(%kr : memref<32x?xf32>)
-    // CHECK: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 16, unroll = 6, line = 96, block = 58304>
+    // Past the cache go whole registers of f16: twice the elements.
+    // CHECK: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 16, unroll = 6, line = 96, block = 7296>
+    // STREAM: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 32, unroll = 3, line = 192, block = 7296, nontemporal = true>
     norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
-    // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 65536>
+    // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 8192>
     norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
-    // Every block starts at a whole vector: 44 rows of 1500, not 43.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 44>
-    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 44, nontemporal = true>
+    // Lines are used 16 times at least.
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 64>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 64, nontemporal = true>
     norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
         outs(%rk1500 : memref<?x1500xf32>)
+    return
+  }
+}
+
+// -----
+
+// Short runs of many channels: their coefficients do not fit the first level, and the runs
+// are not whole vectors. Through the caches they go as they are; past them, four lines share
+// coefficients from the second level.
+// CHECK-LABEL: @short_runs
+// STREAM-LABEL: @short_runs
+module @short_runs attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64, "norma.l2_bytes" = 2097152 : i64>>} {
+  func.func @f(%x: memref<?x512x49xf32>, %c: memref<512xf32>, %x196: memref<?x512x196xf32>,
+               %x2048: memref<?x2048x196xf32>, %c2048: memref<2048xf32>, %kr: memref<?x1000xf32>,
+               %k: memref<?xf32>) {
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 25088, block = 16, nontemporal = true>
+    norma.affine kept [1] ins(%x : memref<?x512x49xf32>) center(%c : memref<512xf32>)
+        scale(%c : memref<512xf32>) outs(%x : memref<?x512x49xf32>)
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 100352, block = 16, nontemporal = true>
+    norma.affine kept [1] ins(%x196 : memref<?x512x196xf32>) center(%c : memref<512xf32>)
+        scale(%c : memref<512xf32>) outs(%x196 : memref<?x512x196xf32>)
+    // Too many for the second level.
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    norma.affine kept [1] ins(%x2048 : memref<?x2048x196xf32>) center(%c2048 : memref<2048xf32>)
+        scale(%c2048 : memref<2048xf32>) outs(%x2048 : memref<?x2048x196xf32>)
+    // Long runs have a head up to the first whole vector.
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 8>
+    // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 8, nontemporal = true>
+    norma.affine kept [0] ins(%kr : memref<?x1000xf32>) scale(%k : memref<?xf32>)
+        outs(%kr : memref<?x1000xf32>)
     return
   }
 }
@@ -181,10 +218,10 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
   // STREAM-LABEL: func @strides(
   func.func @strides(%inner: memref<?x13xf32, strided<[26, 2]>>, %outer: memref<?x16xf32, strided<[20, 1]>>,
                      %n13: memref<13xf64>, %n16: memref<16xf64>) {
-    // CHECK: norma.affine {{.*}}<rows, vector = 1, unroll = 1, block = 5056>
+    // CHECK: norma.affine {{.*}}<rows, vector = 1, unroll = 1, block = 640>
     norma.affine kept [1] ins(%inner : memref<?x13xf32, strided<[26, 2]>>) outs(%inner : memref<?x13xf32, strided<[26, 2]>>)
-    // CHECK: norma.affine {{.*}}<rows, vector = 16, unroll = 4, block = 4096>
-    // STREAM: strided<[20, 1]>{{.*}}<rows, vector = 16, unroll = 4, block = 4096>}
+    // CHECK: norma.affine {{.*}}<rows, vector = 16, unroll = 4, block = 512>
+    // STREAM: strided<[20, 1]>{{.*}}<rows, vector = 16, unroll = 4, block = 512>}
     norma.affine kept [1] ins(%outer : memref<?x16xf32, strided<[20, 1]>>) outs(%outer : memref<?x16xf32, strided<[20, 1]>>)
     // CHECK: norma.moments {{.*}}<rows, vector = 1,
     norma.moments kept [1] ins(%inner : memref<?x13xf32, strided<[26, 2]>>)
@@ -212,47 +249,47 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
                %mask: memref<?x1xi8>, %bits: memref<?x1xi1>, %w: memref<?x64xf32>,
                %pairs: memref<?x64xf32, strided<[128, 2]>>) {
     // Three tensors are read and written: blocks are smaller than those of affine.
-    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 3392>}
-    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 3392, nontemporal = true>}
+    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 448>}
+    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 448, nontemporal = true>}
     norma.grad_map kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%c13 : memref<13xf32>)
         slope(%c13 : memref<13xf32>) offset(%c13 : memref<13xf32>) scale(%c13 : memref<13xf32>)
         outs(%x13 : memref<?x13xf32>)
     // Four coefficients of four vectors stay in 32 registers,
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 704>
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 128>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
         slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
         outs(%x64 : memref<?x64xf32>)
     // those of eight do not, and are loaded.
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 128, block = 384>
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 128, block = 42>
     norma.grad_map kept [1] ins(%x128, %x128 : memref<?x128xf32>, memref<?x128xf32>)
         center(%c128 : memref<128xf32>) slope(%c128 : memref<128xf32>) offset(%c128 : memref<128xf32>)
         scale(%c128 : memref<128xf32>) outs(%x128 : memref<?x128xf32>)
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 4, line = 64, block = 704>
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 4, line = 64, block = 128>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%d64 : memref<64xf64>)
         slope(%d64 : memref<64xf64>) offset(%d64 : memref<64xf64>) scale(%d64 : memref<64xf64>)
         outs(%x64 : memref<?x64xf32>)
     // CHECK: norma.grad_map {{.*}}<runs, vector = 16, unroll = 4, block = 1>
-    // STREAM: norma.grad_map {{.*}}memref<?x64x3136xbf16>{{.*}}<runs, vector = 16, unroll = 4, block = 1, nontemporal = true>
+    // STREAM: norma.grad_map {{.*}}memref<?x64x3136xbf16>{{.*}}<runs, vector = 32, unroll = 4, block = 1, nontemporal = true>
     norma.grad_map kept [1] ins(%rkr, %rkr : memref<?x64x3136xbf16>, memref<?x64x3136xbf16>)
         center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
         scale(%c64 : memref<64xf32>) outs(%rkr : memref<?x64x3136xbf16>)
-    // Four lines of 1600 do not fit half the cache.
-    // CHECK: norma.grad_map {{.*}}<rows, vector = 16, unroll = 4, block = 27>
+    // Rows of many whole vectors are lines as they are. Every block starts at a whole vector.
+    // CHECK: norma.grad_map {{.*}}<rows, vector = 16, unroll = 4, block = 3>
     norma.grad_map kept [1] ins(%x1600, %x1600 : memref<?x1600xf32>, memref<?x1600xf32>)
         center(%c1600 : memref<1600xf32>) slope(%c1600 : memref<1600xf32>) offset(%c1600 : memref<1600xf32>)
         scale(%c1600 : memref<1600xf32>) outs(%x1600 : memref<?x1600xf32>)
     // A mask or weights have rows of their own.
-    // CHECK: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 704>
-    // STREAM: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 704, nontemporal = true>
+    // CHECK: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 128>
+    // STREAM: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 128, nontemporal = true>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
         slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
         mask(%mask : memref<?x1xi8>) outs(%x64 : memref<?x64xf32>)
-    // CHECK: norma.grad_map {{.*}} mask({{.*}} weights({{.*}}<rows, vector = 1, unroll = 1, block = 704>
+    // CHECK: norma.grad_map {{.*}} mask({{.*}} weights({{.*}}<rows, vector = 1, unroll = 1, block = 128>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
         slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
         mask(%bits : memref<?x1xi1>) weights(%w : memref<?x64xf32>) outs(%x64 : memref<?x64xf32>)
     // The gradient's strides count, too.
-    // CHECK: norma.grad_map {{.*}}<rows, vector = 1, unroll = 1, block = 704>
+    // CHECK: norma.grad_map {{.*}}<rows, vector = 1, unroll = 1, block = 128>
     norma.grad_map kept [1] ins(%x64, %pairs : memref<?x64xf32>, memref<?x64xf32, strided<[128, 2]>>)
         center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
         scale(%c64 : memref<64xf32>) outs(%x64 : memref<?x64xf32>)

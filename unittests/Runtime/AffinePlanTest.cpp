@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "norma/Runtime/Layers/BatchNormalization.h"
 #include "norma/Runtime/Layers/Normalization.h"
 
 #include <cstring>
@@ -142,6 +143,45 @@ TEST(AffinePlan, OfALayerIsReplaced) {
   ASSERT_TRUE(layer.resetState());
   ASSERT_TRUE(layer.apply(x, y));
   EXPECT_TRUE(haveEqualBytes(x, y));
+}
+
+// Of its weights a layer knows what they are only when it is called.
+TEST(AffinePlan, OfABatchNormalizationFollowsItsWeights) {
+  const std::shared_ptr<Engine> engine = makeEngine();
+  BatchNormalization layer = *BatchNormalization::create(engine, {.epsilon = 0});
+  const Array x = filled({4, 3}, 1), y = *Array::create(DType::F32, {4, 3});
+  ASSERT_TRUE(layer.apply(x, y));
+  EXPECT_TRUE(haveEqualBytes(x, y));
+
+  const auto set = [&](const char *name, int64_t i, float value) {
+    static_cast<float *>(layer.weight(name)->data)[i] = value;
+  };
+  set("gamma", 2, 3);
+  ASSERT_TRUE(layer.apply(x, y));
+  EXPECT_EQ(y.as<float>()[2], 3 * 1.5f);
+  set("beta", 2, 0.5);
+  ASSERT_TRUE(layer.apply(x, y));
+  EXPECT_EQ(y.as<float>()[2], 3 * 1.5f + 0.5f);
+  set("moving_mean", 2, 1);
+  set("moving_variance", 2, 4);
+  ASSERT_TRUE(layer.apply(x, y));
+  EXPECT_EQ(y.as<float>()[2], 0.25f * 3 + 0.5f);
+  EXPECT_EQ(y.as<float>()[1], x.as<float>()[1]);
+  // Back at weights that it has seen.
+  for (const auto &[name, value] :
+       {std::pair("gamma", 1.0f), {"beta", 0.0f}, {"moving_mean", 0.0f}, {"moving_variance", 1.0f}})
+    set(name, 2, value);
+  ASSERT_TRUE(layer.apply(x, y));
+  EXPECT_TRUE(haveEqualBytes(x, y));
+  // A call in training moves them, too.
+  ASSERT_TRUE(layer.train(x, y));
+  ASSERT_TRUE(layer.apply(x, y));
+  EXPECT_FALSE(haveEqualBytes(x, y));
+
+  const Array longer = filled({5, 3}, 1), other = filled({4, 2}, 1);
+  EXPECT_TRUE(layer.apply(longer, longer));
+  EXPECT_FALSE(layer.apply(other, other));
+  EXPECT_FALSE(layer.apply(x, longer));
 }
 
 } // namespace

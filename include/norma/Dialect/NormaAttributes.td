@@ -117,14 +117,16 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `vector`: elements of the accumulate or compute type in a vector.
     - `unroll`: vectors per iteration of the innermost loop, side by side; in
       reductions each has sums of its own.
-    - `group`: vectors one sum takes in the accumulate type before it is added to
-      the f64 totals (reductions only; bounds the rounding error of f32).
+    - `group`: in reductions, vectors one sum takes in the accumulate type before it
+      is added to the f64 totals (bounds the rounding error of f32); in `flat`
+      maps, lines that go abreast and share what is loaded of the coefficients.
     - `line`: elements of a line, a multiple of `vector` (`flat` only).
     - `accumulate`: the type deviations are formed and summed in (reductions).
     - `block`: extents of the outermost axis that make one block of parallel
       work; the same blocks for every number of threads.
     - `nontemporal`: stores bypass the cache (maps only; needs an output that is
-      aligned to a vector).
+      contiguous and aligned to a vector; rows and runs that are not whole vectors
+      get a masked head, too).
 
     Example:
 

@@ -75,6 +75,15 @@ Expected<void> batchNormInference(Engine &engine, const Tensor &x, std::span<con
                                   double epsilon, const BatchNormParameters &parameters,
                                   DType compute, const Tensor &y);
 
+/// batchNormInference() in two steps, for calls that are repeated: see Engine::planAffine.
+/// What is given is copied.
+Expected<AffinePlan> planBatchNormInference(Engine &engine, const Tensor &x,
+                                            std::span<const int64_t> kept,
+                                            std::span<const double> mean,
+                                            std::span<const double> variance, double epsilon,
+                                            const BatchNormParameters &parameters, DType compute,
+                                            const Tensor &y);
+
 /// The gradient of the training pass that returned `forward` with the same x, kept,
 /// rules, parameters and inputs, given that of its result; with
 /// rules.useBatchStatistics false, of a frozen one. `dx` has the shape of x and may

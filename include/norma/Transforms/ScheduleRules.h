@@ -19,6 +19,8 @@ namespace norma {
 struct TargetDescription {
   int64_t vectorBits = 128;
   int64_t l1Bytes = 32 * 1024;
+  /// The second-level cache of one core.
+  int64_t l2Bytes = 1024 * 1024;
   /// Vector registers.
   int64_t vectorRegisters = 16;
 };

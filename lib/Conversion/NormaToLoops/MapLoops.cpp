@@ -85,15 +85,28 @@ void MapLoops::emitFlat() {
         storeElement(from, to, e.add(base, e.index(v * e.width)), registers[v], {});
     });
   } else {
-    e.forEach(e.index(0), whole, line, [&](Value base) {
-      e.walk(e.index(line), schedule.getUnroll(), [&](Value i, Value tail) {
-        storeElement(from, to, e.add(base, i), loadVectors(lines, i, tail), tail);
+    // Lines that go abreast share what they load.
+    const int64_t abreast = std::max<int64_t>(schedule.getGroup(), 1);
+    auto walkLines = [&](Value begin, Value end, int64_t count) {
+      e.forEach(begin, end, line * count, [&](Value base) {
+        e.walk(e.index(line), schedule.getUnroll(), [&](Value i, Value tail) {
+          Values c = loadVectors(lines, i, tail);
+          for (int64_t l = 0; l < count; ++l)
+            storeElement(from, to, e.add(e.add(base, i), e.index(l * line)), c, tail);
+        });
       });
-    });
+    };
+    Value together = e.roundDown(whole, line * abreast);
+    walkLines(e.index(0), together, abreast);
+    if (abreast > 1)
+      walkLines(together, whole, 1);
   }
   e.walk(e.sub(total, whole), 1, [&](Value i, Value tail) {
     storeElement(from, to, e.add(whole, i), loadVectors(lines, i, tail), tail);
   });
+  for (Value expanded : lines)
+    if (expanded)
+      e.release(expanded);
 }
 
 /// One line of a coefficient: element i belongs to kept index (i / inner) % C.
@@ -125,11 +138,31 @@ Value MapLoops::expand(Value memref) {
   return buffer;
 }
 
+/// Along the innermost axis. What is written past the cache must be aligned, and rows or runs
+/// that are not whole vectors begin anywhere: they have a head as well as a tail.
+void MapLoops::walkInner(ArrayRef<Value> indices,
+                         function_ref<void(Value index, Value mask)> body) {
+  int64_t innermost = dataType.getRank() - 1, unroll = schedule.getUnroll();
+  Value extent = e.extent(inputs.front(), innermost);
+  if (!schedule.getNontemporal() || innermost == 0 || dataType.getDimSize(innermost) % e.width == 0)
+    return e.walk(extent, unroll, body);
+  // The tensor is contiguous and begins at a whole vector: of 4097 elements and vectors of 16,
+  // row 3 begins in lane 3, and 13 elements are its head.
+  Value first = e.index(0);
+  for (int64_t axis = 0; axis < innermost; ++axis)
+    first = e.mul(e.add(first, indices[axis]), e.extent(inputs.front(), axis + 1));
+  Value back = e.sub(e.index(0), first);
+  Value head = e.min(e.sub(back, e.roundDown(back, e.width)), extent);
+  Value mask = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), head);
+  body(e.index(0), mask);
+  e.walk(e.sub(extent, head), unroll, [&](Value i, Value tail) { body(e.add(head, i), tail); });
+}
+
 void MapLoops::emitRows() {
   int64_t rank = dataType.getRank();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
   e.nest(inputs.front(), outer, [&](Values indices) {
-    e.walk(e.extent(inputs.front(), rank - 1), schedule.getUnroll(), [&](Value i, Value tail) {
+    walkInner(indices, [&](Value i, Value tail) {
       indices.back() = i;
       storeElement(inputs, out, indices, loadVectors(coefficients, keptOf(indices), tail), tail);
     });
@@ -147,7 +180,7 @@ void MapLoops::emitRuns() {
     });
     if (rank == 0)
       return storeElement(inputs, out, {}, c, {});
-    e.walk(e.extent(inputs.front(), rank - 1), schedule.getUnroll(), [&](Value i, Value tail) {
+    walkInner(indices, [&](Value i, Value tail) {
       indices.back() = i;
       storeElement(inputs, out, indices, c, tail);
     });

@@ -52,6 +52,8 @@ private:
   void emitFlat();
   void emitRows();
   void emitRuns();
+  void walkInner(llvm::ArrayRef<mlir::Value> indices,
+                 llvm::function_ref<void(mlir::Value index, mlir::Value mask)> body);
   void storeElement(mlir::ValueRange from, mlir::Value to, mlir::ValueRange indices,
                     llvm::ArrayRef<mlir::Value> c, mlir::Value tail);
   Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,

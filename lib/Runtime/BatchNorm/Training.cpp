@@ -214,4 +214,20 @@ Expected<void> batchNormInference(Engine &engine, const Tensor &x, std::span<con
   return outOfMemory();
 }
 
+Expected<AffinePlan> planBatchNormInference(Engine &engine, const Tensor &x,
+                                            std::span<const int64_t> kept,
+                                            std::span<const double> mean,
+                                            std::span<const double> variance, double epsilon,
+                                            const BatchNormParameters &parameters, DType compute,
+                                            const Tensor &y) try {
+  if (Expected<void> ok = checkInference(x, kept, mean, variance, epsilon, parameters, compute, y);
+      !ok)
+    return ok.takeError();
+  const Coefficients coefficients =
+      batchNormCoefficients(mean, variance, epsilon, keptShape(x.shape, kept), parameters, compute);
+  return engine.planAffine(x, kept, coefficients, compute, y);
+} catch (...) {
+  return outOfMemory();
+}
+
 } // namespace norma

@@ -117,6 +117,7 @@ Expected<std::shared_ptr<const CpuTarget>> createAheadOfTimeTarget(const std::st
   if (triple.isX86() && !info->checkFeatures("+64bit"))
     return invalidArgument(
         fmt::format("target-cpu: '{}' has no 64-bit mode; expected one that has", cpu));
+  leaveOutHalfArithmetic(target);
   describeVectors(target.description, *info);
   return std::make_shared<const CpuTarget>(std::move(target));
 }

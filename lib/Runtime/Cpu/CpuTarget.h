@@ -49,9 +49,6 @@ struct CpuTarget {
   std::string cpu;
   llvm::orc::JITTargetMachineBuilder machine;
   TargetDescription description;
-  /// The second-level cache of one core; where the system does not tell, what most
-  /// have.
-  int64_t l2Bytes = int64_t(1) << 20;
   /// For the best code, and for code that is made fast.
   std::unique_ptr<MachinePool> best = std::make_unique<MachinePool>(),
                                quick = std::make_unique<MachinePool>();
@@ -60,6 +57,10 @@ struct CpuTarget {
 /// Makes the names of all targets that norma knows known to LLVM, and this machine's backend
 /// usable. Must precede every other use of targets.
 void initializeLlvm();
+
+/// Leaves out instructions that compute in f16: kernels compute in f32, and where LLVM knows
+/// vectors of f16 it forgets to write them past the caches.
+void leaveOutHalfArithmetic(CpuTarget &target);
 
 /// The vectors that the features of a processor amount to. Of AArch64 these are NEON's:
 /// kernels make no use of vectors whose length is not known.

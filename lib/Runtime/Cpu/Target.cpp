@@ -69,6 +69,11 @@ void MachinePool::giveBack(llvm::TargetMachine *machine) {
   idle.push_back(std::move(owned));
 }
 
+void leaveOutHalfArithmetic(CpuTarget &target) {
+  if (target.machine.getTargetTriple().isX86())
+    target.machine.getFeatures().AddFeature("avx512fp16", false);
+}
+
 void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo &info) {
   auto has = [&](const char *feature) { return info.checkFeatures(std::string("+") + feature); };
   const llvm::Triple &triple = info.getTargetTriple();
@@ -125,15 +130,16 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
         return invalidArgument(
             fmt::format("target-cpu: '{}' has {}, which this machine lacks", cpu, feature));
   }
+  leaveOutHalfArithmetic(target);
   describeVectors(target.description, *info);
   if (long bytes = ::sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
     target.description.l1Bytes = bytes;
   if (long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
-    target.l2Bytes = bytes;
+    target.description.l2Bytes = bytes;
   return std::make_shared<const CpuTarget>(std::move(target));
 }
 
 const std::string &nameOf(const CpuTarget &target) { return target.cpu; }
-int64_t l2BytesOf(const CpuTarget &target) { return target.l2Bytes; }
+int64_t l2BytesOf(const CpuTarget &target) { return target.description.l2Bytes; }
 
 } // namespace norma

@@ -111,17 +111,28 @@ Expected<SavedForward> BatchNormalization::applyAndSave(const Tensor &x, const T
 }
 
 Expected<void> BatchNormalization::apply(const Tensor &x, const Tensor &y) const try {
-  Expected<std::shared_ptr<BuiltBatchNormalization>> current = state->builtFor(x);
-  if (!current)
-    return current.takeError();
-  const BuiltBatchNormalization &layer = **current;
-  const BatchNormRules rules = makeRules(state->options, layer.isFused, /*isTraining=*/false);
-  const MovingStatistics moving = layer.weights.moving(/*withRenorm=*/false);
-  Expected<void> done = batchNormInference(*state->engine, x, layer.shape.axis, moving.mean,
-                                           moving.variance, rules.effectiveEpsilon(),
-                                           layer.weights.parameters(), state->options.compute, y);
-  if (done)
-    state->keep(std::move(*current));
+  std::shared_ptr<BuiltBatchNormalization> layer = state->getBuilt();
+  const bool isNew = !layer;
+  if (isNew) {
+    Expected<std::shared_ptr<BuiltBatchNormalization>> candidate = state->builtFor(x);
+    if (!candidate)
+      return candidate.takeError();
+    layer = std::move(*candidate);
+  }
+  auto makePlan = [&]() -> Expected<AffinePlan> {
+    if (!isNew)
+      if (auto checked = state->builtFor(x); !checked)
+        return checked.takeError();
+    const BatchNormRules rules = makeRules(state->options, layer->isFused, /*isTraining=*/false);
+    const MovingStatistics moving = layer->weights.moving(/*withRenorm=*/false);
+    return planBatchNormInference(*state->engine, x, layer->shape.axis, moving.mean,
+                                  moving.variance, rules.effectiveEpsilon(),
+                                  layer->weights.parameters(), state->options.compute, y);
+  };
+  Expected<void> done =
+      state->lastPlan.run(state->weightsVersion.of(layer->weights), x, y, makePlan);
+  if (done && isNew)
+    state->keep(std::move(layer));
   return done;
 } catch (...) {
   return outOfMemory();

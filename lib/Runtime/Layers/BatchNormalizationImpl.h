@@ -9,6 +9,8 @@
 #define NORMA_LIB_RUNTIME_LAYERS_BATCHNORMALIZATIONIMPL_H
 
 #include "BuildShape.h"
+#include "LastPlan.h"
+#include "WeightsVersion.h"
 
 #include "norma/Runtime/Layers/BatchNormalization.h"
 
@@ -86,6 +88,9 @@ struct BatchNormalization::State {
   /// Guards `built`, which even a const apply() may set.
   mutable std::mutex mutex;
   mutable std::shared_ptr<BuiltBatchNormalization> built;
+  /// Of inference.
+  mutable LastPlan lastPlan;
+  mutable WeightsVersion weightsVersion;
 
   std::shared_ptr<BuiltBatchNormalization> getBuilt() const;
   /// What the layer is built as or, before that, would be for this input. A call keep()s

@@ -137,6 +137,54 @@ func.func @nontemporal(%x: memref<?x16xf32>, %s: memref<16xf32>, %y: memref<?x16
 
 // -----
 
+// Rows that are not whole vectors begin in any lane: up to the first whole vector there is
+// a masked head, so that all other stores are aligned.
+
+// CHECK-LABEL: func @nontemporal_rows
+// CHECK:         scf.for %[[I:.*]] = %c0 to %{{.*}} step %c1
+// CHECK:           %[[FIRST:.*]] = arith.muli %[[I]], %c1001
+// CHECK:           %[[BACK:.*]] = arith.subi %c0, %[[FIRST]]
+// CHECK:           %[[HEAD:.*]] = arith.minui %{{.*}}, %c1001
+// CHECK:           %[[MASK:.*]] = vector.create_mask %[[HEAD]]
+// CHECK:           vector.maskedload %arg0[%[[I]], %c0], %[[MASK]]
+// CHECK:           vector.maskedstore %arg2[%[[I]], %c0], %[[MASK]]
+// CHECK:           scf.for %[[J:.*]] = %c0 to
+// CHECK:             %[[AT:.*]] = arith.addi %[[HEAD]], %[[J]]
+// CHECK:             vector.load %arg0[%[[I]], %[[AT]]]
+// CHECK:             vector.store %{{.*}}, %arg2[%[[I]], %[[AT]]] {alignment = 64 : i64, nontemporal = true}
+// CHECK:           scf.if
+// CHECK:             vector.maskedstore %arg2
+// CHECK:         llvm.fence seq_cst
+func.func @nontemporal_rows(%x: memref<?x1001xf32>, %s: memref<1001xf32>, %y: memref<?x1001xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x1001xf32>) scale(%s : memref<1001xf32>)
+      outs(%y : memref<?x1001xf32>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, nontemporal = true>}
+  return
+}
+
+// -----
+
+// Lines that go abreast share their coefficients; what is left goes one by one. Long lines
+// are on the heap.
+
+// CHECK-LABEL: func @flat_abreast
+// CHECK:         %[[LINE:.*]] = memref.alloc()
+// CHECK:         scf.for %[[BASE:.*]] = %c0 to %{{.*}} step %c50176
+// CHECK:           scf.for
+// CHECK:             %[[S:.*]] = vector.load %[[LINE]]
+// CHECK-NOT:         vector.load %[[LINE]]
+// CHECK-COUNT-2:     arith.mulf %{{.*}}, %[[S]]
+// CHECK:         scf.for %{{.*}} step %c25088
+// CHECK:         memref.dealloc %[[LINE]]
+func.func @flat_abreast(%x: memref<?x512x49xf32>, %s: memref<512xf32>, %y: memref<?x512x49xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x512x49xf32>) scale(%s : memref<512xf32>)
+      outs(%y : memref<?x512x49xf32>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 2, line = 25088>}
+  return
+}
+
+// -----
+
 // Any strides, one element at a time.
 
 // CHECK-LABEL: func @strided
