@@ -49,8 +49,11 @@ static constexpr int64_t kLeastPartBytes = 192 * 1024;
 static constexpr int64_t kMostPartBytes = 1024 * 1024;
 
 int64_t ThreadPool::partsOf(int64_t bytes) const {
-  const int64_t even = std::min<int64_t>(threads, bytes / kLeastPartBytes);
-  return std::max({int64_t(1), even, bytes / kMostPartBytes});
+  const int64_t least = bytes / kMostPartBytes;
+  // As many for every thread.
+  if (least > threads)
+    return (least + threads - 1) / threads * threads;
+  return std::max<int64_t>(1, std::min<int64_t>(threads, bytes / kLeastPartBytes));
 }
 
 void ThreadPool::forEach(int64_t count, const std::function<void(int64_t)> &body) const {

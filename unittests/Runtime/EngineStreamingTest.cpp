@@ -1,0 +1,131 @@
+//===- EngineStreamingTest.cpp - Maps that write past the caches ----------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Large results go past the caches where they are aligned. The same map to an address
+// that is not goes through them, and differential tests hold that one to the reference:
+// here, both must give the same bits, and touch nothing else.
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineTest.h"
+
+#include "norma/Support/AxisForm.h"
+
+#include <cstring>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+using namespace norma;
+using namespace norma::test;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+namespace {
+
+struct Map {
+  Dims shape, kept;
+  DType in = DType::F32, out = DType::F32;
+};
+
+class EngineStreaming : public EngineTest {
+protected:
+  static Coefficients coefficientsFor(const Map &map) {
+    Coefficients result{keptShape(map.shape, map.kept), {}, {}, {}};
+    int64_t size = 1;
+    for (int64_t extent : result.shape)
+      size *= extent;
+    for (int64_t i = 0; i < size; ++i) {
+      result.center.push_back(double(i % 89) / 8);
+      result.scale.push_back(0.5 + double(i % 13) / 64);
+      result.shift.push_back(double(i % 31) - 15);
+    }
+    return result;
+  }
+
+  /// Bytes that no map writes.
+  static constexpr char kUntouched = 0x5a;
+
+  /// Maps to the address `offset` bytes into a vector, and returns what was written.
+  static std::vector<char> run(Engine &engine, const Map &map, const Tensor &x, int64_t offset) {
+    constexpr int64_t kRoom = 128;
+    const int64_t bytes = x.size() * int64_t(sizeOf(map.out));
+    const Array memory = *Array::create(DType::U8, {bytes + 2 * kRoom});
+    std::memset(memory.as<char>(), kUntouched, memory.sizeInBytes());
+    char *const begin = memory.as<char>() + kRoom + offset;
+    const Expected<void> done = engine.affine(x, map.kept, coefficientsFor(map), DType::F32,
+                                              Tensor(begin, map.out, map.shape));
+    EXPECT_TRUE(done) << done.error().message();
+    const auto isUntouched = [](const char *from, const char *to) {
+      return std::all_of(from, to, [](char byte) { return byte == kUntouched; });
+    };
+    EXPECT_TRUE(isUntouched(memory.as<char>(), begin));
+    EXPECT_TRUE(isUntouched(begin + bytes, memory.as<char>() + memory.sizeInBytes()));
+    return {begin, begin + bytes};
+  }
+
+  static void expectSameBits(const Map &map) {
+    const Array x = arrayOf(map.in, map.shape, [](int64_t i) { return double(i % 251); });
+    const std::shared_ptr<Engine> one = engineWith({.threads = 1}),
+                                  two = engineWith({.threads = 2});
+    const std::vector<char> through = run(*one, map, x, int64_t(sizeOf(map.out)));
+    const std::vector<char> past = run(*one, map, x, 0), shared = run(*two, map, x, 0);
+    const std::string what =
+        fmt::format("{}, {} to {}", toString(map.shape), toString(map.in), toString(map.out));
+    EXPECT_EQ(std::memcmp(past.data(), through.data(), through.size()), 0) << what;
+    EXPECT_EQ(std::memcmp(shared.data(), through.data(), through.size()), 0) << what;
+    ASSERT_EQ(one->kernels().size(), 2u) << what;
+    EXPECT_THAT(one->kernels()[0].key, Not(HasSubstr("streaming")));
+    EXPECT_THAT(one->kernels()[1].key, HasSubstr("streaming"));
+  }
+};
+
+/// Elements that no machine's second level holds twice.
+constexpr int64_t kLarge = int64_t(1) << 21;
+
+TEST_F(EngineStreaming, RowsOfAnyLength) {
+  for (const int64_t features : {3, 13, 64, 1000, 1024, 4097})
+    expectSameBits({{kLarge / features + 5, features}, {1}});
+}
+
+TEST_F(EngineStreaming, RunsOfAnyLength) {
+  for (const int64_t pixels : {1, 49, 196, 1000, 3136})
+    expectSameBits({{kLarge / (64 * pixels) + 5, 64, pixels}, {1}});
+  // The coefficients of short runs in the second level, shared by lines, and an odd line.
+  expectSameBits({{91, 512, 49}, {1}});
+  expectSameBits({{2101, 999}, {0}});
+}
+
+TEST_F(EngineStreaming, NoAndOnlyKeptAxes) {
+  expectSameBits({{kLarge + 3}, {}});
+  expectSameBits({{kLarge + 3}, {0}});
+}
+
+TEST_F(EngineStreaming, Types) {
+  for (const auto &[in, out] : {std::pair(DType::F16, DType::F16),
+                                {DType::BF16, DType::BF16},
+                                {DType::U8, DType::BF16},
+                                {DType::U8, DType::F32},
+                                {DType::F32, DType::BF16},
+                                {DType::F32, DType::F64}})
+    for (const Map &map :
+         {Map{{2 * kLarge / 13, 13}, {1}, in, out}, Map{{2 * kLarge / 4097, 4097}, {1}, in, out},
+          Map{{171, 512, 49}, {1}, in, out}})
+      expectSameBits(map);
+}
+
+TEST_F(EngineStreaming, SmallResultsAndThoseInPlaceStayInTheCaches) {
+  const std::shared_ptr<Engine> engine = engineWith({.threads = 1});
+  const Map small{{100, 13}, {1}}, large{{kLarge / 13, 13}, {1}};
+  const Array x = arrayOf(DType::F32, small.shape, [](int64_t i) { return double(i); });
+  run(*engine, small, x, 0);
+  const Array all = arrayOf(DType::F32, large.shape, [](int64_t i) { return double(i % 7); });
+  ASSERT_TRUE(engine->affine(all, large.kept, coefficientsFor(large), DType::F32, all));
+  for (const KernelInfo &kernel : engine->kernels())
+    EXPECT_THAT(kernel.key, Not(HasSubstr("streaming")));
+}
+
+} // namespace
