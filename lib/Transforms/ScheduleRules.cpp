@@ -267,9 +267,9 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   int64_t rowBytes = 0;
   for (Value tensor : map.tensors)
     rowBytes += form.row() * bytesOf(tensor);
-  // What a line is written out for is its use, line after line.
-  constexpr int64_t kLeastLines = 16;
-  int64_t atLeast = form.row() > 0 ? std::max<int64_t>(kLeastLines * line / form.row(), 1) : 1;
+  // What a line is written out for is its use, line after line; the more so in the second level.
+  int64_t lines = abreast > 1 ? 16 : 4;
+  int64_t atLeast = form.row() > 0 ? std::max<int64_t>(lines * line / form.row(), 1) : 1;
   return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
                            /*group=*/abreast > 1 ? abreast : 0, line, Type(),
                            blockOf(form.row(), rowBytes, vector, kMapBlockBytes, atLeast),

@@ -99,7 +99,7 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 8192, nontemporal = true>
     norma.affine kept [0] ins(%k : memref<17xf32>) outs(%k : memref<17xf32>)
     // RKR with short runs: one line of 64 * 49.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 3136, block = 16>
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 3136, block = 4>
     norma.affine kept [1] ins(%rkr49 : memref<?x64x49xf32>) center(%c : memref<64xf32>)
         outs(%rkr49 : memref<?x64x49xf32>)
     // RKR with long runs.
@@ -116,9 +116,9 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
     // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 8192>
     norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
-    // Lines are used 16 times at least.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 64>
-    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 64, nontemporal = true>
+    // Lines are used four times at least.
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 16>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 16, nontemporal = true>
     norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
         outs(%rk1500 : memref<?x1500xf32>)
     return
