@@ -46,6 +46,8 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
   Value origin;
   if (!partial) {
     origin = sample(e.index(0)).x;
+    if (!rows && e.width > 1)
+      origin = e.broadcast(vector::ExtractOp::create(e, origin, 0));
   } else {
     // The first sample that counts in every lane; and of a run's lanes, one for all.
     Values found = e.carry(e.index(0), e.index(samples), 1, {zero, zero},

@@ -65,9 +65,14 @@ func.func @bytes(%x: memref<?x16xi8>, %n: memref<16xf64>, %m: memref<16xf64>, %s
 
 // -----
 
-// Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end.
+// Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end. The
+// samples of a pivot are summed over the lanes, so all are deviations from one and the same element.
 
 // CHECK-LABEL: func @runs
+// CHECK:         %[[FIRST:.*]] = vector.extract %{{.*}}[0] : f32 from vector<16xf32>
+// CHECK:         %[[ORIGIN:.*]] = vector.broadcast %[[FIRST]] : f32 to vector<16xf32>
+// CHECK:         scf.for %{{.*}} = %c0 to %c4
+// CHECK:           arith.subf %{{.*}}, %[[ORIGIN]] : vector<16xf32>
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c3
 // CHECK:             %[[P:.*]] = memref.load %{{.*}}[%[[K]]] : memref<3xf32>
