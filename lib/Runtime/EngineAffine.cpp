@@ -17,12 +17,13 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
                                                const Coefficients &coefficients, DType compute,
                                                const Tensor &y) {
   Problem problem = makeProblem({x, y}, {}, kept);
-  KernelSpec spec = specOf(KernelFamily::Affine, problem, {});
-  spec.out = y.dtype;
-  spec.compute = compute;
-  spec.center = !coefficients.center.empty();
-  spec.scale = !coefficients.scale.empty();
-  spec.shift = !coefficients.shift.empty();
+  KernelSpec spec = specOf({.family = KernelFamily::Affine,
+                            .center = !coefficients.center.empty(),
+                            .scale = !coefficients.scale.empty(),
+                            .shift = !coefficients.shift.empty(),
+                            .out = y.dtype,
+                            .compute = compute},
+                           problem, {});
   spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
   return call(std::move(problem), spec);
 }

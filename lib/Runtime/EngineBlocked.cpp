@@ -1,154 +1,37 @@
-//===- EngineBlocked.cpp - Reduce-then-map in blocks that stay in cache ---===//
+//===- EngineBlocked.cpp - Reduce, then map -------------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The statistics of a kept index need its own data only. Where a range of kept
-// indices has so little of it that it stays in the second-level cache of a core, that
-// core reduces and maps the range before it takes the next, and the second read does
-// not go to memory. Everywhere else the whole is reduced, then mapped. Which of the
-// two, and where the cuts are, depends on the shape and the processor alone.
+// One thread reduces and maps a block of kept indices before it takes the next, and reads
+// the data a second time from its cache. Where no block fits in the cache, the whole is
+// reduced, then mapped from its end.
 //
 //===----------------------------------------------------------------------===//
 
-#include "KeptBlocks.h"
-#include "Reduction.h"
+#include "BlockedCall.h"
+#include "Pace.h"
 
 #include "norma/Support/OutOfMemory.h"
 
-#include <atomic>
-#include <cstdlib>
 #include <fmt/format.h>
 
 namespace norma {
 
-/// Where kept indices lie next to each other, the least a block has of them: with
-/// shorter runs memory is read at a fraction of its speed.
-static constexpr int64_t kRunBytes = 2048;
-/// Fewer blocks than this leave too many threads without work.
-static constexpr int64_t kLeastBlocks = 16;
-/// Smaller blocks, where there are enough of them, cost more than they keep in cache.
-static constexpr int64_t kBlockBytes = 512 * 1024;
-
-/// How the kept indices are cut, where that pays. The problem's tensors are x and y.
-static std::optional<KeptBlocks> chooseBlocks(const Problem &problem, int64_t l2Bytes) {
-  std::optional<KeptBlocks> cut = KeptBlocks::of(problem);
-  if (!cut || streamsAsWhole(problem))
-    return std::nullopt;
-
-  const GroupedTensor &x = problem.tensors[0], &y = problem.tensors[1];
-  const int64_t perIndex = problem.size() / cut->extent *
-                           int64_t(sizeOf(x.dtype) + (x.data == y.data ? 0 : sizeOf(y.dtype)));
-  // Half of the cache for a block leaves room for what else passes through it.
-  const int64_t budget = l2Bytes / 2;
-  // Data that such a cache holds needs no blocks.
-  const int64_t bytes = perIndex * cut->extent;
-  if (bytes < l2Bytes)
-    return std::nullopt;
-
-  int64_t run = 1;
-  for (const GroupedTensor *tensor : {&x, &y})
-    if (const int64_t step =
-            std::llabs(tensor->strides[cut->group]) * int64_t(sizeOf(tensor->dtype)))
-      run = std::max(run, (kRunBytes + step - 1) / step);
-  const int64_t widest = budget / perIndex / run * run;
-  if (widest == 0)
-    return std::nullopt;
-  const int64_t wanted = std::clamp(bytes / kBlockBytes, kLeastBlocks, kTasks);
-  cut->width = std::min(widest, std::max(run, cut->extent / wanted / run * run));
-  return cut->count() < kLeastBlocks ? std::nullopt : cut;
+static std::string nameOf(int64_t begin, int64_t end) {
+  return fmt::format("kept indices [{}, {})", begin, end);
 }
 
-/// A call of Engine::momentsThenAffine with checked arguments.
-struct Engine::State::ReduceThenMap {
-  State &engine;
-  const Tensor &x;
-  std::span<const int64_t> kept;
-  NanPolicy nan;
-  const MakeCoefficients &coefficients;
-  DType compute;
-  const Tensor &y;
-  Operands operands = {};
+//===----------------------------------------------------------------------===//
+// Statistics, then y
+//===----------------------------------------------------------------------===//
 
-  /// What the caller makes of the statistics of a flat range.
-  Expected<Coefficients> make(int64_t begin, const Statistics &statistics) const {
-    const int64_t end = begin + statistics.size();
-    Coefficients made = coefficients(begin, end, statistics);
-    if (Expected<void> ok = checkCoefficients(made, statistics.shape); !ok)
-      return ok.takeError().within(fmt::format("kept indices [{}, {})", begin, end));
-    return made;
-  }
-
-  Expected<Statistics> whole() const;
-  Expected<Statistics> inBlocks(const Problem &problem, const KeptBlocks &cut) const;
-  Expected<void> runBlock(const Problem &problem, const KeptBlocks &cut, int64_t b,
-                          const ThreadPool &alone, Statistics &result) const;
-};
-
-/// One pass, then the other, both with all threads.
-Expected<Statistics> Engine::State::ReduceThenMap::whole() const {
-  Pace unwatched;
-  Expected<Statistics> statistics = engine.moments(x, kept, nan, operands, *engine.pool, unwatched);
-  if (!statistics)
-    return statistics;
-  const Dims shape = std::exchange(statistics->shape, Dims{statistics->size()});
-  Expected<Coefficients> made = make(0, *statistics);
-  if (!made)
-    return made.takeError();
-  statistics->shape = made->shape = shape;
-  if (Expected<void> done =
-          engine.affine(x, kept, *made, compute, y, *engine.pool, BlockOrder::Backwards);
-      !done)
-    return done.takeError();
-  return statistics;
-}
-
-/// Both passes over one block, on this thread.
-Expected<void> Engine::State::ReduceThenMap::runBlock(const Problem &problem, const KeptBlocks &cut,
-                                                      int64_t b, const ThreadPool &alone,
-                                                      Statistics &result) const {
-  const int64_t begin = cut.begin(b), end = cut.end(b);
-  const Tensor xs = cut.slice(problem, 0, begin, end), ys = cut.slice(problem, 1, begin, end);
-  Operands parts;
-  size_t next = problem.broadcastFrom;
-  if (operands.mask)
-    parts.mask = cut.slice(problem, next++, begin, end);
-  if (operands.weights)
-    parts.weights = cut.slice(problem, next++, begin, end);
-
-  const Dims group{cut.group};
-  Pace unwatched;
-  Expected<Statistics> statistics = engine.moments(xs, group, nan, parts, alone, unwatched);
-  if (!statistics)
-    return statistics.takeError();
-  std::copy(statistics->count.begin(), statistics->count.end(), result.count.begin() + begin);
-  std::copy(statistics->mean.begin(), statistics->mean.end(), result.mean.begin() + begin);
-  std::copy(statistics->m2.begin(), statistics->m2.end(), result.m2.begin() + begin);
-  Expected<Coefficients> made = make(begin, *statistics);
-  if (!made)
-    return made.takeError();
-  return engine.affine(xs, group, *made, compute, ys, alone, BlockOrder::Backwards);
-}
-
-Expected<Statistics> Engine::State::ReduceThenMap::inBlocks(const Problem &problem,
-                                                            const KeptBlocks &cut) const {
-  Statistics result = Statistics::zeros(keptShape(x.shape, kept));
-  std::vector<Expected<void>> outcomes(cut.count());
-  std::atomic<bool> failed = false;
-  const ThreadPool alone(1);
-  engine.pool->forEach(cut.count(), [&](int64_t b) {
-    if (failed)
-      return;
-    outcomes[b] = runBlock(problem, cut, b, alone, result);
-    if (!outcomes[b])
-      failed = true;
-  });
-  for (Expected<void> &outcome : outcomes)
-    if (!outcome)
-      return outcome.takeError();
-  return result;
+/// One number for each of `size` kept indices, where there are none yet.
+static void fillAbsent(std::vector<double> &values, int64_t size, double value) {
+  if (values.empty())
+    values.assign(size_t(size), value);
 }
 
 Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
@@ -159,23 +42,130 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
     return ok.takeError();
   if (Expected<void> ok = checkAffine(x, kept, {}, compute, y); !ok)
     return ok.takeError();
-  State::ReduceThenMap call{*state, x, kept, options.nan, coefficients, compute, y};
-  if (x.size() == 0) {
-    // Kept indices may be there without any data.
-    Statistics statistics = Statistics::zeros(keptShape(x.shape, kept));
-    if (statistics.size() > 0)
-      if (Expected<Coefficients> made = call.make(0, Statistics::zeros({statistics.size()})); !made)
-        return made.takeError();
-    return statistics;
-  }
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();
-  call.operands = *operands;
-  const Problem problem = makeProblem({x, y}, *operands, kept);
-  if (const std::optional<KeptBlocks> cut = chooseBlocks(problem, state->l2Bytes))
-    return call.inBlocks(problem, *cut);
-  return call.whole();
+  const Dims shape = keptShape(x.shape, kept);
+  if (x.size() > 0) {
+    const Problem problem = makeProblem({x, y}, *operands, kept);
+    if (const auto blocks = KeptBlocks::choose(problem, state->l2Bytes)) {
+      Statistics all = Statistics::zeros(shape);
+      const auto reduceAndMap = [&](const BlockKernels &kernels, int64_t begin,
+                                    int64_t end) -> Expected<void> {
+        kernels.reduce.run(
+            begin, {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+        Coefficients made = coefficients(begin, end, all);
+        if (Expected<void> ok = checkCoefficients(made, Dims{end - begin}); !ok)
+          return ok;
+        // The kernel was made before it was known what is there.
+        fillAbsent(made.center, end - begin, 0);
+        fillAbsent(made.scale, end - begin, 1);
+        fillAbsent(made.shift, end - begin, 0);
+        const RoundedValues values(problem, {made.center, made.scale, made.shift}, compute);
+        kernels.map.run(begin, {values.at(0), values.at(1), values.at(2)});
+        return {};
+      };
+      const State::BlockedCall call{*state, problem, *operands, *blocks};
+      if (Expected<void> done = call.run({.family = KernelFamily::Moments, .nan = options.nan},
+                                         {.family = KernelFamily::Affine,
+                                          .center = true,
+                                          .scale = true,
+                                          .shift = true,
+                                          .out = y.dtype,
+                                          .compute = compute},
+                                         reduceAndMap);
+          !done)
+        return done.takeError();
+      return all;
+    }
+  }
+
+  // Kept indices may be there without any data.
+  Pace unwatched;
+  Expected<Statistics> all =
+      x.size() == 0 ? Expected<Statistics>(Statistics::zeros(shape))
+                    : state->moments(x, kept, options.nan, *operands, *state->pool, unwatched);
+  if (!all || all->size() == 0)
+    return all;
+  Coefficients made = coefficients(0, all->size(), *all);
+  if (Expected<void> ok = checkCoefficients(made, Dims{all->size()}); !ok)
+    return ok.takeError().within(nameOf(0, all->size()));
+  if (x.size() > 0) {
+    made.shape = shape;
+    if (Expected<void> done =
+            state->affine(x, kept, made, compute, y, *state->pool, BlockOrder::Backwards);
+        !done)
+      return done.takeError();
+  }
+  return all;
+} catch (...) {
+  return outOfMemory();
+}
+
+//===----------------------------------------------------------------------===//
+// The sums of a gradient, then dx
+//===----------------------------------------------------------------------===//
+
+Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor &dy,
+                                                   std::span<const int64_t> kept,
+                                                   std::span<const double> center,
+                                                   const MomentsOptions &options,
+                                                   const MakeGradientCoefficients &coefficients,
+                                                   DType compute, const Tensor &dx) try {
+  if (Expected<void> ok = checkGradientSums(x, dy, kept, center, options); !ok)
+    return ok.takeError();
+  if (Expected<void> ok = checkGradientTensors(x, dy, kept, compute, dx, options); !ok)
+    return ok.takeError();
+  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
+  if (!operands)
+    return operands.takeError();
+  const auto size = int64_t(center.size());
+  const auto zeros = [&] {
+    return GradientSums{keptShape(x.shape, kept), std::vector<double>(center.size()),
+                        std::vector<double>(center.size())};
+  };
+  if (x.size() > 0) {
+    const Problem problem = makeProblem({x, dy, dx}, *operands, kept);
+    if (const auto blocks = KeptBlocks::choose(problem, state->l2Bytes)) {
+      GradientSums all = zeros();
+      const auto sumAndMap = [&](const BlockKernels &kernels, int64_t begin,
+                                 int64_t end) -> Expected<void> {
+        kernels.reduce.run(begin,
+                           {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
+        const GradientCoefficients made = coefficients(begin, end, all);
+        if (Expected<void> ok = checkGradientCoefficients(made, Dims{end - begin}); !ok)
+          return ok;
+        const RoundedValues values(problem, {made.center, made.slope, made.offset, made.scale},
+                                   compute);
+        kernels.map.run(begin, {values.at(0), values.at(1), values.at(2), values.at(3)});
+        return {};
+      };
+      const State::BlockedCall call{*state, problem, *operands, *blocks};
+      if (Expected<void> done = call.run({.family = KernelFamily::GradSums, .dy = dy.dtype},
+                                         {.family = KernelFamily::GradMap,
+                                          .out = dx.dtype,
+                                          .compute = compute,
+                                          .dy = dy.dtype},
+                                         sumAndMap);
+          !done)
+        return done.takeError();
+      return all;
+    }
+  }
+
+  Expected<GradientSums> all = x.size() == 0 ? Expected<GradientSums>(zeros())
+                                             : state->gradientSums(x, dy, kept, center, *operands);
+  if (!all || size == 0)
+    return all;
+  GradientCoefficients made = coefficients(0, size, *all);
+  if (Expected<void> ok = checkGradientCoefficients(made, Dims{size}); !ok)
+    return ok.takeError().within(nameOf(0, size));
+  if (x.size() > 0)
+    if (Expected<void> done =
+            state->gradientMap(x, dy, kept, made, compute, dx, *operands, BlockOrder::Backwards);
+        !done)
+      return done.takeError();
+  return all;
 } catch (...) {
   return outOfMemory();
 }

@@ -47,9 +47,7 @@ Problem makeProblem(std::vector<Tensor> tensors, const Operands &operands,
   return makeProblem(tensors, broadcastFrom, kept);
 }
 
-KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &operands) {
-  KernelSpec spec;
-  spec.family = family;
+KernelSpec specOf(KernelSpec spec, const Problem &problem, const Operands &operands) {
   spec.kinds = problem.kinds;
   spec.extents = problem.extents;
   spec.extents[0] = kDynamic;
@@ -98,31 +96,37 @@ bool streamsAsWhole(const Problem &problem) {
 
 /// A loop for every type, which is compiled to vectors.
 template <typename T>
-static void roundInto(std::span<std::byte> bytes, std::span<const double> values) {
-  T *out = reinterpret_cast<T *>(bytes.data());
+static void roundInto(std::byte *bytes, std::span<const double> values) {
+  T *out = reinterpret_cast<T *>(bytes);
   for (size_t i = 0; i < values.size(); ++i)
     out[i] = T(values[i]);
 }
 
-std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                               DType compute) {
+RoundedValues::RoundedValues(const Problem &problem,
+                             std::initializer_list<std::span<const double>> arrays, DType compute)
+    : compute(compute) {
+  for (std::span<const double> values : arrays)
+    if (!values.empty()) {
+      arrayBytes = int64_t(values.size() * sizeOf(compute));
+      ++count;
+    }
+  bytes = std::make_unique_for_overwrite<std::byte[]>(count * size_t(arrayBytes));
+  std::byte *next = bytes.get();
   std::vector<double> ordered;
-  if (!problem.keptInOrder)
-    values = ordered = problem.toKernelOrder(values);
-  std::vector<std::byte> bytes(values.size() * sizeOf(compute));
-  if (compute == DType::F64)
-    roundInto<double>(bytes, values);
-  else
-    roundInto<float>(bytes, values);
-  return bytes;
+  for (std::span<const double> values : arrays) {
+    if (!problem.keptInOrder)
+      values = ordered = problem.toKernelOrder(values);
+    if (compute == DType::F64)
+      roundInto<double>(next, values);
+    else
+      roundInto<float>(next, values);
+    next += values.size() * sizeOf(compute);
+  }
 }
 
 MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> values,
                  DType compute)
-    : call(std::move(prepared)), compute(compute) {
-  for (std::span<const double> each : values)
-    if (!each.empty())
-      coefficients.push_back(rounded(call.problem, each, compute));
+    : call(std::move(prepared)), coefficients(call.problem, values, compute) {
   for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
     dataBytes += call.problem.size() * int64_t(sizeOf(call.problem.tensors[t].dtype));
   if (call.blocks() > 0)
@@ -135,8 +139,8 @@ void MapCall::pushArguments(KernelArguments &arguments, const Block &block, char
   call.pushTensor(arguments, block, 0, data);
   for (size_t t = 1; t < last; ++t)
     call.pushTensor(arguments, block, t);
-  for (const std::vector<std::byte> &values : coefficients)
-    arguments.push(values.data() + block.firstKept * int64_t(sizeOf(compute)), block.slice.kept,
+  for (size_t array = 0; array < coefficients.size(); ++array)
+    arguments.push(coefficients.at(array, block.firstKept), block.slice.kept,
                    block.slice.keptStrides);
   call.pushOperands(arguments, block);
   call.pushTensor(arguments, block, last, out);

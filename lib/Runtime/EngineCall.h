@@ -52,8 +52,8 @@ struct KernelCall {
 Problem makeProblem(std::vector<Tensor> tensors, const Operands &operands,
                     std::span<const int64_t> kept);
 
-/// The spec of a kernel as far as the tensors say it.
-KernelSpec specOf(KernelFamily family, const Problem &problem, const Operands &operands);
+/// The spec of a kernel: `chosen` with what the tensors say of it.
+KernelSpec specOf(KernelSpec chosen, const Problem &problem, const Operands &operands);
 
 /// Whether the result of a map, the last tensor that does not repeat, has memory of its
 /// own, and is not found in a cache again: with the inputs it exceeds `cacheBytes`.
@@ -68,10 +68,26 @@ bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes)
 /// much as the second read of an input costs.
 bool streamsAsWhole(const Problem &problem);
 
-/// Values per kept index in the order of the kernels of a problem and in their compute
-/// type.
-std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                               DType compute);
+/// Arrays of one value per kept index as kernels read them: in the type they compute in.
+class RoundedValues {
+public:
+  /// Takes arrays in the caller's order of the problem's kept indices, and keeps them in that
+  /// of its kernels. Empty ones stay out.
+  RoundedValues(const Problem &problem, std::initializer_list<std::span<const double>> arrays,
+                DType compute);
+
+  size_t size() const { return count; }
+  /// Value `first` of an array.
+  const void *at(size_t array, int64_t first = 0) const {
+    return bytes.get() + int64_t(array) * arrayBytes + first * int64_t(sizeOf(compute));
+  }
+
+private:
+  DType compute;
+  size_t count = 0;
+  int64_t arrayBytes = 0;
+  std::unique_ptr<std::byte[]> bytes;
+};
 
 /// A call of a map: the kernel and its coefficients, present ones in the order of the
 /// kernel, rounded to the compute type.
@@ -97,8 +113,7 @@ private:
   void pushArguments(KernelArguments &arguments, const Block &block, char *data, char *out) const;
 
   KernelCall call;
-  std::vector<std::vector<std::byte>> coefficients;
-  DType compute;
+  RoundedValues coefficients;
   int64_t dataBytes = 0;
   /// Those of all blocks as one.
   KernelArguments whole;

@@ -28,8 +28,8 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
                                                    std::span<const double> center,
                                                    const Operands &operands) {
   Problem problem = makeProblem({x, dy}, operands, kept);
-  KernelSpec spec = specOf(KernelFamily::GradSums, problem, operands);
-  spec.dy = dy.dtype;
+  const KernelSpec spec =
+      specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
   Expected<KernelCall> call = this->call(std::move(problem), spec);
   if (!call)
     return call.takeError();
@@ -81,10 +81,9 @@ Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
                                           const Tensor &dx, const Operands &operands,
                                           BlockOrder order) {
   Problem problem = makeProblem({x, dy, dx}, operands, kept);
-  KernelSpec spec = specOf(KernelFamily::GradMap, problem, operands);
-  spec.dy = dy.dtype;
-  spec.out = dx.dtype;
-  spec.compute = compute;
+  KernelSpec spec =
+      specOf({.family = KernelFamily::GradMap, .out = dx.dtype, .compute = compute, .dy = dy.dtype},
+             problem, operands);
   spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
   Expected<KernelCall> call = this->call(std::move(problem), spec);
   if (!call)

@@ -203,8 +203,7 @@ struct Engine::State {
                              const GradientCoefficients &coefficients, DType compute,
                              const Tensor &dx, const Operands &operands, BlockOrder order);
 
-  struct ReduceThenMap;
-  struct BlockedGradient;
+  struct BlockedCall;
 
 private:
   // EngineKernels.cpp

@@ -17,8 +17,7 @@ namespace norma {
 Expected<KernelCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
                                                 NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);
-  KernelSpec spec = specOf(KernelFamily::Moments, problem, operands);
-  spec.nan = nan;
+  const KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
   return call(std::move(problem), spec);
 }
 

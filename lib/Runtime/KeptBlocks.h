@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A kept index needs its own data only. So a core may reduce and map a range of kept
-// indices before it takes the next, and reads the data a second time from its cache.
+// indices before it takes the next, and reads the data a second time from its cache. Where
+// the cuts are depends on the shape and the processor alone.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,9 +27,10 @@ struct KeptBlocks {
   int64_t begin(int64_t b) const { return b * width; }
   int64_t end(int64_t b) const { return std::min(extent, begin(b) + width); }
 
-  /// The group that can be cut: the caller's ranges of kept indices must be ranges of a
-  /// single one. It is whole; the width is for the caller to choose.
-  static std::optional<KeptBlocks> of(const Problem &problem);
+  /// The cuts for a reduction and a map: the problem's tensors are their inputs and the
+  /// result. None where a block would not fit into a cache of so many bytes, where the whole
+  /// gains more, or where ranges of the caller's kept indices are no ranges of one group.
+  static std::optional<KeptBlocks> choose(const Problem &problem, int64_t l2Bytes);
   /// Kept indices [begin, end) of a tensor of the problem.
   Tensor slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const;
 };

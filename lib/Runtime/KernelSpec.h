@@ -36,8 +36,8 @@ const char *toString(Layout layout);
 struct KernelSpec {
   KernelFamily family = KernelFamily::Moments;
   /// The axis form; the outermost extent is always kDynamic.
-  std::string kinds;
-  Dims extents;
+  std::string kinds = {};
+  Dims extents = {};
   Layout layout = Layout::Contiguous;
   DType data = DType::F32;
 
@@ -57,7 +57,7 @@ struct KernelSpec {
 
   // All but Affine. One bit per group, outermost lowest, where mask or weights
   // repeat.
-  std::optional<DType> mask, weights;
+  std::optional<DType> mask = {}, weights = {};
   uint32_t maskRepeats = 0, weightsRepeats = 0;
 
   friend bool operator==(const KernelSpec &a, const KernelSpec &b) = default;

@@ -26,11 +26,12 @@ namespace {
 
 /// Coefficients that differ from one kept index to the next even where statistics do
 /// not.
-Coefficients coefficientsOf(int64_t begin, const Statistics &statistics) {
-  Coefficients result{statistics.shape, statistics.mean, {}, {}};
-  for (int64_t i = 0; i < statistics.size(); ++i) {
+Coefficients coefficientsOf(int64_t begin, int64_t end, const Statistics &statistics) {
+  Coefficients result{{end - begin}, {}, {}, {}};
+  for (int64_t i = begin; i < end; ++i) {
+    result.center.push_back(statistics.mean[size_t(i)]);
     result.scale.push_back(1 / std::sqrt(statistics.variance(i) + 1e-3));
-    result.shift.push_back(double((begin + i) % 101));
+    result.shift.push_back(double(i % 101));
   }
   return result;
 }
@@ -51,14 +52,14 @@ Outcome callOn(Engine &engine, const Tensor &x, const Dims &kept, const MomentsO
   run.y = out ? *Array::create(*out, x.shape) : *Array::copyOf(x);
   run.asked.resize(size_t(*numElements(keptShape(x.shape, kept))));
   std::mutex mutex;
-  const auto make = [&](int64_t begin, int64_t end, const Statistics &part) {
+  const auto make = [&](int64_t begin, int64_t end, const Statistics &all) {
     std::lock_guard<std::mutex> lock(mutex);
-    if (part.shape != Dims{end - begin})
-      run.problem = "statistics of shape " + toString(part.shape);
+    if (all.shape != keptShape(x.shape, kept))
+      run.problem = "statistics of shape " + toString(all.shape);
     ++run.ranges;
     for (int64_t i = begin; i < end; ++i)
       ++run.asked[size_t(i)];
-    return coefficientsOf(begin, part);
+    return coefficientsOf(begin, end, all);
   };
   Expected<Statistics> result =
       engine.momentsThenAffine(out ? x : run.y.view(), kept, options, make, compute, run.y);
@@ -100,7 +101,8 @@ protected:
       EXPECT_EQ(run.ranges, first.ranges);
     }
     EXPECT_EQ(differenceOfMoments(x, kept, options, first.statistics), "");
-    const Coefficients coefficients = coefficientsOf(0, first.statistics);
+    Coefficients coefficients = coefficientsOf(0, first.statistics.size(), first.statistics);
+    coefficients.shape = first.statistics.shape;
     EXPECT_EQ(differenceOfAffine(x, kept, coefficients, compute, first.y), "");
     return first.ranges;
   }
@@ -206,9 +208,9 @@ TEST_F(EngineBlocked, ErrorsAreNamed) {
   int calls = 0;
   const auto error = [&](const Dims &kept, const Tensor &to, DType compute = DType::F32,
                          const MomentsOptions &options = {}) {
-    const auto make = [&](int64_t begin, int64_t, const Statistics &statistics) {
+    const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
       ++calls;
-      return coefficientsOf(begin, statistics);
+      return coefficientsOf(begin, end, statistics);
     };
     return messageOf(engine->momentsThenAffine(x, kept, options, make, compute, to));
   };

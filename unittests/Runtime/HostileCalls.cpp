@@ -30,8 +30,10 @@ std::vector<TensorCall> norma::test::tensorCalls(const std::shared_ptr<Engine> &
   const std::vector<double> three(kColumns, 1);
   const Coefficients coefficients{{kColumns}, three, three, three};
   const GradientCoefficients gradient{{kColumns}, three, three, three, three};
-  const Engine::MakeCoefficients make = [](int64_t, int64_t, const Statistics &statistics) {
-    return Coefficients{statistics.shape, statistics.mean, {}, {}};
+  const Engine::MakeCoefficients make = [](int64_t begin, int64_t end,
+                                           const Statistics &statistics) {
+    const auto mean = statistics.mean.begin();
+    return Coefficients{{end - begin}, {mean + begin, mean + end}, {}, {}};
   };
   const Engine::MakeGradientCoefficients makeGradient = [](int64_t begin, int64_t end,
                                                            const GradientSums &sums) {

@@ -155,9 +155,11 @@ Expected<void> gradients(Work &work) {
 
 Expected<void> reduceThenMap(Work &work) {
   const auto x = work.tensor(work.data), y = work.tensor(work.random.pick(kFloats));
-  auto standardize = [](int64_t, int64_t, const Statistics &statistics) {
-    Coefficients coefficients{statistics.shape, statistics.mean, {}, {}};
-    for (int64_t i = 0; i < statistics.size(); ++i)
+  auto standardize = [](int64_t begin, int64_t end, const Statistics &statistics) {
+    Coefficients coefficients{{end - begin}, {}, {}, {}};
+    const auto mean = statistics.mean.begin();
+    coefficients.center.assign(mean + begin, mean + end);
+    for (int64_t i = begin; i < end; ++i)
       coefficients.scale.push_back(1 / std::sqrt(statistics.variance(i) + 1e-3));
     return coefficients;
   };

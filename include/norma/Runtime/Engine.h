@@ -215,11 +215,11 @@ public:
   /// Statistics of `x`, coefficients made of them, and the map into `y`, in blocks of
   /// kept indices whose data stays in the cache between the two reads where the
   /// shape allows it. `coefficients` is called once for every kept index range,
-  /// possibly from several threads: with the flat range [begin, end) of kept indices
-  /// and their statistics (of shape (end - begin)), it returns theirs, of the same
-  /// shape. Absent (empty) ones must be absent in every range. Returns the statistics
-  /// of all. As with the two calls one by one, the bits do not depend on the threads.
-  /// Coefficients of another shape are an error that may leave a part of `y` written.
+  /// possibly from several threads: with the flat range [begin, end) and `statistics`, of
+  /// which only those of the range are there yet, it returns the range's coefficients, of
+  /// shape (end - begin). Returns the statistics of all. As with the two calls one by one,
+  /// the bits do not depend on the threads. Coefficients of another shape are an error that
+  /// may leave a part of `y` written.
   using MakeCoefficients =
       std::function<Coefficients(int64_t begin, int64_t end, const Statistics &statistics)>;
   Expected<Statistics> momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,

@@ -103,16 +103,14 @@ trainInBlocks(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
               const Tensor &y) {
   BatchNormRules local = rules;
   local.updateMoving = false;
-  const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
+  const auto make = [&](int64_t begin, int64_t end, const Statistics &all) {
+    const Statistics statistics = slice(all, begin, end - begin);
     const MovingStatistics state{.renormMean = slice(moving.renormMean, begin, end),
                                  .renormStddev = slice(moving.renormStddev, begin, end)};
     const BatchNormParameters mine{slice(parameters.gamma, begin, end),
                                    slice(parameters.beta, begin, end)};
-    Coefficients made = batchNormCoefficients(batchNormForward(local, statistics, state), 0,
-                                              statistics.shape, mine, compute);
-    // Ranges must agree in what is there.
-    made.shift.resize(size_t(end - begin), 0);
-    return made;
+    return batchNormCoefficients(batchNormForward(local, statistics, state), 0, statistics.shape,
+                                 mine, compute);
   };
   return engine.momentsThenAffine(x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make,
                                   compute, y);
