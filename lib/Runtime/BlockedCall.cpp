@@ -108,7 +108,8 @@ Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chos
       parts.weights = slice(next);
   }
   Problem part = makeProblem(std::move(views), parts, Dims{blocks.group});
-  const KernelSpec spec = specOf(chosen, part, parts);
+  KernelSpec spec = specOf(chosen, part, parts);
+  spec.streaming = blocks.streams && isMap(chosen.family);
   Expected<KernelCall> call = engine.call(std::move(part), spec);
   if (!call)
     return call.takeError();

@@ -10,6 +10,7 @@
 #include "EngineCall.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 
 namespace norma {
@@ -17,8 +18,7 @@ namespace norma {
 /// Where kept indices lie next to each other, the least a block has of them: shorter
 /// pieces of rows are read slowly.
 static constexpr int64_t kRunBytes = 2048;
-/// A block with less costs too much by itself; twice as much where all fits in the cache
-/// anyway, and blocks are for the sake of threads alone.
+/// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
 /// As many blocks keep the cores of a large machine at work; with fewer than the least,
 /// the whole has more to share out.
@@ -26,12 +26,26 @@ static constexpr int64_t kMostBlocks = 64, kLeastBlocks = 4;
 
 static int64_t divideUp(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
 
-/// The bytes of one element of all tensors that have memory of their own.
-static int64_t bytesPerElement(const Problem &problem) {
+/// Whether maps of single blocks can write past the caches, if it begins where a cache line
+/// does: a result that would be read from further away than the second level before it is
+/// written, and whose runs are whole lines.
+static bool streamsInBlocks(const Problem &problem, int64_t l2Bytes) {
+  const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
+  const auto isWhole = [&](int64_t elements) {
+    return elements * int64_t(sizeOf(out.dtype)) % int64_t(kStreamingAlignment) == 0;
+  };
+  return problem.kinds.back() == 'R' && problem.layout() != Layout::Strided &&
+         isLargeResult(problem, 2 * l2Bytes) && isWhole(problem.extents.back()) &&
+         std::all_of(out.strides.begin(), out.strides.end() - 1, isWhole);
+}
+
+/// The bytes that one element takes in the cache: those of the inputs and, unless it is one
+/// of them or is written past the cache, of the result.
+static int64_t bytesPerElement(const Problem &problem, bool streams) {
   const size_t last = problem.broadcastFrom - 1;
-  int64_t bytes = 0;
-  for (size_t t = 0; t <= last; ++t)
-    if (t == last || problem.tensors[t].data != problem.tensors[last].data)
+  auto bytes = streams ? 0 : int64_t(sizeOf(problem.tensors[last].dtype));
+  for (size_t t = 0; t < last; ++t)
+    if (problem.tensors[t].data != problem.tensors[last].data)
       bytes += int64_t(sizeOf(problem.tensors[t].dtype));
   return bytes;
 }
@@ -49,25 +63,36 @@ static int64_t indicesOfRun(const Problem &problem, int group) {
 }
 
 std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes) {
-  if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder ||
-      streamsAsWhole(problem))
+  if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
     return std::nullopt;
   KeptBlocks blocks;
+  // Cuts do not depend on addresses, so that no bit does.
+  const bool streams = streamsInBlocks(problem, l2Bytes);
+  if (!streams && streamsAsWhole(problem))
+    return std::nullopt;
+  const char *const out = problem.tensors[problem.broadcastFrom - 1].data;
+  blocks.streams = streams && reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
   blocks.group = int(problem.kinds.find('K'));
   blocks.extent = problem.extents[blocks.group];
 
-  const int64_t perIndex = problem.size() / blocks.extent * bytesPerElement(problem);
+  const int64_t perIndex = problem.size() / blocks.extent * bytesPerElement(problem, streams);
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
   const bool isSmall = perIndex * blocks.extent <= budget;
   const int64_t run = indicesOfRun(problem, blocks.group);
-  const int64_t widest = isSmall ? blocks.extent : budget / perIndex / run * run;
+  if (isSmall) {
+    // For the sake of threads alone, of which each shall have as many.
+    const auto few = std::bit_floor(uint64_t(perIndex * blocks.extent / kLeastBytes) | 1);
+    blocks.width = divideUp(divideUp(blocks.extent, int64_t(few)), run) * run;
+    return blocks;
+  }
+  const int64_t widest = budget / perIndex / run * run;
   if (widest == 0)
     return std::nullopt;
-  const int64_t worthwhile = std::max(divideUp(isSmall ? 2 * kLeastBytes : kLeastBytes, perIndex),
-                                      divideUp(blocks.extent, kMostBlocks));
+  const int64_t worthwhile =
+      std::max(divideUp(kLeastBytes, perIndex), divideUp(blocks.extent, kMostBlocks));
   blocks.width = std::min(widest, divideUp(worthwhile, run) * run);
-  return isSmall || blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
+  return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
 }
 
 Tensor KeptBlocks::slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const {

@@ -22,6 +22,8 @@ namespace norma {
 struct KeptBlocks {
   int group = 0;
   int64_t extent = 0, width = 0;
+  /// Whether the result is written past the caches.
+  bool streams = false;
 
   int64_t count() const { return (extent + width - 1) / width; }
   int64_t begin(int64_t b) const { return b * width; }

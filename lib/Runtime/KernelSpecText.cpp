@@ -312,8 +312,8 @@ Expected<void> SpecParser::finish() {
   if (!has(Field::Coefficients) && inFamily(Field::Coefficients))
     return invalidArgument("kernel spec: coefficients: missing, expected coefficients= and those "
                            "of c (center), s (scale) and b (shift) that there are");
-  if (spec.streaming && spec.layout != Layout::Contiguous)
-    return wrong("streaming", toString(spec.layout), "the layout contiguous");
+  if (spec.streaming && spec.layout == Layout::Strided)
+    return wrong("streaming", toString(spec.layout), "the layout contiguous or unit-inner");
   return checkMerged(spec);
 }
 

@@ -17,9 +17,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <tuple>
 
 namespace norma {
 
@@ -117,18 +119,21 @@ static int64_t product(const Dims &shape) {
 
 namespace {
 
-/// What the groups of every kept index come to. One array for each number, so that what is
-/// done to all kept indices is done in vectors.
-struct GroupAverages {
-  std::vector<double> mean, variance;
-  /// The variance that moves, by MovingVariance.
-  std::vector<double> movingVariance;
+/// What the groups of some kept indices come to. One array for each number, so that what
+/// is done to all kept indices is done in vectors.
+struct Averages {
   /// All that was counted; where it is 0, nothing is known.
-  std::vector<double> count;
+  std::span<const double> count;
+  std::span<const double> mean, variance;
+  /// The variance that moves, by MovingVariance.
+  std::span<const double> movingVariance;
+};
 
-  bool isAnyKnown() const {
-    return std::any_of(count.begin(), count.end(), [](double n) { return n != 0; });
-  }
+/// Averages with the memory they are in.
+struct OwnedAverages {
+  std::vector<double> count, mean, variance, movingVariance;
+
+  operator Averages() const { return {count, mean, variance, movingVariance}; }
 };
 
 /// A moving average that takes one more value.
@@ -141,9 +146,19 @@ struct Blend {
 
 } // namespace
 
-static GroupAverages averageGroups(const Statistics &groups, int64_t kept, MovingVariance moving) {
+/// Population variance times n / max(n - 1, 1).
+static double sampleVariance(double count, double population) {
+  const double rest = count - 1 > 1 ? count - 1 : 1;
+  return population * (count / rest);
+}
+
+static double inverseDeviation(double variance, double epsilon) {
+  return 1 / std::sqrt(variance + epsilon);
+}
+
+static OwnedAverages averageGroups(const Statistics &groups, int64_t kept, MovingVariance moving) {
   const std::vector<double> zeros(static_cast<size_t>(kept));
-  GroupAverages average{zeros, zeros, zeros, zeros};
+  OwnedAverages average{zeros, zeros, zeros, zeros};
   // One number a loop: each is compiled to vectors.
   const auto add = [&](int64_t first) {
     const double *const n = groups.count.data() + first, *const mean = groups.mean.data() + first;
@@ -156,10 +171,8 @@ static GroupAverages averageGroups(const Statistics &groups, int64_t kept, Movin
       average.variance[i] += varianceOf(n[i], m2[i]);
     if (moving == MovingVariance::Population)
       return;
-    for (int64_t i = 0; i < kept; ++i) {
-      const double rest = n[i] - 1 > 1 ? n[i] - 1 : 1;
-      average.movingVariance[i] += varianceOf(n[i], m2[i]) * (n[i] / rest);
-    }
+    for (int64_t i = 0; i < kept; ++i)
+      average.movingVariance[i] += sampleVariance(n[i], varianceOf(n[i], m2[i]));
   };
   for (int64_t first = 0; first < groups.size(); first += kept)
     add(first);
@@ -179,7 +192,7 @@ static GroupAverages averageGroups(const Statistics &groups, int64_t kept, Movin
 }
 
 /// Renorm's r and d of one kept index, from the moving statistics before the update.
-static std::pair<double, double> correct(const BatchNormRules &rules, const GroupAverages &batch,
+static std::pair<double, double> correct(const BatchNormRules &rules, const Averages &batch,
                                          size_t i, double renormMean, double renormStddev) {
   if (batch.count[i] == 0)
     return {1, 0};
@@ -197,77 +210,137 @@ static std::pair<double, double> correct(const BatchNormRules &rules, const Grou
   return {r, d};
 }
 
-/// Moves the statistics of the kept indices that are known.
-static void move(const BatchNormRules &rules, const GroupAverages &batch, const Blend &blend,
+/// Moves the statistics of kept indices from `first` on, where they are known.
+static void move(const BatchNormRules &rules, const Averages &batch, size_t first,
                  MovingStatistics &moving) {
-  const auto moveTo = [&](std::vector<double> &values, const std::vector<double> &now,
+  const auto moveTo = [&](std::vector<double> &values, std::span<const double> now,
                           const Blend &by) {
-    for (size_t i = 0; i < values.size(); ++i)
-      values[i] = batch.count[i] == 0 ? values[i] : by(values[i], now[i]);
+    double *const at = values.data() + first;
+    const double *const counts = batch.count.data(), *const fresh = now.data();
+    for (size_t i = 0; i < now.size(); ++i)
+      at[i] = counts[i] == 0 ? at[i] : by(at[i], fresh[i]);
   };
+  // A cumulative average gives the k-th batch the weight 1/k.
+  const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));
   moveTo(moving.mean, batch.mean, blend);
   if (!rules.renorm)
     return moveTo(moving.variance, batch.movingVariance, blend);
 
   const double epsilon = rules.effectiveEpsilon();
-  const auto deviations = [&](std::vector<double> variances) {
-    for (double &value : variances)
+  const auto deviations = [&](std::span<const double> variances) {
+    std::vector<double> result(variances.begin(), variances.end());
+    for (double &value : result)
       value = std::sqrt(value + epsilon);
-    return variances;
+    return result;
   };
   const Blend renormBlend(rules.renormMomentum);
   moveTo(moving.renormMean, batch.mean, renormBlend);
   moveTo(moving.renormStddev, deviations(batch.variance), renormBlend);
   moveTo(moving.stddev, deviations(batch.movingVariance), blend);
   // The deviation is what moves; inference shall divide by it.
-  for (size_t i = 0; i < moving.variance.size(); ++i) {
-    const double variance = moving.stddev[i] * moving.stddev[i] - epsilon;
-    moving.variance[i] = batch.count[i] == 0 ? moving.variance[i] : variance < 0 ? 0 : variance;
+  for (size_t i = 0; i < batch.count.size(); ++i) {
+    const double stddev = moving.stddev[first + i], variance = stddev * stddev - epsilon;
+    if (batch.count[i] != 0)
+      moving.variance[first + i] = variance < 0 ? 0 : variance;
   }
 }
 
-/// 1 / sqrt(variance + epsilon) of all.
-static std::vector<double> inverseDeviations(std::vector<double> variances, double epsilon) {
-  for (double &value : variances)
-    value = 1 / std::sqrt(value + epsilon);
-  return variances;
+/// What is averaged over the groups: renorm's corrections, then the moving statistics of kept
+/// indices from `first` on.
+static void advance(const BatchNormRules &rules, const Averages &batch, size_t first,
+                    BatchNormForward &forward) {
+  MovingStatistics &moving = forward.updated;
+  for (size_t i = 0; !forward.r.empty() && i < batch.count.size(); ++i)
+    std::tie(forward.r[first + i], forward.d[first + i]) =
+        correct(rules, batch, i, moving.renormMean[first + i], moving.renormStddev[first + i]);
+  if (rules.updateMoving)
+    move(rules, batch, first, moving);
+}
+
+/// Counts a batch in which anything is known.
+static void countBatch(const BatchNormRules &rules, std::span<const double> counts,
+                       MovingStatistics &moving) {
+  if (rules.updateMoving &&
+      std::any_of(counts.begin(), counts.end(), [](double n) { return n != 0; }))
+    ++moving.batches;
+}
+
+RangedBatchNormForward::RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
+                                               MovingStatistics moving)
+    : rules(rules) {
+  const auto kept = size_t(product(keptShape));
+  forward.groupShape = keptShape;
+  for (std::vector<double> *values : {&forward.count, &forward.mean, &forward.invStd})
+    values->resize(kept);
+  if (rules.renorm)
+    for (std::vector<double> *values : {&forward.r, &forward.d})
+      values->resize(kept);
+  forward.updated = std::move(moving);
+}
+
+void RangedBatchNormForward::add(const Statistics &statistics, int64_t begin, int64_t end) {
+  // Variances are left in no memory of their own.
+  constexpr int64_t kChunk = 256;
+  std::array<double, kChunk> population, sample;
+  const bool isSample = rules.movingVariance == MovingVariance::Sample;
+  const double epsilon = rules.effectiveEpsilon();
+  for (int64_t first = begin; first < end; first += kChunk) {
+    const auto size = size_t(std::min(kChunk, end - first));
+    const double *const n = statistics.count.data() + first, *const m2 =
+                                                                 statistics.m2.data() + first;
+    const double *const mean = statistics.mean.data() + first;
+    std::copy_n(n, size, forward.count.data() + first);
+    std::copy_n(mean, size, forward.mean.data() + first);
+    for (size_t i = 0; i < size; ++i)
+      population[i] = varianceOf(n[i], m2[i]);
+    double *const invStd = forward.invStd.data() + first;
+    for (size_t i = 0; i < size; ++i)
+      invStd[i] = inverseDeviation(population[i], epsilon);
+    for (size_t i = 0; isSample && i < size; ++i)
+      sample[i] = sampleVariance(n[i], population[i]);
+    const std::span<const double> variances(population.data(), size);
+    advance(
+        rules,
+        {{n, size}, {mean, size}, variances, isSample ? std::span(sample.data(), size) : variances},
+        size_t(first), forward);
+  }
+}
+
+BatchNormForward RangedBatchNormForward::finish() {
+  countBatch(rules, forward.count, forward.updated);
+  return std::move(forward);
 }
 
 BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics &groups,
                                   const MovingStatistics &moving) {
   const bool cut = rules.ghosts.size > 0;
+  if (rules.useBatchStatistics && !cut) {
+    RangedBatchNormForward all(rules, groups.shape, moving);
+    all.add(groups, 0, groups.size());
+    return all.finish();
+  }
+
   const Dims keptShape{std::span<const int64_t>(groups.shape).subspan(cut ? 1 : 0)};
   const int64_t kept = product(keptShape);
-  const bool corrects = rules.renorm && rules.useBatchStatistics;
-
   BatchNormForward forward;
   forward.updated = moving;
   if (rules.useBatchStatistics) {
     forward.groupShape = groups.shape;
     forward.count = groups.count;
     forward.mean = groups.mean;
-    forward.invStd = inverseDeviations(groups.variances(), rules.effectiveEpsilon());
-    if (!rules.updateMoving && !corrects)
-      return forward;
+    forward.invStd = groups.variances();
+    forward.r.resize(rules.renorm ? size_t(kept) : 0);
+    forward.d.resize(forward.r.size());
   } else {
     forward.groupShape = keptShape;
     forward.mean = moving.mean;
-    forward.invStd = inverseDeviations(moving.variance, rules.effectiveEpsilon());
+    forward.invStd = moving.variance;
   }
-
-  GroupAverages batch = averageGroups(groups, kept, rules.movingVariance);
-  if (corrects)
-    for (size_t i = 0; i < size_t(kept); ++i) {
-      const auto [r, d] = correct(rules, batch, i, moving.renormMean[i], moving.renormStddev[i]);
-      forward.r.push_back(r);
-      forward.d.push_back(d);
-    }
-  if (rules.updateMoving && batch.isAnyKnown()) {
-    // A cumulative average gives the k-th batch the weight 1/k.
-    const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));
-    move(rules, batch, blend, forward.updated);
-    ++forward.updated.batches;
-  }
+  for (double &value : forward.invStd)
+    value = inverseDeviation(value, rules.effectiveEpsilon());
+  OwnedAverages batch = averageGroups(groups, kept, rules.movingVariance);
+  advance(rules, batch, 0, forward);
+  countBatch(rules, batch.count, forward.updated);
   if (!rules.useBatchStatistics)
     forward.count = std::move(batch.count);
   return forward;
@@ -277,56 +350,68 @@ BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics 
 // Coefficients
 //===----------------------------------------------------------------------===//
 
-static double roundTo(DType compute, double value) {
-  return compute == DType::F32 ? double(float(value)) : value;
+/// `values` as the compute type has them.
+static void roundTo(DType compute, std::vector<double> &values) {
+  if (compute == DType::F32)
+    for (double &value : values)
+      value = double(float(value));
 }
 
-/// What x - center misses of x - mean, times `factor`.
-static double lostToRounding(double center, double mean, double factor) {
-  // Not 0 * infinity, where epsilon and the variance are 0.
-  return center == mean ? 0 : (center - mean) * factor;
+/// Adds to `shift` what x - center misses of x - mean, times `factor`.
+static void addLost(std::span<const double> center, std::span<const double> mean,
+                    std::span<const double> factor, std::vector<double> &shift) {
+  for (size_t i = 0; i < shift.size(); ++i) {
+    const double lost = (center[i] - mean[i]) * factor[i];
+    // Not 0 * infinity, where epsilon and the variance are 0.
+    shift[i] += center[i] == mean[i] ? 0 : lost;
+  }
 }
 
 /// The map around `mean`, with its center as the compute type has it.
 static Coefficients centred(std::span<const double> mean, std::vector<double> scale,
                             std::vector<double> shift, const Dims &shape, DType compute) {
   Coefficients result{shape, {mean.begin(), mean.end()}, std::move(scale), std::move(shift)};
-  for (size_t i = 0; i < mean.size(); ++i) {
-    result.center[i] = roundTo(compute, mean[i]);
-    result.shift[i] += lostToRounding(result.center[i], mean[i], result.scale[i]);
-  }
+  roundTo(compute, result.center);
+  addLost(result.center, mean, result.scale, result.shift);
   if (std::none_of(result.shift.begin(), result.shift.end(), [](double s) { return s != 0; }))
     result.shift.clear();
   return result;
 }
 
-/// values[i] *= factors[i], where there are factors; there may be more of them.
-static void multiply(std::vector<double> &values, std::span<const double> factors) {
-  if (!factors.empty())
-    for (size_t i = 0; i < values.size(); ++i)
-      values[i] *= factors[i];
+/// values[i] *= factors[first + i], where there are factors.
+static void multiply(std::vector<double> &values, const std::vector<double> &factors,
+                     int64_t first) {
+  if (factors.empty())
+    return;
+  const double *const from = factors.data() + first;
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] *= from[i];
 }
 
-/// `values` of kept indices; `absent` where there are none.
-static std::vector<double> valuesOr(std::span<const double> values, size_t kept, double absent) {
+/// `size` of the values from `first` on; `absent` where there are none.
+static std::vector<double> valuesOr(const std::vector<double> &values, int64_t first, size_t size,
+                                    double absent) {
   if (values.empty())
-    return std::vector<double>(kept, absent);
-  return {values.begin(), values.begin() + ptrdiff_t(kept)};
+    return std::vector<double>(size, absent);
+  return {values.begin() + first, values.begin() + first + int64_t(size)};
 }
 
 Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t first,
                                    const Dims &keptShape, const BatchNormParameters &parameters,
-                                   DType compute) {
+                                   DType compute, int64_t firstKept) {
   const size_t kept = size_t(product(keptShape));
-  std::vector<double> scale(forward.invStd.begin() + first,
-                            forward.invStd.begin() + first + int64_t(kept));
-  multiply(scale, forward.r);
-  multiply(scale, parameters.gamma);
-  std::vector<double> shift = valuesOr(forward.d, kept, 0);
-  multiply(shift, parameters.gamma);
-  if (!parameters.beta.empty())
-    for (size_t i = 0; i < kept; ++i)
-      shift[i] += parameters.beta[i];
+  std::vector<double> scale = valuesOr(forward.invStd, first, kept, 1);
+  multiply(scale, forward.r, firstKept);
+  multiply(scale, parameters.gamma, firstKept);
+  std::vector<double> shift;
+  if (forward.d.empty()) {
+    shift = valuesOr(parameters.beta, firstKept, kept, 0);
+  } else {
+    shift = valuesOr(forward.d, firstKept, kept, 0);
+    multiply(shift, parameters.gamma, firstKept);
+    for (size_t i = 0; !parameters.beta.empty() && i < kept; ++i)
+      shift[i] += parameters.beta[size_t(firstKept) + i];
+  }
   return centred(std::span(forward.mean).subspan(size_t(first), kept), std::move(scale),
                  std::move(shift), keptShape, compute);
 }
@@ -334,47 +419,41 @@ Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t firs
 Coefficients batchNormCoefficients(std::span<const double> mean, std::span<const double> variance,
                                    double epsilon, const Dims &keptShape,
                                    const BatchNormParameters &parameters, DType compute) {
-  std::vector<double> scale = valuesOr(parameters.gamma, mean.size(), 1);
+  std::vector<double> scale = valuesOr(parameters.gamma, 0, mean.size(), 1);
   for (size_t i = 0; i < mean.size(); ++i)
     scale[i] /= std::sqrt(variance[i] + epsilon);
-  return centred(mean, std::move(scale), valuesOr(parameters.beta, mean.size(), 0), keptShape,
+  return centred(mean, std::move(scale), valuesOr(parameters.beta, 0, mean.size(), 0), keptShape,
                  compute);
 }
 
 GradientCoefficients batchNormGradientCoefficients(const BatchNormForward &forward, int64_t first,
                                                    const Dims &keptShape, const GradientSums &sums,
                                                    const BatchNormParameters &parameters,
-                                                   DType compute) {
+                                                   DType compute, int64_t firstKept) {
   const auto size = size_t(product(keptShape));
   // Loops without branches, which are compiled to vectors: there may be more numbers per
   // kept index here than in its data.
-  GradientCoefficients result{keptShape, std::vector<double>(size), std::vector<double>(size),
-                              std::vector<double>(size), std::vector<double>(size)};
-  const double *means = forward.mean.data() + first, *invStds = forward.invStd.data() + first;
-  const double *counts = forward.count.data() + first;
-  const double *dots = sums.dot.data() + first, *sum = sums.sum.data() + first;
-  double *center = result.center.data(), *scale = result.scale.data();
-  double *slope = result.slope.data(), *offset = result.offset.data();
-  std::copy(means, means + size, center);
-  if (compute == DType::F32)
-    for (size_t i = 0; i < size; ++i)
-      center[i] = double(float(center[i]));
-  std::copy(invStds, invStds + size, scale);
-  for (const std::vector<double> *factors : {&forward.r, &parameters.gamma})
-    if (!factors->empty())
-      for (size_t i = 0; i < size; ++i)
-        scale[i] *= (*factors)[i];
+  const double *const invStds = forward.invStd.data() + first;
+  const double *const counts = forward.count.data() + first;
+  const double *const dots = sums.dot.data() + first, *const sum = sums.sum.data() + first;
+  const std::span means = std::span(forward.mean).subspan(size_t(first), size);
+  GradientCoefficients result{keptShape,
+                              {means.begin(), means.end()},
+                              std::vector<double>(size),
+                              std::vector<double>(size),
+                              {invStds, invStds + size}};
+  roundTo(compute, result.center);
+  multiply(result.scale, forward.r, firstKept);
+  multiply(result.scale, parameters.gamma, firstKept);
+  const double *const scale = result.scale.data();
+  double *const slope = result.slope.data(), *const offset = result.offset.data();
   for (size_t i = 0; i < size; ++i) {
     const double n = counts[i], share = -scale[i] / (n == 0 ? 1 : n);
     const double ofDot = share * (invStds[i] * invStds[i]) * dots[i], ofSum = share * sum[i];
     slope[i] = n == 0 ? 0 : ofDot;
     offset[i] = n == 0 ? 0 : ofSum;
   }
-  for (size_t i = 0; i < size; ++i) {
-    const double lost = (center[i] - means[i]) * slope[i];
-    // Not 0 * infinity, where epsilon and the variance are 0.
-    offset[i] += center[i] == means[i] ? 0 : lost;
-  }
+  addLost(result.center, means, result.slope, result.offset);
   return result;
 }
 

@@ -138,6 +138,21 @@ static bool isContiguous(Value value) {
   return !type || type.getLayout().isIdentity();
 }
 
+/// Rows or runs that lie apart are whole vectors and, as far as is known, begin where a vector
+/// does if the first of them does.
+static bool beginAtVectors(Value value, int64_t vector) {
+  auto type = dyn_cast<MemRefType>(value.getType());
+  if (!type || type.getRank() == 0 || !type.isLastDimUnitStride())
+    return false;
+  SmallVector<int64_t> strides = type.getStridesAndOffset().first;
+  strides.back() = type.getShape().back();
+  if (ShapedType::isDynamic(strides.back()))
+    return false;
+  return llvm::all_of(strides, [&](int64_t stride) {
+    return ShapedType::isDynamic(stride) || stride % vector == 0;
+  });
+}
+
 /// Vectors of i1 are packed in memory, scalars are not.
 static bool isBit(Value value) { return getElementTypeOrSelf(value).isInteger(1); }
 
@@ -239,8 +254,10 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   int64_t vector = target.vectorBits / 8 / computeBytes;
   // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
   // each other.
-  if (streaming && contiguous)
-    vector *= std::max<int64_t>(computeBytes / outBytes, 1);
+  int64_t widest = vector * std::max<int64_t>(computeBytes / outBytes, 1);
+  bool streams = streaming && (contiguous || beginAtVectors(map.tensors.back(), widest));
+  if (streams)
+    vector = widest;
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
       !allowsVectors(map.mask) || !allowsVectors(map.weights))
     vector = 1;
@@ -262,7 +279,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   bool aligned =
       traversal == Traversal::Flat || data.getRank() == 1 ||
       (form.row() > 0 && (innermost % vector == 0 || innermost >= kLeastVectors * vector));
-  bool nontemporal = streaming && contiguous && vector > 1 && vector * outBytes >= 16 && aligned;
+  bool nontemporal = streams && vector > 1 && vector * outBytes >= 16 && aligned;
 
   int64_t rowBytes = 0;
   for (Value tensor : map.tensors)

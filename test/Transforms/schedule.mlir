@@ -400,6 +400,28 @@ module @given {
 
 // -----
 
+// Runs that lie apart are written past the caches where all of them begin at a whole vector.
+
+// STREAM-LABEL: @runs_apart
+module @runs_apart attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
+  func.func @f(%x: memref<?x2x784xf32, strided<[?, 784, 1]>>, %y: memref<?x2x196xf32, strided<[?, 196, 1]>>,
+               %z: memref<?x2x784xf32, strided<[?, 788, 1]>>, %c: memref<2xf32>) {
+    // STREAM: norma.affine {{.*}}strided<[?, 784, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5, nontemporal = true>}
+    norma.affine kept [1] ins(%x : memref<?x2x784xf32, strided<[?, 784, 1]>>) scale(%c : memref<2xf32>)
+        outs(%x : memref<?x2x784xf32, strided<[?, 784, 1]>>)
+    // STREAM: norma.affine {{.*}}strided<[?, 196, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 20>}
+    norma.affine kept [1] ins(%y : memref<?x2x196xf32, strided<[?, 196, 1]>>) scale(%c : memref<2xf32>)
+        outs(%y : memref<?x2x196xf32, strided<[?, 196, 1]>>)
+    // STREAM: norma.affine {{.*}}strided<[?, 788, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5>}
+    norma.affine kept [1] ins(%z : memref<?x2x784xf32, strided<[?, 788, 1]>>) scale(%c : memref<2xf32>)
+        outs(%z : memref<?x2x784xf32, strided<[?, 788, 1]>>)
+    return
+  }
+}
+
+// -----
+
 // A center whose numbers lie apart: one element at a time.
 
 module @strided_center {

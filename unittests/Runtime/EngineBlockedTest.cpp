@@ -19,7 +19,9 @@
 
 using namespace norma;
 using namespace norma::test;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 namespace {
@@ -163,6 +165,29 @@ TEST_F(EngineBlocked, WholeWhereItIsSmall) {
   EXPECT_EQ(expectContract(dataOf(DType::F32, {200, 13}), {1}, DType::F32, DType::F64), 1);
   EXPECT_EQ(expectContract(dataOf(DType::F16, {3, 5, 7}), {0, 2}, DType::F32, std::nullopt), 1);
   EXPECT_EQ(expectContract(dataOf(DType::F32, {}), {}, DType::F32, DType::F32), 1);
+}
+
+TEST_F(EngineBlocked, WritesPastCachesWhereRunsAreWholeCacheLines) {
+  const Dims shape{23, 64, 48, 32}, kept{1};
+  const Array x = dataOf(DType::F32, shape);
+  const Array memory = *Array::create(DType::F32, {x.view().size() + 1});
+  const auto run = [&](int64_t offset) {
+    const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
+    float *const begin = memory.as<float>() + offset;
+    Expected<Statistics> statistics = engine->momentsThenAffine(
+        x, kept, {}, coefficientsOf, DType::F32, Tensor(begin, DType::F32, shape));
+    EXPECT_TRUE(statistics.hasValue());
+    return std::tuple(std::move(*statistics), std::vector<float>(begin, begin + x.view().size()),
+                      engine->kernels().back().key);
+  };
+  const auto [past, y, key] = run(0);
+  const auto [through, same, other] = run(1);
+  EXPECT_TRUE(haveSameBits(past, through));
+  EXPECT_EQ(std::memcmp(y.data(), same.data(), x.sizeInBytes()), 0);
+  EXPECT_THAT(other, Not(HasSubstr("streaming")));
+  if (::sysconf(_SC_LEVEL2_CACHE_SIZE) <= (int64_t(2) << 20)) {
+    EXPECT_THAT(key, AllOf(HasSubstr("unit-inner"), HasSubstr("streaming")));
+  }
 }
 
 TEST_F(EngineBlocked, MaskAndWeights) {

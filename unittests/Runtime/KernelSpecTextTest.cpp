@@ -58,7 +58,7 @@ public:
     if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap) {
       spec.out = anyFloat();
       spec.compute = below(2) ? DType::F64 : DType::F32;
-      spec.streaming = spec.layout == Layout::Contiguous && below(2);
+      spec.streaming = spec.layout != Layout::Strided && below(2);
     }
     if (gradient)
       spec.dy = anyFloat();
@@ -204,7 +204,7 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
       {"affine;RK[?x13];f32;coefficients=cc", "kernel spec: coefficients: 'cc', expected those"},
       {"affine;RK[?x13];f32", "kernel spec: coefficients: missing, expected coefficients= and "},
       {"affine;RK[?x13];f32;coefficients=c;strided;streaming",
-       "kernel spec: streaming: 'strided', expected the layout contiguous"},
+       "kernel spec: streaming: 'strided', expected the layout contiguous or unit-inner"},
   };
   for (const auto &[text, message] : cases)
     EXPECT_NE(errorOf(text).find(message), std::string::npos)

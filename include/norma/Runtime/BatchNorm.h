@@ -57,17 +57,17 @@ struct BatchNormGradients {
 };
 
 /// Normalizes `x` into `y` (see Engine::affine for what y may be) and returns what
-/// the gradient needs and what the moving statistics become; `moving` itself does
-/// not change. `compute` is the type the map is evaluated in, F32 or F64. Empty data
-/// leaves the moving statistics as they are. Errors: those of checkBatchNormRules;
-/// kept axes that are not ascending or out of range; with ghosts, a kept axis 0 or a
-/// batch that cannot be cut; parameters or moving statistics that do not have one
-/// value per kept index; inputs that do not broadcast. Nothing is written then.
-Expected<BatchNormForward>
-batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
-                  const BatchNormRules &rules, const BatchNormParameters &parameters,
-                  const MovingStatistics &moving, const BatchNormInputs &inputs, DType compute,
-                  const Tensor &y);
+/// the gradient needs and what the moving statistics become. `compute` is the type the map is
+/// evaluated in, F32 or F64. Empty data leaves the moving statistics as they are. Errors: those of
+/// checkBatchNormRules; kept axes that are not ascending or out of range; with ghosts, a kept axis
+/// 0 or a batch that cannot be cut; parameters or moving statistics that do not have one value per
+/// kept index; inputs that do not broadcast. Nothing is written then.
+Expected<BatchNormForward> batchNormTraining(Engine &engine, const Tensor &x,
+                                             std::span<const int64_t> kept,
+                                             const BatchNormRules &rules,
+                                             const BatchNormParameters &parameters,
+                                             MovingStatistics moving, const BatchNormInputs &inputs,
+                                             DType compute, const Tensor &y);
 
 /// y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
 Expected<void> batchNormInference(Engine &engine, const Tensor &x, std::span<const int64_t> kept,

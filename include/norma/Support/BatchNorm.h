@@ -119,13 +119,33 @@ struct BatchNormForward {
 BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics &groups,
                                   const MovingStatistics &moving);
 
+/// batchNormForward() in ranges of kept indices, of a batch that is not cut and whose own
+/// statistics are used. Threads may add ranges at the same time.
+class RangedBatchNormForward {
+public:
+  /// The rules must outlive it.
+  RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
+                         MovingStatistics moving);
+
+  /// Adds kept indices [begin, end), whose statistics are there.
+  void add(const Statistics &statistics, int64_t begin, int64_t end);
+  /// What is there of the ranges that were added.
+  const BatchNormForward &soFar() const { return forward; }
+  /// All, when every kept index was added.
+  BatchNormForward finish();
+
+private:
+  const BatchNormRules &rules;
+  BatchNormForward forward;
+};
+
 /// Numbers per kept index that may be absent (empty): gamma is then 1, beta 0.
 struct BatchNormParameters {
   std::vector<double> gamma = {}, beta = {};
 };
 
-/// The coefficients of the map of one group (a slice of `forward` starting at flat
-/// index `first`, one value per kept index):
+/// The coefficients of the map of one group or of some of its kept indices: those of
+/// `forward` from flat index `first` on, with `parameters`, r and d from `firstKept` on.
 ///
 ///   center = mean          scale = inv_std * r * gamma         shift = d * gamma + beta
 ///
@@ -133,7 +153,7 @@ struct BatchNormParameters {
 /// that large means cost no accuracy. A shift of zeros is left out.
 Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t first,
                                    const Dims &keptShape, const BatchNormParameters &parameters,
-                                   DType compute);
+                                   DType compute, int64_t firstKept = 0);
 
 /// The inference coefficients of given statistics:
 ///   scale = gamma / sqrt(variance + epsilon), center = mean, shift = beta.
@@ -154,7 +174,7 @@ struct GradientCoefficients {
   std::vector<double> center, slope, offset, scale;
 };
 
-/// The coefficients of the gradient's map for one group, as above:
+/// The coefficients of the gradient's map, of kept indices as above:
 ///
 ///   k = gamma * r             scale  = k * i
 ///   offset = -k * i * S1 / n  slope  = -k * i^3 * S2 / n      (0 where n = 0)
@@ -164,7 +184,7 @@ struct GradientCoefficients {
 GradientCoefficients batchNormGradientCoefficients(const BatchNormForward &forward, int64_t first,
                                                    const Dims &keptShape, const GradientSums &sums,
                                                    const BatchNormParameters &parameters,
-                                                   DType compute);
+                                                   DType compute, int64_t firstKept = 0);
 
 } // namespace norma
 

@@ -80,14 +80,18 @@ Expected<void> GradientCall::addPiece(const BatchPiece &piece, const PieceAdjust
 /// dgamma = sum(dy * ((xh * r + d) * a + b)) = r * i * S2 + d * S1 + sum(b * dy): the
 /// terms that follow from the sums of groups.
 void GradientCall::addGroupsToGamma() {
-  for (int64_t ghost = 0; ghost < groups.ghosts; ++ghost) {
-    const int64_t first = ghost * groups.keptSize;
-    for (int64_t kept = 0; kept < groups.keptSize; ++kept) {
-      const double r = forward.r.empty() ? 1 : forward.r[kept];
-      const double d = forward.d.empty() ? 0 : forward.d[kept];
-      gradients.gamma[kept] +=
-          r * forward.invStd[first + kept] * sums.dot[first + kept] + d * sums.sum[first + kept];
+  const auto size = size_t(groups.keptSize);
+  double *const gamma = gradients.gamma.data();
+  for (size_t first = 0; first < sums.sum.size(); first += size) {
+    const double *const invStd = forward.invStd.data() + first;
+    const double *const dot = sums.dot.data() + first, *const sum = sums.sum.data() + first;
+    if (forward.r.empty()) {
+      for (size_t i = 0; i < size; ++i)
+        gamma[i] += invStd[i] * dot[i];
+      continue;
     }
+    for (size_t i = 0; i < size; ++i)
+      gamma[i] += forward.r[i] * invStd[i] * dot[i] + forward.d[i] * sum[i];
   }
 }
 
@@ -105,29 +109,10 @@ Expected<void> GradientCall::sumUp() {
   return {};
 }
 
-/// gamma * r; none where there is neither.
-static std::vector<double> product(const std::vector<double> &gamma, const std::vector<double> &r) {
-  std::vector<double> result = gamma.empty() ? r : gamma;
-  if (!gamma.empty() && !r.empty())
-    for (size_t i = 0; i < result.size(); ++i)
-      result[i] *= r[i];
-  return result;
-}
-
 Expected<void> GradientCall::sumAndMap(const BatchNormParameters &parameters, const Tensor &dx) {
-  const std::vector<double> factors = product(parameters.gamma, forward.r);
-  BatchNormForward withoutFactors;
-  if (!forward.r.empty()) {
-    withoutFactors = forward;
-    withoutFactors.r.clear();
-  }
-  const BatchNormForward &statistics = forward.r.empty() ? forward : withoutFactors;
   const auto make = [&](int64_t begin, int64_t end, const GradientSums &known) {
-    BatchNormParameters mine;
-    if (!factors.empty())
-      mine.gamma.assign(factors.begin() + begin, factors.begin() + end);
-    return batchNormGradientCoefficients(statistics, begin, Dims{end - begin}, known, mine,
-                                         compute);
+    return batchNormGradientCoefficients(forward, begin, Dims{end - begin}, known, parameters,
+                                         compute, begin);
   };
   const BatchPiece &piece = groups.pieces.front();
   Expected<GradientSums> found = engine.gradientSumsThenMap(x, dy, piece.kept, forward.mean,
@@ -135,9 +120,9 @@ Expected<void> GradientCall::sumAndMap(const BatchNormParameters &parameters, co
   if (!found)
     return found.takeError();
   sums = std::move(*found);
-  gradients.beta = sums.sum;
   gradients.gamma.resize(size_t(groups.keptSize));
   addGroupsToGamma();
+  gradients.beta = std::move(sums.sum);
   return {};
 }
 

@@ -88,32 +88,23 @@ static Expected<void> synchronize(const AllReduce &allReduce, Statistics &statis
 // Training
 //===----------------------------------------------------------------------===//
 
-/// Values of kept indices [begin, end); none stay none.
-static std::vector<double> slice(const std::vector<double> &perKept, int64_t begin, int64_t end) {
-  if (perKept.empty())
-    return {};
-  return {perKept.begin() + begin, perKept.begin() + end};
-}
-
 /// Statistics and map in one call, a range of kept indices at a time.
-static Expected<Statistics>
+static Expected<BatchNormForward>
 trainInBlocks(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
               const BatchNormRules &rules, const BatchNormParameters &parameters,
-              const MovingStatistics &moving, const BatchNormInputs &inputs, DType compute,
+              MovingStatistics moving, const BatchNormInputs &inputs, DType compute,
               const Tensor &y) {
-  BatchNormRules local = rules;
-  local.updateMoving = false;
-  const auto make = [&](int64_t begin, int64_t end, const Statistics &all) {
-    const Statistics statistics = slice(all, begin, end - begin);
-    const MovingStatistics state{.renormMean = slice(moving.renormMean, begin, end),
-                                 .renormStddev = slice(moving.renormStddev, begin, end)};
-    const BatchNormParameters mine{slice(parameters.gamma, begin, end),
-                                   slice(parameters.beta, begin, end)};
-    return batchNormCoefficients(batchNormForward(local, statistics, state), 0, statistics.shape,
-                                 mine, compute);
+  RangedBatchNormForward forward(rules, keptShape(x.shape, kept), std::move(moving));
+  const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
+    forward.add(statistics, begin, end);
+    return batchNormCoefficients(forward.soFar(), begin, Dims{end - begin}, parameters, compute,
+                                 begin);
   };
-  return engine.momentsThenAffine(x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make,
-                                  compute, y);
+  Expected<Statistics> done = engine.momentsThenAffine(
+      x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make, compute, y);
+  if (!done)
+    return done.takeError();
+  return forward.finish();
 }
 
 /// Maps every piece. All coefficients are made first, so that an adjustment may lie where
@@ -142,11 +133,12 @@ static Expected<void> mapPieces(Engine &engine, const Tensor &x, const BatchGrou
   return {};
 }
 
-Expected<BatchNormForward>
-batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
-                  const BatchNormRules &rules, const BatchNormParameters &parameters,
-                  const MovingStatistics &moving, const BatchNormInputs &inputs, DType compute,
-                  const Tensor &y) try {
+Expected<BatchNormForward> batchNormTraining(Engine &engine, const Tensor &x,
+                                             std::span<const int64_t> kept,
+                                             const BatchNormRules &rules,
+                                             const BatchNormParameters &parameters,
+                                             MovingStatistics moving, const BatchNormInputs &inputs,
+                                             DType compute, const Tensor &y) try {
   if (Expected<void> ok = checkTraining(x, kept, rules, parameters, moving, inputs, compute, y);
       !ok)
     return ok.takeError();
@@ -161,13 +153,8 @@ batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept
 
   const bool adjusts = inputs.adjustScale || inputs.adjustBias;
   if (inputs.cacheBlocked && rules.useBatchStatistics && rules.ghosts.size == 0 && !adjusts &&
-      !inputs.allReduce) {
-    Expected<Statistics> statistics =
-        trainInBlocks(engine, x, kept, rules, parameters, moving, inputs, compute, y);
-    if (!statistics)
-      return statistics.takeError();
-    return batchNormForward(rules, *statistics, moving);
-  }
+      !inputs.allReduce)
+    return trainInBlocks(engine, x, kept, rules, parameters, std::move(moving), inputs, compute, y);
 
   Statistics statistics = Statistics::zeros(groups->groupShape);
   if (looks) {
