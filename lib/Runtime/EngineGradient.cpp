@@ -30,6 +30,7 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
   Problem problem = makeProblem({x, dy}, operands, kept);
   KernelSpec spec = specOf(KernelFamily::GradSums, problem, operands);
   spec.dy = dy.dtype;
+  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
   Expected<KernelCall> call = this->call(std::move(problem), spec);
   if (!call)
     return call.takeError();

@@ -19,6 +19,7 @@ Expected<KernelCall> Engine::State::momentsCall(const Tensor &x, std::span<const
   Problem problem = makeProblem({x}, operands, kept);
   KernelSpec spec = specOf(KernelFamily::Moments, problem, operands);
   spec.nan = nan;
+  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
   return call(std::move(problem), spec);
 }
 
