@@ -52,7 +52,7 @@ Operation *norma::NormaDialect::materializeConstant(OpBuilder &builder, Attribut
 LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
                                           Traversal traversal, int64_t vector, int64_t unroll,
                                           int64_t group, int64_t line, Type accumulate,
-                                          int64_t block, bool) {
+                                          int64_t block, bool, int64_t prefetch) {
   if (vector < 1 || vector > 64 || (vector & (vector - 1)))
     return emitError() << "schedule: vector = " << vector
                        << ", expected a power of two from 1 to 64";
@@ -68,5 +68,10 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
     return emitError() << "schedule: accumulate = " << accumulate << ", expected f32 or f64";
   if (block < 0)
     return emitError() << "schedule: block = " << block << ", expected a positive number";
+  // Far more than the caches that it is read into hold; sums of extents stay in range.
+  constexpr int64_t kMostPrefetch = int64_t(1) << 30;
+  if (prefetch < 0 || prefetch > kMostPrefetch)
+    return emitError() << "schedule: prefetch = " << prefetch << ", expected 1 to "
+                       << kMostPrefetch;
   return success();
 }

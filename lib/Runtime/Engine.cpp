@@ -88,6 +88,7 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) t
     state->disk =
         std::make_unique<DiskCache>(std::move(*directory), options.cacheBytes, options.log);
   state->l2Bytes = l2BytesOf(**target);
+  state->lastLevelBytes = lastLevelBytesOf(**target);
   state->loader = std::move(*loader);
   state->compiler = std::make_unique<Compiler>(*target);
   return std::shared_ptr<Engine>(new Engine(std::move(state)));

@@ -85,6 +85,13 @@ bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes)
          reinterpret_cast<uintptr_t>(out.data) % kStreamingAlignment == 0;
 }
 
+bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes) {
+  int64_t each = 0;
+  for (size_t t = 0; t < problem.broadcastFrom; ++t)
+    each += int64_t(sizeOf(problem.tensors[t].dtype));
+  return problem.size() > cacheBytes / each && layout == Layout::Contiguous;
+}
+
 /// Data from which the map of the whole gains more than blocks do.
 static constexpr int64_t kStreamedBytes = int64_t(64) << 20;
 

@@ -63,6 +63,10 @@ inline constexpr uintptr_t kStreamingAlignment = 64;
 /// Whether it is written past the caches: it must be contiguous and aligned, too.
 bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes);
 
+/// Whether a reduction asks for memory in advance: its data must be contiguous, too, and
+/// more than `cacheBytes`.
+bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes);
+
 /// Whether a map of the whole can write past the caches where one of blocks of kept indices
 /// cannot. That saves the read of the result which a write through them begins with, as
 /// much as the second read of an input costs.

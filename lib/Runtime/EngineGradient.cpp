@@ -28,8 +28,8 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
                                                    std::span<const double> center,
                                                    const Operands &operands) {
   Problem problem = makeProblem({x, dy}, operands, kept);
-  const KernelSpec spec =
-      specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
+  KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
+  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
   Expected<KernelCall> call = this->call(std::move(problem), spec);
   if (!call)
     return call.takeError();

@@ -173,6 +173,10 @@ struct Engine::State {
   /// each thread has to itself, a store through the caches costs a read and a write between
   /// them, while other data waits for the same way.
   int64_t nearBytes() const { return pool->size() * l2Bytes; }
+  /// The cache that all cores share; 0 where that is not known.
+  int64_t lastLevelBytes = 0;
+  /// The data of a reduction that is larger comes from memory, as others use that cache, too.
+  int64_t farBytes() const { return std::max(lastLevelBytes / 2, nearBytes()); }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
 

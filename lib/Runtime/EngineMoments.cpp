@@ -17,7 +17,8 @@ namespace norma {
 Expected<KernelCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
                                                 NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);
-  const KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
+  KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
+  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
   return call(std::move(problem), spec);
 }
 

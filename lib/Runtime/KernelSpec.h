@@ -44,10 +44,12 @@ struct KernelSpec {
   // Affine: the coefficients there are.
   bool center = false, scale = false, shift = false;
 
+  /// For data that no cache holds: stores may go past the caches, since all rows or runs begin
+  /// where a cache line does; sums ask for memory in advance.
+  bool streaming = false;
+
   // Affine and GradMap.
   DType out = DType::F32, compute = DType::F32;
-  /// Stores may go past the cache.
-  bool streaming = false;
 
   // Moments.
   NanPolicy nan = NanPolicy::Propagate;

@@ -190,7 +190,7 @@ constexpr unsigned kMasked = bit(KernelFamily::Moments) | kGradients;
 
 /// By Field. A layout stands for itself, without a name.
 constexpr std::array<FieldNames, kFields> kFieldNames{{{"layout", kMaps | kMasked},
-                                                       {"streaming", kMaps},
+                                                       {"streaming", kMaps | kMasked},
                                                        {"dy", kGradients},
                                                        {"to", kMaps},
                                                        {"compute", kMaps},

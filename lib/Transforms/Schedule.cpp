@@ -35,7 +35,7 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
             if (!reduction.getSchedule())
-              reduction.setScheduleAttr(chooseSchedule(reduction, *target));
+              reduction.setScheduleAttr(chooseSchedule(reduction, *target, streaming));
           });
     });
   }

@@ -290,7 +290,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
                            /*group=*/abreast > 1 ? abreast : 0, line, Type(),
                            blockOf(form.row(), rowBytes, vector, kMapBlockBytes, atLeast),
-                           nontemporal);
+                           nontemporal, /*prefetch=*/0);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
@@ -366,7 +366,22 @@ static int64_t chooseAbreast(int64_t vectors, int64_t sums, const TargetDescript
   return best;
 }
 
-static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target) {
+/// Vectors that a sum takes in f32.
+static constexpr int64_t kGroup = 32;
+
+/// How far ahead memory is asked for, in elements: the processor itself looks no further
+/// than the end of a page, and loses its way between the vectors of wide rows.
+static int64_t choosePrefetch(const Form &form, int64_t line, int64_t step, int64_t bytes) {
+  // What is read in the meantime must leave room in the second-level cache.
+  constexpr int64_t kMostBytes = 128 * 1024;
+  if (!form.innermostKept() && line == 0)
+    return kGroup * step;
+  int64_t group = kGroup * (line ? line : form.row());
+  return group > 0 && group * bytes <= kMostBytes ? group : step;
+}
+
+static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
+                                    bool streaming) {
   auto data = cast<ShapedType>(reduction.tensors.front().getType());
   MLIRContext *context = data.getContext();
   Form form(data, reduction.kept);
@@ -407,11 +422,15 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   // sums. Where there is neither, small blocks keep more threads at work.
   int64_t blockBytes = reduction.findsPivots || line ? 1024 * 1024 : 256 * 1024;
   int64_t abreast = vector == 1 ? 1 : chooseAbreast(vectors, reduction.sums, target);
-  return ScheduleAttr::get(context, traversal, vector, abreast, /*group=*/32, line, accumulate,
-                           blockOf(form.row(), rowBytes, vector, blockBytes, atLeast), false);
+  int64_t prefetch = streaming && vector > 1 ? choosePrefetch(form, line, abreast * vector,
+                                                              bytesOf(reduction.tensors.front()))
+                                             : 0;
+  return ScheduleAttr::get(context, traversal, vector, abreast, kGroup, line, accumulate,
+                           blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
+                           /*nontemporal=*/false, prefetch);
 }
 
-ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target) {
+ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming) {
   // Weights need f64 to be counted exactly.
   return chooseReduction({.operands = op->getOperands(),
                           .tensors = {op.getData()},
@@ -421,10 +440,10 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
                           .wide = exceedsF32(op.getData()) || op.getWeights(),
                           .findsPivots = true,
                           .sums = op.getMask() || op.getWeights() ? 3 : 2},
-                         target);
+                         target, streaming);
 }
 
-ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target) {
+ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming) {
   return chooseReduction({.operands = op->getOperands(),
                           .tensors = {op.getData(), op.getDy()},
                           .mask = op.getMask(),
@@ -433,5 +452,5 @@ ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &targe
                           .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy()),
                           .findsPivots = false,
                           .sums = 2},
-                         target);
+                         target, streaming);
 }

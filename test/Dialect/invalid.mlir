@@ -619,6 +619,11 @@ func.func @schedule_runs(%x: memref<4x3xf32>) {
 
 // -----
 
+// expected-error@+1 {{schedule: prefetch = -1, expected 1 to 1073741824}}
+#schedule = #norma.schedule<rows, vector = 4, unroll = 1, prefetch = -1>
+
+// -----
+
 func.func @schedule_traversal(%x: memref<4x3xf32>) {
   // expected-error@+2 {{expected one of [flat, rows, runs] for How a kernel walks its data, got: columns}}
   // expected-error@+1 {{failed to parse Norma_ScheduleAttr parameter 'traversal'}}

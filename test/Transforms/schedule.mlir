@@ -20,7 +20,8 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
         outs(%x : memref<?x13xf32>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
-    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
+    // The next group: 32 lines on.
+    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224, prefetch = 6656>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -162,6 +163,7 @@ module @short_runs attributes {dlti.target_system_spec = #dlti.target_system_spe
 // -----
 
 // CHECK-LABEL: @reductions
+// STREAM-LABEL: @reductions
 module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
   func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
@@ -171,18 +173,21 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     // Rows of whole vectors need no period.
     // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096>
+    // STREAM: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096, prefetch = 2048>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1>
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, prefetch = 2048>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [0, 2] {{.*}}<runs, vector = 16,
     norma.moments kept [0, 2] ins(%krkr : memref<3x5x7x9xf32>)
         outs(%n21, %n21, %n21 : memref<3x7xf64>, memref<3x7xf64>, memref<3x7xf64>)
     // CHECK: norma.moments kept [] {{.*}}<runs, vector = 1,
+    // STREAM: norma.moments kept [] {{.*}}<runs, vector = 1, unroll = 1, group = 32, accumulate = f32, block = 262144>
     norma.moments kept [] ins(%scalar : memref<f32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     return
   }

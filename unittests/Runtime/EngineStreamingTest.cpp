@@ -1,4 +1,4 @@
-//===- EngineStreamingTest.cpp - Maps that write past the caches ----------===//
+//===- EngineStreamingTest.cpp - Data that no cache holds -----------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,7 +7,8 @@
 //
 // Large results go past the caches where they are aligned. The same map to an address
 // that is not goes through them, and differential tests hold that one to the reference:
-// here, both must give the same bits, and touch nothing else.
+// here, both must give the same bits, and touch nothing else. Reductions ask for memory in
+// advance, of which the result tells nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 using namespace norma;
 using namespace norma::test;
@@ -126,6 +128,38 @@ TEST_F(EngineStreaming, SmallResultsAndThoseInPlaceStayInTheCaches) {
   ASSERT_TRUE(engine->affine(all, large.kept, coefficientsFor(large), DType::F32, all));
   for (const KernelInfo &kernel : engine->kernels())
     EXPECT_THAT(kernel.key, Not(HasSubstr("streaming")));
+}
+
+TEST_F(EngineStreaming, ReductionsOfLargeDataAskInAdvance) {
+  // More than half of the last level, and a last group that asks for what is not there.
+  const int64_t lastLevel = std::max<int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), int64_t(32) << 20);
+  if (lastLevel > int64_t(1) << 30)
+    GTEST_SKIP() << "a cache of " << lastLevel << " bytes";
+  const Dims shape{lastLevel / 2 / 64 + 77, 64}, kept{1};
+  const Array x = arrayOf(DType::U8, shape, [](int64_t i) { return double(i % 251); });
+  const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
+  Expected<Statistics> all = engine->moments(x, kept);
+  ASSERT_TRUE(all) << all.error().message();
+
+  // The same in parts that caches hold.
+  Statistics merged = Statistics::zeros({64});
+  const int64_t rows = int64_t(1) << 14;
+  for (int64_t begin = 0; begin < shape[0]; begin += rows) {
+    const Tensor part(x.as<char>() + begin * 64, DType::U8,
+                      {std::min(rows, shape[0] - begin), shape[1]});
+    Expected<Statistics> statistics = engine->moments(part, kept);
+    ASSERT_TRUE(statistics) << statistics.error().message();
+    ASSERT_TRUE(mergeStatistics(merged, *statistics));
+  }
+  EXPECT_EQ(all->count, merged.count);
+  for (int k = 0; k < 64; ++k) {
+    EXPECT_NEAR(all->mean[k], merged.mean[k], 1e-9) << k;
+    EXPECT_NEAR(all->m2[k] / merged.m2[k], 1, 1e-12) << k;
+  }
+  ASSERT_EQ(engine->kernels().size(), 2u);
+  EXPECT_THAT(engine->kernels()[0].key, HasSubstr(";streaming"));
+  EXPECT_THAT(engine->kernels()[0].schedule, HasSubstr("prefetch = 2048"));
+  EXPECT_THAT(engine->kernels()[1].key, Not(HasSubstr("streaming")));
 }
 
 } // namespace

@@ -58,8 +58,8 @@ public:
     if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap) {
       spec.out = anyFloat();
       spec.compute = below(2) ? DType::F64 : DType::F32;
-      spec.streaming = spec.layout != Layout::Strided && below(2);
     }
+    spec.streaming = spec.layout != Layout::Strided && below(2);
     if (gradient)
       spec.dy = anyFloat();
     if (spec.family == KernelFamily::Moments)

@@ -125,8 +125,11 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `block`: extents of the outermost axis that make one block of parallel
       work; the same blocks for every number of threads.
     - `nontemporal`: stores bypass the cache (maps only; needs an output that is
-      contiguous and aligned to a vector; rows and runs that are not whole vectors
-      get a masked head, too).
+      aligned to a vector, and contiguous, or of rows or runs that all are aligned
+      and whole vectors; contiguous ones that are not get a masked head, too).
+    - `prefetch`: elements ahead of those being read that are asked for from memory
+      (reductions only, for data that no cache holds): what is read next but one or,
+      where that is near enough, in the next group.
 
     Example:
 
@@ -142,11 +145,13 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     OptionalParameter<"int64_t">:$line,
     OptionalParameter<"::mlir::Type">:$accumulate,
     OptionalParameter<"int64_t">:$block,
-    OptionalParameter<"bool">:$nontemporal
+    OptionalParameter<"bool">:$nontemporal,
+    OptionalParameter<"int64_t">:$prefetch
   );
   let assemblyFormat = [{
     `<` $traversal `,`
-    struct($vector, $unroll, $group, $line, $accumulate, $block, $nontemporal) `>`
+    struct($vector, $unroll, $group, $line, $accumulate, $block, $nontemporal,
+           $prefetch) `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -65,7 +65,8 @@ def SchedulePass : Pass<"norma-schedule", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"streaming", "streaming", "bool", "false",
-           "Let maps write past the cache: outputs are larger than it and vector-aligned">
+           "For data that no cache holds: maps write past the caches, to results that are "
+           "vector-aligned; reductions ask for memory in advance">
   ];
   let dependentDialects = ["::norma::NormaDialect"];
 }

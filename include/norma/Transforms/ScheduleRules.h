@@ -33,12 +33,12 @@ llvm::FailureOr<TargetDescription> readTarget(mlir::ModuleOp module);
 /// Writes it there.
 void writeTarget(mlir::ModuleOp module, const TargetDescription &target);
 
-/// The schedule of an op in axis form. `streaming` lets a map write past the
-/// cache.
+/// The schedule of an op in axis form. `streaming` is for data that no cache holds: a map
+/// may write past the caches, a reduction asks for memory in advance.
 ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming);
 ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming);
-ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target);
-ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target);
+ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming);
+ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming);
 
 } // namespace norma
 

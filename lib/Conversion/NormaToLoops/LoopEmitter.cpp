@@ -193,6 +193,12 @@ void LoopEmitter::store(Value vector, Value memref, ValueRange indices, Value ma
   }
 }
 
+void LoopEmitter::prefetch(Value memref, ValueRange indices) {
+  // Hints count from 0, not at all, to 3, in all levels.
+  memref::PrefetchOp::create(*this, memref, indices, /*isWrite=*/false, /*localityHint=*/2,
+                             /*isDataCache=*/true);
+}
+
 Value LoopEmitter::loadScalar(Value memref, ValueRange indices) {
   return memref::LoadOp::create(*this, memref, indices);
 }

@@ -79,6 +79,9 @@ public:
   /// what memory holds.
   void store(Value vector, Value memref, mlir::ValueRange indices, Value mask = {},
              bool nontemporal = false);
+  /// Asks for the cache line of an element, which need not be within the memref, in the
+  /// second-level cache.
+  void prefetch(Value memref, mlir::ValueRange indices);
   Value loadScalar(Value memref, mlir::ValueRange indices);
   void storeScalar(Value value, Value memref, mlir::ValueRange indices);
   /// Scratch memory: on the stack of the enclosing function where it is static and

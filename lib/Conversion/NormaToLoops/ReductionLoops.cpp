@@ -7,6 +7,10 @@
 
 #include "ReductionLoops.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
+#include "llvm/Support/SaveAndRestore.h"
+
 using namespace mlir;
 using namespace norma;
 
@@ -53,6 +57,19 @@ void ReductionLoops::clear(ValueRange buffers) {
 //===----------------------------------------------------------------------===//
 
 /// Sets of sums, one after the other.
+void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
+  constexpr int64_t kCacheLine = 64;
+  if (ahead == 0 || indices.empty())
+    return;
+  indices.back() = e.add(indices.back(), e.index(ahead));
+  for (Value view : views) {
+    int64_t bytes = getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
+    // One of the vectors that share a cache line.
+    if (v * e.width * bytes % kCacheLine < e.width * bytes)
+      e.prefetch(view, indices);
+  }
+}
+
 static ValueRange setOf(ValueRange sums, size_t set, size_t each) {
   return sums.slice(set * each, each);
 }
@@ -89,6 +106,7 @@ void ReductionLoops::emitRows(ValueRange views, bool lines, bool rowAxisReduced,
               for (int64_t v = 0; v < vectors; ++v) {
                 if (rowAxisReduced)
                   at[v][row] = g;
+                prefetch(views, at[v], v);
                 llvm::append_range(next, addElements({views, at[v], tail, lines}, tilePivots[v],
                                                      setOf(carried, v, each)));
               }
@@ -127,6 +145,7 @@ Values ReductionLoops::addVectors(const Values &indices, Value begin, Value end,
     for (size_t set = 0; set < sets; ++set) {
       if (!at.empty())
         at.back() = e.add(i, e.index(int64_t(set) * e.width));
+      prefetch(inputs, at, int64_t(set));
       llvm::append_range(next, addElements({inputs, at, {}}, pivot, setOf(carried, set, each)));
     }
     return next;
@@ -267,6 +286,7 @@ void ReductionLoops::emitTotals(Value pivots, Type type, int64_t abreast) {
 }
 
 void ReductionLoops::emitScheduledTotals(Value pivots) {
+  llvm::SaveAndRestore<int64_t> prefetching(ahead, schedule.getPrefetch());
   if (schedule.getTraversal() == Traversal::Flat)
     return emitFlatTotals(pivots);
   emitTotals(pivots, accumulate, schedule.getUnroll());

@@ -89,6 +89,8 @@ protected:
   Values inputs;
   /// One buffer for every sum.
   Values totals;
+  /// How far on that is, in elements; 0 where nothing is asked for.
+  int64_t ahead = 0;
 
 private:
   void emitFlatTotals(mlir::Value pivots);
@@ -98,6 +100,9 @@ private:
   void emitRuns(mlir::Value pivots, mlir::Type type, int64_t abreast);
   void emitLongRuns(mlir::Value pivots, mlir::Type type, int64_t abreast);
   void emitShortRuns(mlir::Value pivots, mlir::Type type, int64_t abreast, int64_t perRun);
+
+  /// Asks for what will be read when vector `v` of those abreast is this far on.
+  void prefetch(mlir::ValueRange views, Values indices, int64_t v);
 
   // Sums come in sets, one for each of the vectors abreast.
   Values noSums(int64_t sets, mlir::Type type);

@@ -49,6 +49,7 @@ struct CpuTarget {
   std::string cpu;
   llvm::orc::JITTargetMachineBuilder machine;
   TargetDescription description;
+  int64_t lastLevelBytes = 0;
   /// For the best code, and for code that is made fast.
   std::unique_ptr<MachinePool> best = std::make_unique<MachinePool>(),
                                quick = std::make_unique<MachinePool>();

@@ -136,10 +136,13 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
     target.description.l1Bytes = bytes;
   if (long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
     target.description.l2Bytes = bytes;
+  if (long bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE); bytes > 0)
+    target.lastLevelBytes = bytes;
   return std::make_shared<const CpuTarget>(std::move(target));
 }
 
 const std::string &nameOf(const CpuTarget &target) { return target.cpu; }
 int64_t l2BytesOf(const CpuTarget &target) { return target.description.l2Bytes; }
+int64_t lastLevelBytesOf(const CpuTarget &target) { return target.lastLevelBytes; }
 
 } // namespace norma

@@ -211,3 +211,18 @@ func.func @scalars_of_a_buffer(%x: memref<?xf32>, %dy: memref<?xf32>,
       {schedule = #norma.schedule<runs, vector = 16, unroll = 8, group = 32, accumulate = f32>}
   return
 }
+
+// -----
+
+// Of both tensors.
+
+// CHECK-LABEL: func @prefetched
+// CHECK:         memref.prefetch %arg0[
+// CHECK:         memref.prefetch %arg1[
+func.func @prefetched(%x: memref<?x32xf32>, %dy: memref<?x32xf32>, %c: memref<32xf64>,
+                      %s: memref<32xf64>, %d: memref<32xf64>) {
+  norma.grad_sums kept [1] ins(%x, %dy : memref<?x32xf32>, memref<?x32xf32>) center(%c : memref<32xf64>)
+      outs(%s, %d : memref<32xf64>, memref<32xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 2, group = 32, accumulate = f32, prefetch = 1024>}
+  return
+}

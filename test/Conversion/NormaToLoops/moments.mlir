@@ -187,3 +187,37 @@ func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s
       {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 32, accumulate = f32>}
   return
 }
+
+// -----
+
+// Data from memory: what is read a group later is asked for, one vector of each cache line.
+
+// CHECK-LABEL: func @prefetched_rows
+// CHECK:         scf.for %[[R:.*]] = %{{.*}} iter_args
+// CHECK:           memref.prefetch %arg0[%[[R]], %c2048], read, locality<2>, data : memref<?x64xf32>
+// CHECK:           vector.load %arg0[%[[R]], %c0]
+// CHECK:           memref.prefetch %arg0[%[[R]], %c2064], read, locality<2>, data : memref<?x64xf32>
+// CHECK:           vector.load %arg0[%[[R]], %c16]
+// The repair takes its time.
+// CHECK:         scf.for %{{.*}} = %c0 to %c2
+// CHECK-NOT:       memref.prefetch
+func.func @prefetched_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 2048>}
+  return
+}
+
+// -----
+
+// Four vectors of bytes are a cache line.
+
+// CHECK-LABEL: func @prefetched_runs
+// CHECK-COUNT-1: memref.prefetch %{{.*}} : memref<?x3x4096xi8>
+// CHECK-NOT:     memref.prefetch
+func.func @prefetched_runs(%x: memref<?x3x4096xi8>, %n: memref<3xf64>, %m: memref<3xf64>, %s: memref<3xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x3x4096xi8>)
+      outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 2048>}
+  return
+}
