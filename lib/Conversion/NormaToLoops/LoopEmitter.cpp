@@ -303,10 +303,10 @@ Value LoopEmitter::addHalves(Value vector) {
   return addf(part(0), part(half));
 }
 
-Value LoopEmitter::sumLanes(Value vector) {
+Value LoopEmitter::sumLanes(Value vector, Value start) {
   // Reassociation is what makes the sum a tree; without it LLVM must add lane by
   // lane.
-  return vector::ReductionOp::create(*this, vector::CombiningKind::ADD, vector,
+  return vector::ReductionOp::create(*this, vector::CombiningKind::ADD, vector, start,
                                      arith::FastMathFlags::reassoc);
 }
 

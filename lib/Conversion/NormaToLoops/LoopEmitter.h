@@ -115,8 +115,8 @@ public:
   Value isFinite(Value a);
   /// The lower half of the lanes plus the upper.
   Value addHalves(Value vector);
-  /// The sum of all lanes, as a tree.
-  Value sumLanes(Value vector);
+  /// The sum of all lanes, as a tree; plus `start` where there is one.
+  Value sumLanes(Value vector, Value start = {});
   Value anyLane(Value vector);
   /// The largest of the lanes on the mask; 0 when there is none, or it is not finite.
   Value largestLane(Value vector, Value mask);

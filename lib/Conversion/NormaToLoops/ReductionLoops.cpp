@@ -217,8 +217,10 @@ Values ReductionLoops::joined(ValueRange sums) {
 /// Adds the lanes of f64 sums to the totals of a kept index.
 void ReductionLoops::addLanes(ValueRange sums, ValueRange k) {
   for (auto [lanes, total] : llvm::zip(sums, totals)) {
-    Value sum = wideLanes > 1 ? e.sumLanes(lanes) : vector::ExtractOp::create(e, lanes, 0);
-    e.storeScalar(e.addf(e.loadScalar(total, k), sum), total, k);
+    Value old = e.loadScalar(total, k);
+    Value sum = wideLanes > 1 ? e.sumLanes(lanes, old)
+                              : e.addf(old, vector::ExtractOp::create(e, lanes, 0));
+    e.storeScalar(sum, total, k);
   }
 }
 
@@ -249,7 +251,7 @@ void ReductionLoops::emitLongRuns(Value pivots) {
   });
 }
 
-/// Runs that are much shorter than a group: those of several indices of the axis before
+/// Runs that are not longer than a group: those of several indices of the axis before
 /// the kept one are a group, so that lanes are added up once for all of them.
 void ReductionLoops::emitShortRuns(Value pivots, int64_t perRun) {
   int64_t rank = dataType.getRank(), outerAxis = rank - 3, abreast = schedule.getUnroll();
@@ -299,7 +301,7 @@ int64_t ReductionLoops::vectorsOfShortRun(int64_t abreast) const {
   // The steps, the vectors left, and the tail.
   int64_t vectors = shape.back() / e.width, tail = shape.back() % e.width != 0;
   int64_t perRun = vectors / abreast + vectors % abreast + tail;
-  return perRun <= group / 2 ? perRun : 0;
+  return perRun <= group ? perRun : 0;
 }
 
 /// Runs of any length, with sums over lanes for each: rare, so short code rather than fast code.

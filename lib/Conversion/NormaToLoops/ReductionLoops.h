@@ -72,8 +72,8 @@ protected:
   Values keptOf(mlir::ValueRange indices);
   /// A buffer of one kept index with an axis of extent 1.
   mlir::Value withAxis(mlir::Value memref);
-  /// How many vectors a sum takes of a run along the innermost axis, where that is much
-  /// shorter than a group; else 0.
+  /// How many vectors a sum takes of a run along the innermost axis, where that is not
+  /// longer than a group; else 0.
   int64_t vectorsOfShortRun(int64_t abreast) const;
   bool lastIsKept() const { return !kept.empty() && kept.back() == dataType.getRank() - 1; }
 
