@@ -353,15 +353,20 @@ static constexpr int64_t kUsualAbreast = 4;
 
 /// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
 /// enough to hide the latency of additions, as many as have their sums and pivots in
-/// registers, and few left over.
-static int64_t chooseAbreast(int64_t vectors, int64_t sums, const TargetDescription &target) {
+/// registers, and little beside whole steps: what is left over of a run, or what the last step
+/// along a row gives once more.
+static int64_t chooseAbreast(int64_t vectors, bool rows, int64_t sums,
+                             const TargetDescription &target) {
   constexpr int64_t kMost = 6, kWorking = 4;
   int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / (sums + 1), 1, kMost);
   int64_t best = std::min(kUsualAbreast, most);
   if (vectors > 0 && vectors <= best)
     return vectors;
+  auto beside = [&](int64_t abreast) {
+    return rows ? (abreast - vectors % abreast) % abreast : vectors % abreast;
+  };
   for (int64_t other = best + 1; other <= most; ++other)
-    if (vectors % other < vectors % best)
+    if (beside(other) < beside(best))
       best = other;
   return best;
 }
@@ -399,8 +404,10 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
     // Rows that are not whole vectors, and short runs, go by lines, as long as the
     // totals of a line (16 bytes an element, touched once a group) fit near L1.
     int64_t period = std::lcm(form.row(), vector);
-    bool ragged =
-        form.kinds == "RK" && (form.row() % vector != 0 || form.row() < kUsualAbreast * vector);
+    // The last step along a row that is not whole steps gives some of it once more.
+    int64_t step = kUsualAbreast * vector, again = (step - form.row() % step) % step;
+    bool ragged = form.kinds == "RK" &&
+                  (form.row() < step || (form.row() % vector != 0 && again * 16 > form.row()));
     while (period < kUsualAbreast * vector)
       period *= 2;
     bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
@@ -421,7 +428,9 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   // What a block costs by itself, pivots and the totals of a line, is little beside its
   // sums. Where there is neither, small blocks keep more threads at work.
   int64_t blockBytes = reduction.findsPivots || line ? 1024 * 1024 : 256 * 1024;
-  int64_t abreast = vector == 1 ? 1 : chooseAbreast(vectors, reduction.sums, target);
+  int64_t abreast =
+      vector == 1 ? 1
+                  : chooseAbreast(vectors, traversal != Traversal::Runs, reduction.sums, target);
   int64_t prefetch = streaming && vector > 1 ? choosePrefetch(form, line, abreast * vector,
                                                               bytesOf(reduction.tensors.front()))
                                              : 0;

@@ -23,14 +23,21 @@ public:
       : ReductionLoops(op, rewriter), op(op), center(withAxis(op.getCenter())),
         sum(withAxis(op.getSum())), dot(withAxis(op.getDot())) {
     inputs.push_back(op.getDy());
-    totals = {sum, dot};
+    keptLike = sum;
   }
 
   void emit() {
-    clear(totals);
-    emitScheduledTotals(center);
-    if (!accumulate.isF64())
-      emitCorrection();
+    Value pivots = keptScratch(accumulate);
+    totals = {keptScratch(f64), keptScratch(f64)};
+    walkKept(wideLanes, [&](ValueRange k, Value tail) {
+      e.store(e.load(center, k, accumulate, false, tail), pivots, k);
+      for (Value total : totals)
+        e.store(e.constant(0, e.vectorOf(f64)), total, k);
+    });
+    emitScheduledTotals(pivots);
+    emitFinish();
+    for (Value scratch : {pivots, totals[0], totals[1]})
+      e.release(scratch);
   }
 
 private:
@@ -69,15 +76,20 @@ private:
 
   /// sum(dy * (x - c)) to sum(dy * (x - center)), where c is the rounded center: adds
   /// (c - center) * sum(dy).
-  void emitCorrection() {
-    walkKept([&](ValueRange k, Value tail) {
-      Value exact = e.load(center, k, f64, false, tail);
-      Value rounded = e.convert(e.convert(exact, accumulate), f64);
-      Value error = e.finiteOrZero(e.subf(rounded, exact));
-      // No error changes nothing, not even an infinite sum.
-      Value lost = e.mulf(error, e.load(sum, k, f64, false, tail));
-      lost = e.select(e.notZero(error), lost, e.constant(0, lost.getType()));
-      e.store(e.addf(e.load(dot, k, f64, false, tail), lost), dot, k, tail);
+  void emitFinish() {
+    walkKept(wideLanes, [&](ValueRange k, Value tail) {
+      Value first = e.load(totals[0], k, f64), second = e.load(totals[1], k, f64);
+      if (!accumulate.isF64()) {
+        Value exact = e.load(center, k, f64, false, tail);
+        Value rounded = e.convert(e.convert(exact, accumulate), f64);
+        Value error = e.finiteOrZero(e.subf(rounded, exact));
+        // No error changes nothing, not even an infinite sum.
+        Value lost = e.mulf(error, first);
+        lost = e.select(e.notZero(error), lost, e.constant(0, lost.getType()));
+        second = e.addf(second, lost);
+      }
+      e.store(first, sum, k, tail);
+      e.store(second, dot, k, tail);
     });
   }
 

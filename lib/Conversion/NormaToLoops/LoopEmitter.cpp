@@ -17,6 +17,12 @@
 using namespace mlir;
 using namespace norma;
 
+void LoopEmitter::withWidth(int64_t lanes, function_ref<void()> body) {
+  std::swap(width, lanes);
+  body();
+  std::swap(width, lanes);
+}
+
 //===----------------------------------------------------------------------===//
 // Indices
 //===----------------------------------------------------------------------===//
@@ -98,32 +104,34 @@ void LoopEmitter::nest(Value memref, ArrayRef<int64_t> axes, function_ref<void(V
 
 void LoopEmitter::walk(Value extent, int64_t unroll,
                        function_ref<void(Value index, Value mask)> body) {
-  Value zero = index(0);
-  Value unrolled = roundDown(extent, width * unroll);
-  forEach(zero, unrolled, width * unroll, [&](Value iv) {
+  Value unrolled = roundDown(extent, width * unroll), whole = roundDown(extent, width);
+  forEach(index(0), unrolled, width * unroll, [&](Value iv) {
     for (int64_t u = 0; u < unroll; ++u)
       body(add(iv, index(u * width)), {});
   });
-  walkFrom(unrolled, extent, body);
-}
-
-void LoopEmitter::walkFrom(Value begin, Value extent,
-                           function_ref<void(Value index, Value mask)> body) {
-  Value whole = roundDown(extent, width);
-  forEach(begin, whole, width, [&](Value iv) { body(iv, {}); });
+  forEach(unrolled, whole, width, [&](Value iv) { body(iv, {}); });
   if (width == 1)
     return;
+  auto tail = [&] { body(whole, maskOf(whole, extent)); };
   Value rest = sub(extent, whole);
-  auto tail = [&] {
-    Value mask = vector::CreateMaskOp::create(*this, vectorOf(getI1Type()), rest);
-    body(whole, mask);
-  };
   if (std::optional<int64_t> known = getConstantIntValue(rest)) {
     if (*known)
       tail();
     return;
   }
   ifTrue(arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, rest, index(0)), tail);
+}
+
+void LoopEmitter::walkMasked(Value begin, Value extent,
+                             function_ref<void(Value index, Value mask)> body) {
+  forEach(begin, extent, width, [&](Value iv) { body(iv, maskOf(iv, extent)); });
+}
+
+Value LoopEmitter::maskOf(Value index, Value extent) {
+  std::optional<int64_t> known = getConstantIntValue(extent);
+  if (width == 1 || (known && *known % width == 0))
+    return {};
+  return vector::CreateMaskOp::create(*this, vectorOf(getI1Type()), sub(extent, index));
 }
 
 void LoopEmitter::ifTrue(Value condition, function_ref<void()> body) {
@@ -292,10 +300,19 @@ Value LoopEmitter::notZero(Value a) {
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, a, zero);
 }
 
-Value LoopEmitter::sumLanes(Value vector) {
+Value LoopEmitter::addHalves(Value vector) {
+  int64_t half = cast<VectorType>(vector.getType()).getNumElements() / 2;
+  auto part = [&](int64_t first) {
+    auto lanes = llvm::to_vector(llvm::seq<int64_t>(first, first + half));
+    return vector::ShuffleOp::create(*this, vector, vector, lanes);
+  };
+  return addf(part(0), part(half));
+}
+
+Value LoopEmitter::sumLanes(Value vector, Value start) {
   // Reassociation is what makes the sum a tree; without it LLVM must add lane by
   // lane.
-  return vector::ReductionOp::create(*this, vector::CombiningKind::ADD, vector,
+  return vector::ReductionOp::create(*this, vector::CombiningKind::ADD, vector, start,
                                      arith::FastMathFlags::reassoc);
 }
 

@@ -30,7 +30,9 @@ public:
   LoopEmitter(mlir::Location loc, mlir::OpBuilder &builder, int64_t width)
       : ImplicitLocOpBuilder(loc, builder), width(width) {}
 
-  const int64_t width;
+  int64_t width;
+  /// Emits `body` with vectors of `lanes` elements.
+  void withWidth(int64_t lanes, llvm::function_ref<void()> body);
 
   // Indices.
 
@@ -58,8 +60,12 @@ public:
   /// [0, extent) in vectors: `unroll` at a time, then one at a time, then a tail
   /// with a mask (which is null for whole vectors).
   void walk(Value extent, int64_t unroll, llvm::function_ref<void(Value index, Value mask)> body);
-  /// [begin, extent) one vector at a time, then a tail; `begin` is whole vectors.
-  void walkFrom(Value begin, Value extent, llvm::function_ref<void(Value index, Value mask)> body);
+  /// [begin, extent) one vector at a time in a single loop, with a mask where not all vectors
+  /// are whole: half the code of a walk, for what runs seldom. `begin` is whole vectors.
+  void walkMasked(Value begin, Value extent,
+                  llvm::function_ref<void(Value index, Value mask)> body);
+  /// The lanes of the vector at `index` before `extent`; null where all vectors are whole.
+  Value maskOf(Value index, Value extent);
   void ifTrue(Value condition, llvm::function_ref<void()> body);
   void ifElse(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> other);
 
@@ -110,8 +116,10 @@ public:
   Value notNan(Value a);
   Value notZero(Value a);
   Value isFinite(Value a);
-  /// The sum of all lanes, as a tree.
-  Value sumLanes(Value vector);
+  /// The lower half of the lanes plus the upper.
+  Value addHalves(Value vector);
+  /// The sum of all lanes, as a tree; plus `start` where there is one.
+  Value sumLanes(Value vector, Value start = {});
   Value anyLane(Value vector);
   /// The largest of the lanes on the mask; 0 when there is none, or it is not finite.
   Value largestLane(Value vector, Value mask);

@@ -53,20 +53,19 @@ public:
         omitsNan(op.getNan() == NanHandling::Omit &&
                  mlir::isa<mlir::FloatType>(dataType.getElementType())),
         partial(mask || weights || omitsNan) {
-    totals = Sums{partial ? count : mlir::Value(), mean, m2}.list();
+    keptLike = mean;
   }
 
   void emit();
 
 private:
-  // The steps, in the order they are described above. The pivots are a buffer over
-  // the kept indices; the totals are kept in the outputs.
+  // The steps, in the order they are described above.
 
   // MomentsPivots.cpp
-  void emitPivots(mlir::Value pivots);
-  void emitScalarPivots(mlir::Value pivots);
-  mlir::Value samplePivot(Values indices, mlir::Value tail);
-  mlir::Value scalarPivot(const Values &indices, llvm::ArrayRef<Values> places);
+  void emitPivots();
+  llvm::SmallVector<Values> samplePlaces();
+  mlir::Value samplePivot(Values indices, llvm::ArrayRef<Values> places, mlir::Value tail);
+  mlir::Value countedPivot(const Values &indices, mlir::Value tail);
   mlir::Value finished(mlir::Value pivot);
 
   // MomentsElements.cpp
@@ -74,15 +73,14 @@ private:
   Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) override;
 
   // MomentsToLoops.cpp
-  void emitFinish(mlir::Value pivots, mlir::Value suspect);
-  void emitRepair();
-  void clearOuts() { clear({count, mean, m2}); }
-  Values keptExtents();
+  void emitKernel();
+  void emitFinish(mlir::Value suspect);
 
   MomentsOp op;
-  /// The outputs, with one axis of extent 1 where no axis is kept. Until
-  /// emitFinish() they hold the totals.
+  /// The outputs, with one axis of extent 1 where no axis is kept.
   mlir::Value count, mean, m2;
+  /// A keptScratch() of f64.
+  mlir::Value pivots;
   /// NaN elements are left out; elements may be left out, or weighted.
   bool omitsNan, partial;
   /// Elements per kept index, as index and as f64.

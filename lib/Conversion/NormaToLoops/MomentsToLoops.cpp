@@ -24,56 +24,46 @@ void MomentsLoops::emit() {
     elements = e.mul(elements, e.extent(data, axis));
   elementsF64 = e.indexToF64(elements);
 
-  auto kernel = [&] {
-    Value pivots = e.scratch(keptExtents(), accumulate);
-    emitPivots(pivots);
-    clearOuts();
-    emitScheduledTotals(pivots);
-
-    // Deviations of 8-bit integers sum exactly: nothing can go wrong.
-    if (dataType.getElementType().isInteger(8) && !weights) {
-      emitFinish(pivots, {});
-    } else {
-      Value suspect = e.scratch({}, e.getI8Type());
-      e.storeScalar(arith::ConstantOp::create(e, e.getI8IntegerAttr(0)), suspect, {});
-      emitFinish(pivots, suspect);
-      e.ifTrue(e.notZero(e.loadScalar(suspect, {})), [&] { emitRepair(); });
-    }
-    e.release(pivots);
-  };
-  // No data: zeros, and nothing to sample.
   if (auto known = getConstantIntValue(elements); known && *known > 0)
-    return kernel();
-  e.ifElse(e.notZero(arith::IndexCastOp::create(e, e.getI64Type(), elements)), kernel,
-           [&] { clearOuts(); });
+    return emitKernel();
+  // No data: zeros, and nothing to sample.
+  e.ifElse(
+      e.notZero(arith::IndexCastOp::create(e, e.getI64Type(), elements)), [&] { emitKernel(); },
+      [&] {
+        walkKept(1, [&](ValueRange k, Value) {
+          for (Value out : {count, mean, m2})
+            e.storeScalar(e.constant(0, f64), out, k);
+        });
+      });
 }
 
-Values MomentsLoops::keptExtents() {
-  Values extents;
-  for (int64_t axis : llvm::seq<int64_t>(0, keptRank))
-    extents.push_back(e.extent(mean, axis));
-  return extents;
-}
+void MomentsLoops::emitKernel() {
+  pivots = keptScratch(f64);
+  for (int64_t sums = partial ? 3 : 2; sums > 0; --sums)
+    totals.push_back(keptScratch(f64));
+  emitPivots();
+  emitScheduledTotals(pivots);
 
-/// Once more, in f64, around the mean itself: first with the pivot that the first
-/// try gave (or 0 where that is not finite), to have the mean right, then with
-/// that mean.
-void MomentsLoops::emitRepair() {
-  Value pivots = e.scratch(keptExtents(), f64);
-  auto recenter = [&] {
-    walkKept([&](ValueRange k, Value tail) {
-      e.store(e.finiteOrZero(e.load(mean, k, f64, false, tail)), pivots, k, tail);
+  // Deviations of 8-bit integers sum exactly: nothing can go wrong.
+  if (dataType.getElementType().isInteger(8) && !weights) {
+    emitFinish({});
+  } else {
+    // The finish; and where that may be inaccurate the totals once more in f64, around the mean
+    // itself, and so on to the finish: first around the mean that there is (or 0 where that is
+    // not finite), to have the mean right, then around that. A loop, so that the code is there
+    // once.
+    Value suspect = e.scratch({}, e.getI8Type());
+    e.storeScalar(arith::ConstantOp::create(e, e.getI8IntegerAttr(0)), suspect, {});
+    e.forEach(e.index(0), e.index(3), 1, [&](Value round) {
+      Value first = arith::CmpIOp::create(e, arith::CmpIPredicate::eq, round, e.index(0));
+      e.ifTrue(e.either(first, e.notZero(e.loadScalar(suspect, {}))), [&] {
+        e.ifTrue(e.negate(first), [&] { emitWideTotals(pivots); });
+        emitFinish(suspect);
+      });
     });
-  };
-  recenter();
-  // A loop of two rounds, so that the code is there once.
-  e.forEach(e.index(0), e.index(2), 1, [&](Value) {
-    clearOuts();
-    // Rare, so short code rather than fast code.
-    emitTotals(pivots, f64, /*unroll=*/1);
-    emitFinish(pivots, {});
-    recenter();
-  });
+  }
+  for (Value total : totals)
+    e.release(total);
   e.release(pivots);
 }
 
@@ -81,16 +71,16 @@ void MomentsLoops::emitRepair() {
 // Finish
 //===----------------------------------------------------------------------===//
 
-/// Turns the totals in the outputs into statistics. With `suspect`, notes there
-/// (nonzero) whether one of them may be inaccurate.
-void MomentsLoops::emitFinish(Value pivots, Value suspect) {
-  walkKept([&](ValueRange k, Value tail) {
+/// Turns the totals into statistics. With `suspect`, notes there (nonzero) whether one of them
+/// may be inaccurate, and prepares pivots and totals to do better.
+void MomentsLoops::emitFinish(Value suspect) {
+  walkKept(wideLanes, [&](ValueRange k, Value tail) {
     Type type = e.vectorOf(f64);
     Value zero = e.constant(0, type);
-    Value n = partial ? e.load(count, k, f64, false, tail) : e.broadcast(elementsF64);
-    Value pivot = e.load(pivots, k, f64, false, tail);
-    Value first = e.load(mean, k, f64, false, tail);
-    Value second = e.load(m2, k, f64, false, tail);
+    Value n = partial ? e.load(totals.front(), k, f64) : e.broadcast(elementsF64);
+    Value pivot = e.load(pivots, k, f64);
+    Value first = e.load(totals.end()[-2], k, f64);
+    Value second = e.load(totals.back(), k, f64);
     Value shift = e.divf(first, n);
     Value correction = e.mulf(first, shift);
     Value center = e.addf(pivot, shift);
@@ -106,6 +96,9 @@ void MomentsLoops::emitFinish(Value pivots, Value suspect) {
     e.store(squares, m2, k, tail);
     if (!suspect)
       return;
+    e.store(e.finiteOrZero(center), pivots, k);
+    for (Value total : totals)
+      e.store(zero, total, k);
 
     // (pivot - mean)^2 is at most 4 variances; false for NaN, too.
     Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares));

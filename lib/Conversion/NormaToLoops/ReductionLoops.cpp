@@ -34,23 +34,28 @@ Value ReductionLoops::withAxis(Value memref) {
                                        ArrayRef<ReassociationIndices>{});
 }
 
-void ReductionLoops::walkKept(function_ref<void(ValueRange, Value)> body) {
-  Value like = totals.front();
+void ReductionLoops::walkKept(int64_t lanes, function_ref<void(ValueRange, Value)> body) {
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, keptRank - 1));
-  e.nest(like, outer, [&](Values indices) {
-    e.walk(e.extent(like, keptRank - 1), 1, [&](Value i, Value tail) {
-      indices.back() = i;
-      body(indices, tail);
+  e.nest(keptLike, outer, [&](Values indices) {
+    e.withWidth(lanes, [&] {
+      e.walkMasked(e.index(0), e.extent(keptLike, keptRank - 1), [&](Value i, Value tail) {
+        indices.back() = i;
+        body(indices, tail);
+      });
     });
   });
 }
 
-void ReductionLoops::clear(ValueRange buffers) {
-  walkKept([&](ValueRange k, Value tail) {
-    for (Value buffer : buffers)
-      e.store(e.constant(0, e.vectorOf(f64)), buffer, k, tail);
-  });
+Value ReductionLoops::keptScratch(Type element) {
+  Values extents;
+  for (int64_t axis : llvm::seq<int64_t>(0, keptRank))
+    extents.push_back(e.extent(keptLike, axis));
+  extents.back() = padded(extents.back());
+  return e.scratch(extents, element);
 }
+
+/// Room for vectors that begin anywhere before `extent`.
+Value ReductionLoops::padded(Value extent) { return e.add(extent, e.index(e.width - 1)); }
 
 //===----------------------------------------------------------------------===//
 // Rows
@@ -78,55 +83,105 @@ Values ReductionLoops::noSums(int64_t sets, Type type) {
   return Values(size_t(sets) * totals.size(), e.constant(0, type));
 }
 
-/// Rows of vectors along the innermost, kept axis; groups go down the axis before
-/// it where that is reduced. `abreast` vectors of a row have sums of their own, which
-/// hides the latency of the additions and reads memory in longer pieces.
-void ReductionLoops::emitRows(ValueRange views, bool lines, bool rowAxisReduced,
-                              function_ref<Values(ValueRange)> keptIndices, Value pivots,
-                              ValueRange rowTotals, Type type, int64_t abreast) {
-  Value view = views.front();
-  int64_t rank = cast<MemRefType>(view.getType()).getRank();
-  int64_t column = rank - 1, row = rank - 2;
-  size_t each = totals.size();
-  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rowAxisReduced ? row : column));
+/// Groups of rows: those of the axis before the innermost, kept one where that is reduced.
+void ReductionLoops::eachGroup(const Rows &rows, function_ref<void(Values, Value, Value)> body) {
+  Value view = rows.views.front();
+  int64_t column = cast<MemRefType>(view.getType()).getRank() - 1, row = column - 1;
+  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rows.rowAxisReduced ? row : column));
   e.nest(view, outer, [&](Values indices) {
-    Value rows = rowAxisReduced ? e.extent(view, row) : e.index(1);
-    e.forEach(e.index(0), rows, group, [&](Value start) {
-      Value end = e.min(e.add(start, e.index(group)), rows);
-      auto emitTile = [&](Value first, int64_t vectors, Value tail) {
-        SmallVector<Values> at(vectors, indices);
-        Values tilePivots;
-        for (int64_t v = 0; v < vectors; ++v) {
-          at[v][column] = e.add(first, e.index(v * e.width));
-          tilePivots.push_back(e.load(pivots, keptIndices(at[v]), type, false, tail));
-        }
-        Values sums = e.carry(
-            start, end, 1, noSums(vectors, e.vectorOf(type)), [&](Value g, ValueRange carried) {
-              Values next;
-              for (int64_t v = 0; v < vectors; ++v) {
-                if (rowAxisReduced)
-                  at[v][row] = g;
-                prefetch(views, at[v], v);
-                llvm::append_range(next, addElements({views, at[v], tail, lines}, tilePivots[v],
-                                                     setOf(carried, v, each)));
-              }
-              return next;
-            });
-        for (int64_t v = 0; v < vectors; ++v) {
-          Values k = keptIndices(at[v]);
-          for (auto [sum, total] : llvm::zip(setOf(sums, v, each), rowTotals)) {
-            Value old = e.load(total, k, f64, false, tail);
-            e.store(e.addf(old, e.convert(sum, f64)), total, k, tail);
-          }
-        }
-      };
-      Value columns = e.extent(view, column);
-      Value tiled = e.roundDown(columns, e.width * abreast);
-      if (abreast > 1)
-        e.forEach(e.index(0), tiled, e.width * abreast, [&](Value i) { emitTile(i, abreast, {}); });
-      else
-        tiled = e.index(0);
-      e.walkFrom(tiled, columns, [&](Value i, Value tail) { emitTile(i, 1, tail); });
+    Value count = rows.rowAxisReduced ? e.extent(view, row) : e.index(1);
+    e.forEach(e.index(0), count, group, [&](Value begin) {
+      body(indices, begin, e.min(e.add(begin, e.index(group)), count));
+    });
+  });
+}
+
+/// The sums of rows [begin, end) of the columns `at`, a vector each.
+Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, Value tail,
+                                 Value begin, Value end, Type type) {
+  size_t each = totals.size();
+  Values pivots;
+  for (const Values &indices : at)
+    pivots.push_back(e.load(rows.pivots, rows.keptIndices(indices), type));
+  return e.carry(begin, end, 1, noSums(int64_t(at.size()), e.vectorOf(type)),
+                 [&](Value row, ValueRange carried) {
+                   Values next;
+                   for (auto [v, indices] : llvm::enumerate(at)) {
+                     if (rows.rowAxisReduced)
+                       indices[indices.size() - 2] = row;
+                     prefetch(rows.views, indices, int64_t(v));
+                     llvm::append_range(next, addElements({rows.views, indices, tail, rows.lines},
+                                                          pivots[v], setOf(carried, v, each)));
+                   }
+                   return next;
+                 });
+}
+
+void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums) {
+  for (auto [sum, total] : llvm::zip(sums, rows.totals))
+    e.store(e.addf(e.load(total, k, f64), e.convert(sum, f64)), total, k);
+}
+
+/// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
+/// additions and reads memory in longer pieces. The last of these steps along a row begins early
+/// where it would not end with the row, and only what is new of its sums counts: the loop has no
+/// other body, nor masks.
+void ReductionLoops::emitRows(const Rows &rows) {
+  Value view = rows.views.front();
+  int64_t column = cast<MemRefType>(view.getType()).getRank() - 1;
+  size_t each = totals.size();
+  Value columns = e.extent(view, column);
+  int64_t abreast = schedule.getUnroll(), step = abreast * e.width;
+  Values stepSums;
+  for (size_t i = 0; i < each; ++i)
+    stepSums.push_back(e.scratch({padded(e.index(step))}, accumulate));
+
+  eachGroup(rows, [&](Values indices, Value begin, Value end) {
+    // The sums of `vectors` from the column `first`; counted are those of [start, stop).
+    auto emitStep = [&](Value first, int64_t vectors, Value tail, Value start, Value stop) {
+      SmallVector<Values> at(vectors, indices);
+      for (auto [v, of] : llvm::enumerate(at))
+        of[column] = e.add(first, e.index(int64_t(v) * e.width));
+      Values sums = addColumn(rows, at, tail, begin, end, accumulate);
+      for (int64_t v = 0; v < vectors; ++v)
+        for (auto [sum, buffer] : llvm::zip(setOf(sums, v, each), stepSums))
+          e.store(sum, buffer, e.index(v * e.width));
+      // A loop, rather than code for every vector.
+      e.forEach(start, stop, e.width, [&](Value i) {
+        Values parts;
+        for (Value buffer : stepSums)
+          parts.push_back(e.load(buffer, e.sub(i, first), accumulate));
+        at.front()[column] = i;
+        addToTotals(rows, rows.keptIndices(at.front()), parts);
+      });
+    };
+    std::optional<int64_t> known = getConstantIntValue(columns);
+    if (known && *known >= step)
+      return e.forEach(e.index(0), columns, step, [&](Value i) {
+        Value next = e.add(i, e.index(step));
+        if (*known % step == 0)
+          return emitStep(i, abreast, {}, i, next);
+        emitStep(e.min(i, e.index(*known - step)), abreast, {}, i, e.min(next, columns));
+      });
+    Value stepped = known ? e.index(0) : e.roundDown(columns, step);
+    e.forEach(e.index(0), stepped, step,
+              [&](Value i) { emitStep(i, abreast, {}, i, e.add(i, e.index(step))); });
+    e.walkMasked(stepped, columns,
+                 [&](Value i, Value tail) { emitStep(i, 1, tail, i, e.add(i, e.index(e.width))); });
+  });
+  for (Value buffer : stepSums)
+    e.release(buffer);
+}
+
+/// The same one vector at a time, in `type`: short code rather than fast code.
+void ReductionLoops::emitPlainRows(const Rows &rows, Type type) {
+  Value view = rows.views.front();
+  int64_t column = cast<MemRefType>(view.getType()).getRank() - 1;
+  eachGroup(rows, [&](Values indices, Value begin, Value end) {
+    e.walkMasked(e.index(0), e.extent(view, column), [&](Value i, Value tail) {
+      indices[column] = i;
+      Values sums = addColumn(rows, indices, tail, begin, end, type);
+      addToTotals(rows, rows.keptIndices(indices), sums);
     });
   });
 }
@@ -152,51 +207,49 @@ Values ReductionLoops::addVectors(const Values &indices, Value begin, Value end,
   });
 }
 
-/// Adds what is left of a run from `begin` on, less than a step, to the first set.
-Values ReductionLoops::addRest(const Values &indices, Value begin, Value extent, Value pivot,
-                               ValueRange sums) {
+/// Adds [begin, extent) to the first set, a vector at a time.
+Values ReductionLoops::addMasked(const Values &indices, Value begin, Value extent, Value pivot,
+                                 ValueRange sums) {
   size_t each = totals.size();
-  Value whole = e.roundDown(extent, e.width);
-  Values first = addVectors(indices, begin, whole, pivot, setOf(sums, 0, each));
-  Value rest = e.sub(extent, whole);
-  if (e.width > 1 && getConstantIntValue(rest) != 0) {
-    // An empty mask adds nothing where the run is whole vectors.
-    Value tail = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), rest);
-    Values at = indices;
-    at.back() = whole;
-    first = addElements({inputs, at, tail}, pivot, first);
-  }
+  Values first =
+      e.carry(begin, extent, e.width, setOf(sums, 0, each), [&](Value i, ValueRange carried) {
+        Values at = indices;
+        if (!at.empty())
+          at.back() = i;
+        return addElements({inputs, at, e.maskOf(i, extent)}, pivot, carried);
+      });
   llvm::append_range(first, sums.drop_front(each));
   return first;
 }
 
-/// The sums of all sets, in f64.
+/// The sums of all sets, in f64: of as many lanes as that has.
 Values ReductionLoops::joined(ValueRange sums) {
   size_t each = totals.size();
   Values result(setOf(sums, 0, each));
   for (size_t i = each; i < sums.size(); ++i)
     result[i % each] = e.addf(result[i % each], sums[i]);
   for (Value &sum : result)
-    sum = e.convert(sum, f64);
+    sum = e.convert(e.width > wideLanes ? e.addHalves(sum) : sum, f64);
   return result;
 }
 
 /// Adds the lanes of f64 sums to the totals of a kept index.
 void ReductionLoops::addLanes(ValueRange sums, ValueRange k) {
   for (auto [lanes, total] : llvm::zip(sums, totals)) {
-    Value sum = e.width > 1 ? e.sumLanes(lanes) : vector::ExtractOp::create(e, lanes, 0);
-    e.storeScalar(e.addf(e.loadScalar(total, k), sum), total, k);
+    Value old = e.loadScalar(total, k);
+    Value sum = wideLanes > 1 ? e.sumLanes(lanes, old)
+                              : e.addf(old, vector::ExtractOp::create(e, lanes, 0));
+    e.storeScalar(sum, total, k);
   }
 }
 
 /// Runs that are longer than a group, along the innermost, reduced axis.
-void ReductionLoops::emitLongRuns(Value pivots, Type type, int64_t abreast) {
-  int64_t innermost = dataType.getRank() - 1;
+void ReductionLoops::emitLongRuns(Value pivots) {
+  int64_t innermost = dataType.getRank() - 1, abreast = schedule.getUnroll();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
   e.nest(data, outer, [&](Values indices) {
     Values k = keptOf(indices);
-    Value pivot = e.loadBroadcast(pivots, k, type);
-    Values none = noSums(abreast, pivot.getType());
+    Value pivot = e.loadBroadcast(pivots, k, accumulate);
     auto addTo = [&](ValueRange wide, ValueRange sums) {
       Values next;
       for (auto [total, sum] : llvm::zip(wide, joined(sums)))
@@ -206,29 +259,31 @@ void ReductionLoops::emitLongRuns(Value pivots, Type type, int64_t abreast) {
     Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
     Value stepped = e.roundDown(extent, abreast * e.width);
     int64_t step = group * abreast * e.width;
-    Values wide = e.carry(e.index(0), stepped, step, noSums(1, e.vectorOf(f64)),
+    Values wide = e.carry(e.index(0), stepped, step, noSums(1, VectorType::get(wideLanes, f64)),
                           [&](Value start, ValueRange carried) {
                             Value end = e.min(e.add(start, e.index(step)), stepped);
-                            return addTo(carried, addVectors(indices, start, end, pivot, none));
+                            return addTo(carried, addVectors(indices, start, end, pivot,
+                                                             noSums(abreast, pivot.getType())));
                           });
-    Values rest = addRest(indices, stepped, extent, pivot, noSums(1, pivot.getType()));
+    Values rest = addMasked(indices, stepped, extent, pivot, noSums(1, pivot.getType()));
     addLanes(addTo(wide, rest), k);
   });
 }
 
-/// Runs that are much shorter than a group: those of several indices of the axis before
+/// Runs that are not longer than a group: those of several indices of the axis before
 /// the kept one are a group, so that lanes are added up once for all of them.
-void ReductionLoops::emitShortRuns(Value pivots, Type type, int64_t abreast, int64_t perRun) {
-  int64_t rank = dataType.getRank(), outerAxis = rank - 3;
+void ReductionLoops::emitShortRuns(Value pivots, int64_t perRun) {
+  int64_t rank = dataType.getRank(), outerAxis = rank - 3, abreast = schedule.getUnroll();
   bool repeats = outerAxis >= 0 && llvm::is_contained(reduced, outerAxis) &&
                  llvm::is_contained(kept, rank - 2);
   Value extent = e.extent(data, rank - 1);
   Value stepped = e.roundDown(extent, abreast * e.width);
   auto emitGroup = [&](Values indices, Value begin, Value end) {
     Values k = keptOf(indices);
-    Value pivot = e.loadBroadcast(pivots, k, type);
+    Value pivot = e.loadBroadcast(pivots, k, accumulate);
     auto addRun = [&](const Values &at, ValueRange sums) {
-      return addRest(at, stepped, extent, pivot, addVectors(at, e.index(0), stepped, pivot, sums));
+      return addMasked(at, stepped, extent, pivot,
+                       addVectors(at, e.index(0), stepped, pivot, sums));
     };
     Values sums = noSums(abreast, pivot.getType());
     if (!repeats)
@@ -265,31 +320,53 @@ int64_t ReductionLoops::vectorsOfShortRun(int64_t abreast) const {
   // The steps, the vectors left, and the tail.
   int64_t vectors = shape.back() / e.width, tail = shape.back() % e.width != 0;
   int64_t perRun = vectors / abreast + vectors % abreast + tail;
-  return perRun <= group / 2 ? perRun : 0;
+  return perRun <= group ? perRun : 0;
 }
 
-/// Runs along the innermost, reduced axis: one kept index for a whole run.
-void ReductionLoops::emitRuns(Value pivots, Type type, int64_t abreast) {
-  if (int64_t perRun = vectorsOfShortRun(abreast))
-    return emitShortRuns(pivots, type, abreast, perRun);
-  emitLongRuns(pivots, type, abreast);
+/// Runs of any length, with sums over lanes for each: rare, so short code rather than fast code.
+void ReductionLoops::emitWideRuns(Value pivots) {
+  int64_t innermost = dataType.getRank() - 1;
+  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
+  e.nest(data, outer, [&](Values indices) {
+    Values k = keptOf(indices);
+    Value pivot = e.loadBroadcast(pivots, k, f64);
+    Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
+    addLanes(addMasked(indices, e.index(0), extent, pivot, noSums(1, pivot.getType())), k);
+  });
 }
 
-void ReductionLoops::emitTotals(Value pivots, Type type, int64_t abreast) {
-  if (!lastIsKept())
-    return emitRuns(pivots, type, abreast);
+//===----------------------------------------------------------------------===//
+// All elements
+//===----------------------------------------------------------------------===//
+
+ReductionLoops::Rows ReductionLoops::rowsOfInputs(function_ref<Values(ValueRange)> keptIndices,
+                                                  Value pivots) {
   bool rowAxisReduced =
       dataType.getRank() >= 2 && llvm::is_contained(reduced, dataType.getRank() - 2);
-  emitRows(
-      inputs, /*lines=*/false, rowAxisReduced, [&](ValueRange at) { return keptOf(at); }, pivots,
-      totals, type, abreast);
+  return {inputs, /*lines=*/false, rowAxisReduced, keptIndices, pivots, totals};
 }
 
 void ReductionLoops::emitScheduledTotals(Value pivots) {
   llvm::SaveAndRestore<int64_t> prefetching(ahead, schedule.getPrefetch());
+  auto keptIndices = [&](ValueRange at) { return keptOf(at); };
   if (schedule.getTraversal() == Traversal::Flat)
-    return emitFlatTotals(pivots);
-  emitTotals(pivots, accumulate, schedule.getUnroll());
+    emitFlatTotals(pivots);
+  else if (lastIsKept())
+    emitRows(rowsOfInputs(keptIndices, pivots));
+  else if (int64_t perRun = vectorsOfShortRun(schedule.getUnroll()))
+    emitShortRuns(pivots, perRun);
+  else
+    emitLongRuns(pivots);
+}
+
+void ReductionLoops::emitWideTotals(Value pivots) {
+  auto keptIndices = [&](ValueRange at) { return keptOf(at); };
+  e.withWidth(wideLanes, [&] {
+    if (lastIsKept())
+      emitPlainRows(rowsOfInputs(keptIndices, pivots), f64);
+    else
+      emitWideRuns(pivots);
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -306,22 +383,25 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
   int64_t features = scalar ? 1 : shape[1], inner = shape.size() > 2 ? shape[2] : 1;
   Value lineSize = e.index(line);
 
-  auto eachOfLine = [&](function_ref<void(Value, ValueRange)> body) {
-    e.forEach(e.index(0), lineSize, features * inner, [&](Value start) {
-      e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
-        Value first = e.add(start, e.mul(k, e.index(inner)));
-        e.forEach(e.index(0), e.index(inner), 1, [&](Value i) { body(e.add(first, i), k); });
+  // In vectors where the elements of neighbouring kept indices are neighbours. What one has in
+  // the lanes behind the last kept index, the next, or nobody, makes good.
+  int64_t lanes = inner == 1 && features > 1 ? wideLanes : 1;
+  auto eachOfLine = [&](function_ref<void(Value, Value)> body) {
+    e.withWidth(lanes, [&] {
+      e.forEach(e.index(0), lineSize, features * inner, [&](Value start) {
+        e.forEach(e.index(0), e.index(features), lanes, [&](Value k) {
+          Value first = e.add(start, e.mul(k, e.index(inner)));
+          e.forEach(e.index(0), e.index(inner), 1, [&](Value i) { body(e.add(first, i), k); });
+        });
       });
     });
   };
-  Value linePivots = e.scratch({lineSize}, accumulate);
+  Value linePivots = e.scratch({padded(lineSize)}, accumulate);
   Values lineTotals;
   for (size_t i = 0; i < totals.size(); ++i)
-    lineTotals.push_back(e.scratch({lineSize}, f64));
-  eachOfLine([&](Value i, ValueRange k) {
-    e.storeScalar(e.convert(e.loadScalar(pivots, k), accumulate), linePivots, i);
-  });
-  e.walk(lineSize, 1, [&](Value i, Value) {
+    lineTotals.push_back(e.scratch({padded(lineSize)}, f64));
+  eachOfLine([&](Value i, Value k) {
+    e.store(e.load(pivots, k, accumulate), linePivots, i);
     for (Value buffer : lineTotals)
       e.store(e.constant(0, e.vectorOf(f64)), buffer, i);
   });
@@ -331,25 +411,26 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
     flat.push_back(e.flatten(input));
   Value size = e.extent(flat.front(), 0), lines = e.floorDiv(size, lineSize);
   Value used = e.mul(lines, lineSize);
-  auto column = [&](ValueRange at) { return Values{at[1]}; };
-  auto emitLines = [&](OpFoldResult offset, OpFoldResult rows, OpFoldResult columns,
-                       int64_t unroll) {
-    Values views;
+  auto linesOf = [&](OpFoldResult offset, OpFoldResult rows, OpFoldResult columns) {
+    Values cut;
     for (Value array : flat)
-      views.push_back(memref::ReinterpretCastOp::create(
+      cut.push_back(memref::ReinterpretCastOp::create(
           e, e.getLoc(), array, offset, ArrayRef<OpFoldResult>{rows, columns},
           ArrayRef<OpFoldResult>{e.getIndexAttr(line), e.getIndexAttr(1)}));
-    emitRows(views, /*lines=*/true, /*rowAxisReduced=*/true, column, linePivots, lineTotals,
-             accumulate, unroll);
+    return cut;
   };
-  emitLines(e.getIndexAttr(0), lines, e.getIndexAttr(line), schedule.getUnroll());
-  emitLines(used, e.getIndexAttr(1), e.sub(size, used), 1);
+  auto column = [&](ValueRange at) { return Values{at[1]}; };
+  Values views = linesOf(e.getIndexAttr(0), lines, e.getIndexAttr(line));
+  emitRows({views, /*lines=*/true, /*rowAxisReduced=*/true, column, linePivots, lineTotals});
+  Values rest = linesOf(used, e.getIndexAttr(1), e.sub(size, used));
+  e.withWidth(wideLanes, [&] {
+    emitPlainRows({rest, /*lines=*/true, /*rowAxisReduced=*/true, column, linePivots, lineTotals},
+                  accumulate);
+  });
 
-  eachOfLine([&](Value i, ValueRange k) {
-    for (auto [part, whole] : llvm::zip(lineTotals, totals)) {
-      Value sum = e.loadScalar(part, i);
-      e.storeScalar(e.addf(e.loadScalar(whole, k), sum), whole, k);
-    }
+  eachOfLine([&](Value i, Value k) {
+    for (auto [part, whole] : llvm::zip(lineTotals, totals))
+      e.store(e.addf(e.load(whole, k, f64), e.load(part, i, f64)), whole, k);
   });
   for (Value buffer : lineTotals)
     e.release(buffer);

@@ -44,6 +44,8 @@ protected:
         dataType(mlir::cast<mlir::MemRefType>(data.getType())), mask(op.getMask()),
         weights(op.getWeights()), keptRank(std::max<int64_t>(kept.size(), 1)), f64(e.getF64Type()),
         accumulate(schedule.getAccumulate() ? schedule.getAccumulate() : e.getF32Type()),
+        wideLanes(
+            std::max<int64_t>(schedule.getVector() * accumulate.getIntOrFloatBitWidth() / 64, 1)),
         group(schedule.getGroup() ? schedule.getGroup() : 32), inputs{data} {
     for (int64_t axis = 0; axis < dataType.getRank(); ++axis)
       if (!llvm::is_contained(kept, axis))
@@ -58,18 +60,20 @@ protected:
   /// Adds all elements to the totals, in the traversal of the schedule. The pivots
   /// are a buffer over the kept indices, of any float type.
   void emitScheduledTotals(mlir::Value pivots);
-  /// The same by rows or runs, summed in `type` in groups, in steps of `abreast` vectors.
-  void emitTotals(mlir::Value pivots, mlir::Type type, int64_t abreast);
+  /// The same in f64 throughout, in little code.
+  void emitWideTotals(mlir::Value pivots);
 
-  /// Every kept index, in vectors along the innermost kept axis.
-  void walkKept(llvm::function_ref<void(mlir::ValueRange, mlir::Value)> body);
-  void clear(mlir::ValueRange buffers);
+  /// Every kept index, in vectors of `lanes` along the innermost kept axis.
+  void walkKept(int64_t lanes, llvm::function_ref<void(mlir::ValueRange, mlir::Value)> body);
+  /// Scratch memory over the kept indices, padded to whole vectors along the innermost: no
+  /// access needs a mask.
+  mlir::Value keptScratch(mlir::Type element);
   /// The kept index, as pivots and totals are indexed with it.
   Values keptOf(mlir::ValueRange indices);
   /// A buffer of one kept index with an axis of extent 1.
   mlir::Value withAxis(mlir::Value memref);
-  /// How many vectors a sum takes of a run along the innermost axis, where that is much
-  /// shorter than a group; else 0.
+  /// How many vectors a sum takes of a run along the innermost axis, where that is not
+  /// longer than a group; else 0.
   int64_t vectorsOfShortRun(int64_t abreast) const;
   bool lastIsKept() const { return !kept.empty() && kept.back() == dataType.getRank() - 1; }
 
@@ -83,23 +87,42 @@ protected:
   /// Axes of pivots and totals: at least one.
   int64_t keptRank;
   mlir::Type f64, accumulate;
+  /// As many f64 fill what a vector of sums fills: arithmetic beside the sums goes in these,
+  /// for others would be taken apart.
+  int64_t wideLanes;
   int64_t group;
   llvm::SmallVector<int64_t> reduced;
   /// All operands that are read element by element, data first.
   Values inputs;
-  /// One buffer for every sum.
+  /// An output: a buffer over the kept indices.
+  mlir::Value keptLike;
+  /// One keptScratch() for every sum.
   Values totals;
   /// How far on that is, in elements; 0 where nothing is asked for.
   int64_t ahead = 0;
 
 private:
   void emitFlatTotals(mlir::Value pivots);
-  void emitRows(mlir::ValueRange views, bool lines, bool rowAxisReduced,
-                llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots,
-                mlir::ValueRange rowTotals, mlir::Type type, int64_t abreast);
-  void emitRuns(mlir::Value pivots, mlir::Type type, int64_t abreast);
-  void emitLongRuns(mlir::Value pivots, mlir::Type type, int64_t abreast);
-  void emitShortRuns(mlir::Value pivots, mlir::Type type, int64_t abreast, int64_t perRun);
+  /// What is walked by rows: the inputs, or the same cut into lines, with totals for every
+  /// column.
+  struct Rows {
+    mlir::ValueRange views;
+    bool lines, rowAxisReduced;
+    llvm::function_ref<Values(mlir::ValueRange)> keptIndices;
+    mlir::Value pivots;
+    mlir::ValueRange totals;
+  };
+  void emitRows(const Rows &rows);
+  void emitPlainRows(const Rows &rows, mlir::Type type);
+  void eachGroup(const Rows &rows, llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
+  Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
+                   mlir::Value begin, mlir::Value end, mlir::Type type);
+  void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
+  mlir::Value padded(mlir::Value extent);
+  Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
+  void emitWideRuns(mlir::Value pivots);
+  void emitLongRuns(mlir::Value pivots);
+  void emitShortRuns(mlir::Value pivots, int64_t perRun);
 
   /// Asks for what will be read when vector `v` of those abreast is this far on.
   void prefetch(mlir::ValueRange views, Values indices, int64_t v);
@@ -108,8 +131,8 @@ private:
   Values noSums(int64_t sets, mlir::Type type);
   Values addVectors(const Values &indices, mlir::Value begin, mlir::Value end, mlir::Value pivot,
                     mlir::ValueRange sums);
-  Values addRest(const Values &indices, mlir::Value begin, mlir::Value extent, mlir::Value pivot,
-                 mlir::ValueRange sums);
+  Values addMasked(const Values &indices, mlir::Value begin, mlir::Value extent, mlir::Value pivot,
+                   mlir::ValueRange sums);
   Values joined(mlir::ValueRange sums);
   void addLanes(mlir::ValueRange sums, mlir::ValueRange k);
 };

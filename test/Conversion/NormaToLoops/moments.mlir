@@ -1,24 +1,26 @@
 // RUN: norma-opt %s --convert-norma-to-loops --canonicalize --cse --split-input-file | FileCheck %s
 
 // Rows of 32: no tail. The pivots come from samples spread over the rows; groups of rows are
-// summed in f32 around them and added to the f64 totals in the outputs; what looks inaccurate
-// is repaired in f64.
+// summed in f32 around them and added to the f64 totals; what looks inaccurate is repaired in
+// f64, in vectors that a register holds, with the same finish.
 
 // CHECK-LABEL: func @rows
 // CHECK-SAME:    (%[[X:.*]]: memref<?x32xf32>, %[[N:.*]]: memref<32xf64>, %[[M:.*]]: memref<32xf64>, %[[S:.*]]: memref<32xf64>)
-// CHECK:         %[[PIVOTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<32xf32>
 // CHECK:         scf.if
-// Pivots.
+// Pivots, and totals of zero, in memory that is padded for any vector.
+// CHECK:           %[[AT:.*]] = arith.divui %{{.*}}, %c8
 // CHECK:           scf.for %[[J:.*]] = %c0 to %c32 step %c16
 // CHECK:             %[[ORIGIN:.*]] = vector.load %[[X]][%c0, %[[J]]]
-// CHECK:             scf.for %{{.*}} = %c0 to %c8
-// CHECK:               arith.divui
-// CHECK:               arith.subf %{{.*}}, %[[ORIGIN]]
-// CHECK:             vector.store %{{.*}}, %[[PIVOTS]][%[[J]]]
-// Totals: two vectors of a row abreast, each with sums of its own.
+// CHECK:             %[[SAMPLE:.*]] = vector.load %[[X]][%[[AT]], %[[J]]]
+// CHECK:             arith.subf %[[SAMPLE]], %[[ORIGIN]]
+// CHECK-COUNT-6:     vector.load %[[X]]
+// CHECK:             vector.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
+// CHECK:             vector.store %{{.*}}, %[[FIRST:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
+// CHECK:             vector.store %{{.*}}, %[[SECOND:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
+// Totals: two vectors of a row abreast, each with sums of its own, which a loop adds to the totals.
 // CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c64
-// CHECK:             %[[P:.*]] = vector.load %[[PIVOTS]][%c0]
-// CHECK:             %[[Q:.*]] = vector.load %[[PIVOTS]][%c16]
+// CHECK:             vector.load %[[PIVOTS]][%c0]
+// CHECK:             vector.load %[[PIVOTS]][%c16]
 // CHECK:             scf.for %[[ROW:.*]] = %[[R]] to {{.*}} iter_args
 // CHECK:               vector.load %[[X]][%[[ROW]], %c0]
 // CHECK:               vector.fma {{.*}} : vector<16xf32>
@@ -26,19 +28,30 @@
 // CHECK:               vector.fma {{.*}} : vector<16xf32>
 // CHECK-NOT:           vector.fma
 // CHECK:               scf.yield
-// CHECK:             arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
-// CHECK:             vector.store %{{.*}}, %[[M]][%c0]
-// CHECK:             vector.store %{{.*}}, %[[S]][%c0]
-// CHECK:             vector.store %{{.*}}, %[[M]][%c16]
-// CHECK:             vector.store %{{.*}}, %[[S]][%c16]
-// Finish.
-// CHECK:           arith.divf %{{.*}} : vector<16xf64>
-// CHECK:           arith.maximumf
-// CHECK:           vector.reduction <or>
-// Repair.
-// CHECK:           scf.if
-// CHECK:             scf.for %{{.*}} = %c0 to %c2
-// CHECK:               vector.fma %{{.*}} : vector<16xf64>
+// CHECK-COUNT-4:     vector.store %{{.*}} : memref<47xf32>, vector<16xf32>
+// CHECK:             scf.for %[[I:.*]] = %c0 to %c32 step %c16
+// CHECK:               arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
+// CHECK:               vector.store %{{.*}}, %[[FIRST]][%[[I]]]
+// CHECK:               vector.store %{{.*}}, %[[SECOND]][%[[I]]]
+// Up to three rounds: repair, but not in the first,
+// CHECK:           scf.for %[[ROUND:.*]] = %c0 to %c3
+// CHECK:             %[[AGAIN:.*]] = arith.cmpi ne, %[[ROUND]], %c0
+// CHECK:             scf.if %[[AGAIN]]
+// CHECK:               vector.load %[[PIVOTS]]{{.*}} vector<8xf64>
+// CHECK:               vector.fma %{{.*}} : vector<8xf64>
+// CHECK:               vector.store %{{.*}}, %[[FIRST]]
+// CHECK:               vector.store %{{.*}}, %[[SECOND]]
+// and finish; the means are the pivots of the next.
+// CHECK:             scf.for %[[K:.*]] = %c0 to %c32 step %c8
+// CHECK:               arith.divf %{{.*}} : vector<8xf64>
+// CHECK:               arith.maximumf
+// CHECK:               vector.store %{{.*}}, %[[N]][%[[K]]]
+// CHECK:               vector.store %{{.*}}, %[[M]][%[[K]]]
+// CHECK:               vector.store %{{.*}}, %[[S]][%[[K]]]
+// CHECK:               vector.store %{{.*}}, %[[PIVOTS]][%[[K]]]
+// CHECK:               vector.reduction <or>
+// CHECK-NOT:         vector.fma
+// CHECK:         return
 func.func @rows(%x: memref<?x32xf32>, %n: memref<32xf64>, %m: memref<32xf64>, %s: memref<32xf64>) {
   norma.moments kept [1] ins(%x : memref<?x32xf32>)
       outs(%n, %m, %s : memref<32xf64>, memref<32xf64>, memref<32xf64>)
@@ -65,21 +78,23 @@ func.func @bytes(%x: memref<?x16xi8>, %n: memref<16xf64>, %m: memref<16xf64>, %s
 
 // -----
 
-// Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end. The
-// samples of a pivot are summed over the lanes, so all are deviations from one and the same element.
+// Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end, of the
+// f32 lanes' halves. The samples of a pivot are single elements.
 
 // CHECK-LABEL: func @runs
-// CHECK:         %[[FIRST:.*]] = vector.extract %{{.*}}[0] : f32 from vector<16xf32>
-// CHECK:         %[[ORIGIN:.*]] = vector.broadcast %[[FIRST]] : f32 to vector<16xf32>
-// CHECK:         scf.for %{{.*}} = %c0 to %c4
-// CHECK:           arith.subf %{{.*}}, %[[ORIGIN]] : vector<16xf32>
+// CHECK:         scf.for %[[J:.*]] = %c0 to %c3
+// CHECK:           %[[ORIGIN:.*]] = memref.load %arg0[%c0, %[[J]], %c0]
+// CHECK-COUNT-7:   memref.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
+// CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<18xf64>
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c3
-// CHECK:             %[[P:.*]] = memref.load %{{.*}}[%[[K]]] : memref<3xf32>
-// CHECK:             vector.broadcast %[[P]]
+// CHECK:             %[[P:.*]] = memref.load %[[PIVOTS]][%[[K]]]
+// CHECK:             vector.broadcast
 // CHECK:             vector.fma
-// CHECK:             vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<16xf64> into f64
-// CHECK:             memref.store %{{.*}}, %arg2[%[[K]]]
+// CHECK:             vector.shuffle {{.*}} [8, 9, 10, 11, 12, 13, 14, 15]
+// CHECK:             arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:             vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<8xf64> into f64
+// CHECK:             memref.store %{{.*}}[%[[K]]] : memref<18xf64>
 func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, %s: memref<3xf64>) {
   norma.moments kept [1] ins(%x : memref<?x3x3136xf32>)
       outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
@@ -94,8 +109,8 @@ func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, 
 
 // CHECK-LABEL: func @short_runs
 // CHECK:         scf.for %[[K:.*]] = %c0 to %c64
-// CHECK-NOT:       vector
-// CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<64xf32>
+// CHECK-NOT:       vector.load
+// CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<79xf64>
 // CHECK:         scf.for %[[N:.*]] = %c0 to %{{.*}} step %c16
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c64
 // CHECK:             memref.load %[[PIVOTS]][%[[K]]]
@@ -105,7 +120,7 @@ func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, 
 // CHECK:               vector.load %arg0[%[[I]], %[[K]], %c32]
 // CHECK:               vector.maskedload %arg0[%[[I]], %[[K]], %c48]
 // CHECK:               scf.yield
-// CHECK-COUNT-2:     vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<16xf64> into f64
+// CHECK-COUNT-2:     vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<8xf64> into f64
 func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64x49xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
@@ -115,20 +130,25 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 
 // -----
 
-// Flat: totals for every element of a line, folded to 13 features at the end.
+// Flat: totals for every element of a line, folded to 13 features at the end. The last of the steps
+// along a line begins early, so that all are the same code.
 
 // CHECK-LABEL: func @flat
+// CHECK:         scf.for %[[START:.*]] = %c0 to %c208 step %c13
+// CHECK:           vector.store %{{.*}} : memref<223xf32>, vector<8xf32>
 // CHECK:         %[[FLAT:.*]] = memref.collapse_shape %arg0
 // CHECK:         %[[LINES:.*]] = memref.reinterpret_cast %[[FLAT]] to offset: [0], sizes: [%{{.*}}, 208], strides: [208, 1]
-// CHECK:         vector.load %[[LINES]]
+// CHECK:         scf.for %[[J:.*]] = %c0 to %c208 step %c64
+// CHECK:           %[[FROM:.*]] = arith.minui %[[J]], %c144
+// CHECK:           vector.load %[[LINES]][%{{.*}}, %[[FROM]]]
 // CHECK-NOT:     vector.maskedload %[[LINES]]
 // CHECK:         %[[REST:.*]] = memref.reinterpret_cast %[[FLAT]] to offset: [%{{.*}}], sizes: [1, %{{.*}}], strides: [208, 1]
 // CHECK:         vector.maskedload %[[REST]]
 // CHECK:         scf.for %{{.*}} = %c0 to %c208 step %c13
-// CHECK:           scf.for %[[K:.*]] = %c0 to %c13
-// CHECK:             memref.load %arg2[%[[K]]]
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c13 step %c8
+// CHECK:             vector.load %[[TOTAL:.*]][%[[K]]] : memref<28xf64>, vector<8xf64>
 // CHECK:             arith.addf
-// CHECK:             memref.store %{{.*}}, %arg2[%[[K]]]
+// CHECK:             vector.store %{{.*}}, %[[TOTAL]][%[[K]]]
 func.func @flat(%x: memref<?x13xf32>, %n: memref<13xf64>, %m: memref<13xf64>, %s: memref<13xf64>) {
   norma.moments kept [1] ins(%x : memref<?x13xf32>)
       outs(%n, %m, %s : memref<13xf64>, memref<13xf64>, memref<13xf64>)
@@ -162,10 +182,12 @@ func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf6
 // CHECK-LABEL: func @flat_all
 // CHECK:         %[[M:.*]] = memref.expand_shape %arg2 [] output_shape [1]
 // CHECK:         memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 32], strides: [32, 1]
-// CHECK:         %[[PART:.*]] = memref.load %{{.*}} : memref<32xf64>
-// CHECK:         %[[WHOLE:.*]] = memref.load %[[M]][%c0]
-// CHECK:         %[[SUM:.*]] = arith.addf %[[WHOLE]], %[[PART]]
-// CHECK:         memref.store %[[SUM]], %[[M]][%c0]
+// CHECK:         scf.for %[[I:.*]] = %c0 to %c32 step %c1 {
+// CHECK:           memref.load %{{.*}}[%[[I]]] : memref<47xf64>
+// CHECK:           memref.load %[[WHOLE:.*]][%c0] : memref<16xf64>
+// CHECK:           arith.addf
+// CHECK:           memref.store %{{.*}}, %[[WHOLE]][%c0]
+// CHECK:         vector.maskedstore %[[M]][%c0]
 func.func @flat_all(%x: memref<?xf32>, %n: memref<f64>, %m: memref<f64>, %s: memref<f64>) {
   norma.moments kept [] ins(%x : memref<?xf32>)
       outs(%n, %m, %s : memref<f64>, memref<f64>, memref<f64>)
@@ -180,7 +202,7 @@ func.func @flat_all(%x: memref<?xf32>, %n: memref<f64>, %m: memref<f64>, %s: mem
 // CHECK-LABEL: func @half
 // CHECK:         %[[COARSE:.*]] = arith.truncf %{{.*}} : vector<16xf32> to vector<16xf16>
 // CHECK:         arith.extf %[[COARSE]] : vector<16xf16> to vector<16xf32>
-// CHECK:         vector.store %{{.*}} : memref<16xf32>, vector<16xf32>
+// CHECK:         vector.store %{{.*}} : memref<31xf64>, vector<16xf64>
 func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
   norma.moments kept [1] ins(%x : memref<?x16xf16>)
       outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
@@ -219,5 +241,31 @@ func.func @prefetched_runs(%x: memref<?x3x4096xi8>, %n: memref<3xf64>, %m: memre
   norma.moments kept [1] ins(%x : memref<?x3x4096xi8>)
       outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 2048>}
+  return
+}
+
+// -----
+
+// Columns that are no whole number of steps: the last begins early, and adds only what is new.
+// Nothing is sampled where there is no data.
+
+// CHECK-LABEL: func @ragged
+// CHECK:         scf.for %[[J:.*]] = %c0 to %c72 step %c32
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[J]], %c32
+// CHECK-DAG:       %[[FROM:.*]] = arith.minui %[[J]], %c40
+// CHECK-DAG:       %[[STOP:.*]] = arith.minui %[[NEXT]], %c72
+// CHECK:           vector.load %arg0[%{{.*}}, %[[FROM]]]
+// CHECK-NOT:       mask
+// CHECK:           scf.for %[[I:.*]] = %[[J]] to %[[STOP]] step %c16
+// CHECK:             arith.subi %[[I]], %[[FROM]]
+// CHECK:         } else {
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c72 step %c1
+// CHECK:             memref.store %{{.*}}, %arg1[%[[K]]]
+// CHECK:             memref.store %{{.*}}, %arg2[%[[K]]]
+// CHECK:             memref.store %{{.*}}, %arg3[%[[K]]]
+func.func @ragged(%x: memref<?x72xf32>, %n: memref<72xf64>, %m: memref<72xf64>, %s: memref<72xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x72xf32>)
+      outs(%n, %m, %s : memref<72xf64>, memref<72xf64>, memref<72xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 2, group = 32, accumulate = f32>}
   return
 }
