@@ -238,8 +238,8 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   int64_t outBytes = bytesOf(map.tensors.back());
   int64_t vector = target.vectorBits / 8 / computeBytes;
   // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
-  // each other.
-  if (streaming && contiguous)
+  // each other. So does bf16, of which two vectors are rounded by one instruction.
+  if ((streaming || getElementTypeOrSelf(map.tensors.back()).isBF16()) && contiguous)
     vector *= std::max<int64_t>(computeBytes / outBytes, 1);
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
       !allowsVectors(map.mask) || !allowsVectors(map.weights))
