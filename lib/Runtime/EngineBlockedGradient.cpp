@@ -184,13 +184,13 @@ Expected<void> Engine::State::BlockedGradient::runBlock(const BlockKernels &prep
 
   const CallTimer timer(*prepared.map.call.kernel, prepared.map.bytes);
   const Problem &order = prepared.map.call.problem;
-  const std::vector<std::byte> values[] = {
+  const AlignedBytes values[] = {
       rounded(order, made.center, compute), rounded(order, made.slope, compute),
       rounded(order, made.offset, compute), rounded(order, made.scale, compute)};
   KernelArguments arguments;
   for (size_t t : {0, 1})
     prepared.map.pushTensor(arguments, t, begin);
-  for (const std::vector<std::byte> &each : values)
+  for (const AlignedBytes &each : values)
     prepared.map.pushValues(arguments, each.data());
   prepared.map.pushOperands(arguments, begin);
   prepared.map.pushTensor(arguments, 2, begin);

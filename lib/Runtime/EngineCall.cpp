@@ -104,12 +104,11 @@ static void roundInto(std::span<std::byte> bytes, std::span<const double> values
     out[i] = T(values[i]);
 }
 
-std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                               DType compute) {
+AlignedBytes rounded(const Problem &problem, std::span<const double> values, DType compute) {
   std::vector<double> ordered;
   if (!problem.keptInOrder)
     values = ordered = problem.toKernelOrder(values);
-  std::vector<std::byte> bytes(values.size() * sizeOf(compute));
+  AlignedBytes bytes(values.size() * sizeOf(compute));
   if (compute == DType::F64)
     roundInto<double>(bytes, values);
   else
@@ -135,7 +134,7 @@ void MapCall::pushArguments(KernelArguments &arguments, const Block &block, char
   call.pushTensor(arguments, block, 0, data);
   for (size_t t = 1; t < last; ++t)
     call.pushTensor(arguments, block, t);
-  for (const std::vector<std::byte> &values : coefficients)
+  for (const AlignedBytes &values : coefficients)
     arguments.push(values.data() + block.firstKept * int64_t(sizeOf(compute)), block.slice.kept,
                    block.slice.keptStrides);
   call.pushOperands(arguments, block);

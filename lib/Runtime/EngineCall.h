@@ -14,6 +14,7 @@
 #ifndef NORMA_RUNTIME_ENGINECALL_H
 #define NORMA_RUNTIME_ENGINECALL_H
 
+#include "AlignedBytes.h"
 #include "EngineImpl.h"
 
 #include <chrono>
@@ -70,8 +71,7 @@ bool streamsAsWhole(const Problem &problem);
 
 /// Values per kept index in the order of the kernels of a problem and in their compute
 /// type.
-std::vector<std::byte> rounded(const Problem &problem, std::span<const double> values,
-                               DType compute);
+AlignedBytes rounded(const Problem &problem, std::span<const double> values, DType compute);
 
 /// A call of a map: the kernel and its coefficients, present ones in the order of the
 /// kernel, rounded to the compute type.
@@ -97,7 +97,7 @@ private:
   void pushArguments(KernelArguments &arguments, const Block &block, char *data, char *out) const;
 
   KernelCall call;
-  std::vector<std::vector<std::byte>> coefficients;
+  std::vector<AlignedBytes> coefficients;
   DType compute;
   int64_t dataBytes = 0;
   /// Those of all blocks as one.
