@@ -9,10 +9,12 @@
 
 #include "Subject.h"
 
+#include "Runtime/AlignedBytes.h"
 #include "Runtime/Cpu/Compiler.h"
 #include "Runtime/Cpu/Loader.h"
 #include "Runtime/EngineImpl.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace norma::benchmarks {
@@ -24,7 +26,8 @@ struct BareKernel {
   std::shared_ptr<const CpuTarget> target;
   std::unique_ptr<Loader> loader;
   std::unique_ptr<LoadedCode> code;
-  std::vector<float> coefficients;
+  /// Each where it is for itself, as those of a layer are: they are read beside the data.
+  std::vector<AlignedBytes> coefficients;
   // Holds addresses of itself, so it stays where it is.
   std::unique_ptr<KernelArguments> arguments = std::make_unique<KernelArguments>();
 
@@ -64,11 +67,14 @@ struct BareKernel {
     extents[0] = x.size() / inner;
     const Dims strides = contiguousStrides(extents);
     const Dims channels{x.shape.back()};
-    kernel.coefficients.assign(size_t(channels[0]), 0.5f);
     kernel.arguments->push(x.data, extents, strides);
     for (bool there : {spec->center, spec->scale, spec->shift})
-      if (there)
-        kernel.arguments->push(kernel.coefficients.data(), channels, Dims{1});
+      if (there) {
+        AlignedBytes &values =
+            kernel.coefficients.emplace_back(size_t(channels[0]) * sizeof(float));
+        std::fill_n(reinterpret_cast<float *>(values.data()), channels[0], 0.5f);
+        kernel.arguments->push(values.data(), channels, Dims{1});
+      }
     kernel.arguments->push(subject.y.data, extents, strides);
     return kernel;
   }

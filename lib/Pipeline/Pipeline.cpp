@@ -84,12 +84,12 @@ static void buildLoops(OpPassManager &pm, const PipelineOptions &) {
 }
 
 /// The LLVM dialect.
-static void buildLlvm(OpPassManager &pm, const PipelineOptions &) {
+static void buildLlvm(OpPassManager &pm, const PipelineOptions &options) {
   // bf16 conversions as integer operations, exact for every number: processors
   // that have instructions for them take subnormal numbers for zero, and for the
   // others LLVM would call a library, element by element.
   arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
+  expand.includeBf16 = !options.keepBfloats;
   pm.addPass(arith::createArithExpandOpsPass(expand));
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());

@@ -114,11 +114,12 @@ RoundedValues::RoundedValues(const Problem &problem,
     : compute(compute) {
   for (std::span<const double> values : arrays)
     if (!values.empty()) {
-      arrayBytes = int64_t(values.size() * sizeOf(compute));
+      arrayBytes =
+          int64_t((values.size() * sizeOf(compute) + kLineBytes - 1) / kLineBytes * kLineBytes);
       ++count;
     }
-  bytes = std::make_unique_for_overwrite<std::byte[]>(count * size_t(arrayBytes));
-  std::byte *next = bytes.get();
+  bytes.resize(count * size_t(arrayBytes));
+  std::byte *next = bytes.data();
   std::vector<double> ordered;
   for (std::span<const double> values : arrays) {
     if (!problem.keptInOrder)
@@ -127,7 +128,8 @@ RoundedValues::RoundedValues(const Problem &problem,
       roundInto<double>(next, values);
     else
       roundInto<float>(next, values);
-    next += values.size() * sizeOf(compute);
+    if (!values.empty())
+      next += arrayBytes;
   }
 }
 

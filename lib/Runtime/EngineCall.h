@@ -14,6 +14,7 @@
 #ifndef NORMA_RUNTIME_ENGINECALL_H
 #define NORMA_RUNTIME_ENGINECALL_H
 
+#include "AlignedBytes.h"
 #include "EngineImpl.h"
 
 #include <chrono>
@@ -83,14 +84,14 @@ public:
   size_t size() const { return count; }
   /// Value `first` of an array.
   const void *at(size_t array, int64_t first = 0) const {
-    return bytes.get() + int64_t(array) * arrayBytes + first * int64_t(sizeOf(compute));
+    return bytes.data() + int64_t(array) * arrayBytes + first * int64_t(sizeOf(compute));
   }
 
 private:
   DType compute;
   size_t count = 0;
   int64_t arrayBytes = 0;
-  std::unique_ptr<std::byte[]> bytes;
+  AlignedBytes bytes;
 };
 
 /// A call of a map: the kernel and its coefficients, present ones in the order of the

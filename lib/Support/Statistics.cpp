@@ -66,14 +66,9 @@ std::vector<double> Statistics::variances() const {
   return result;
 }
 
-static bool isConstant(double count, double mean, double m2) {
-  const double u = std::numeric_limits<double>::epsilon();
-  const double spread = varianceOf(count, m2);
-  const double rounding = count * mean * u;
-  return spread <= count * u * spread + rounding * rounding;
+bool Statistics::isConstant(int64_t i) const {
+  return isConstantOf(count[i], mean[i], variance(i));
 }
-
-bool Statistics::isConstant(int64_t i) const { return norma::isConstant(count[i], mean[i], m2[i]); }
 
 /// Whether `holds(i)` for some i below `size`. Collects the bits of numbers, not truth
 /// values, so that loops over f64 are compiled to vectors.
@@ -88,7 +83,9 @@ static bool anyOf(size_t size, Condition holds) {
 std::vector<int64_t> Statistics::constantFeatures() const {
   std::vector<int64_t> result;
   // Most data have none.
-  if (!anyOf(count.size(), [&](size_t i) { return norma::isConstant(count[i], mean[i], m2[i]); }))
+  if (!anyOf(count.size(), [&](size_t i) {
+        return isConstantOf(count[i], mean[i], varianceOf(count[i], m2[i]));
+      }))
     return result;
   for (int64_t i = 0; i < size(); ++i)
     if (count[i] > 0 && isConstant(i))

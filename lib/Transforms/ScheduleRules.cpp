@@ -253,10 +253,10 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   int64_t outBytes = bytesOf(map.tensors.back());
   int64_t vector = target.vectorBits / 8 / computeBytes;
   // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
-  // each other.
+  // each other. So does bf16, of which two vectors are rounded by one instruction.
   int64_t widest = vector * std::max<int64_t>(computeBytes / outBytes, 1);
   bool streams = streaming && (contiguous || beginAtVectors(map.tensors.back(), widest));
-  if (streams)
+  if (streams || (contiguous && getElementTypeOrSelf(map.tensors.back()).isBF16()))
     vector = widest;
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
       !allowsVectors(map.mask) || !allowsVectors(map.weights))

@@ -273,7 +273,7 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%d64 : memref<64xf64>)
         slope(%d64 : memref<64xf64>) offset(%d64 : memref<64xf64>) scale(%d64 : memref<64xf64>)
         outs(%x64 : memref<?x64xf32>)
-    // CHECK: norma.grad_map {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // CHECK: norma.grad_map {{.*}}<runs, vector = 32, unroll = 4, block = 1>
     // STREAM: norma.grad_map {{.*}}memref<?x64x3136xbf16>{{.*}}<runs, vector = 32, unroll = 4, block = 1, nontemporal = true>
     norma.grad_map kept [1] ins(%rkr, %rkr : memref<?x64x3136xbf16>, memref<?x64x3136xbf16>)
         center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)

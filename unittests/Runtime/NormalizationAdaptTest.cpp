@@ -7,7 +7,9 @@
 
 #include "LayerTest.h"
 
+#include <bit>
 #include <cmath>
+#include <limits>
 
 using namespace norma;
 using namespace norma::test;
@@ -15,6 +17,13 @@ using namespace norma::test;
 namespace {
 
 class LayerAdapt : public LayerTest {};
+
+/// To the bit, but that there are many NaN.
+bool isSame(double a, double b) {
+  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b) ||
+         (std::isnan(a) && std::isnan(b));
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, LayerAdapt, ::testing::Bool(), backendName);
 
 TEST_P(LayerAdapt, AdaptForgetsWhatWasLearned) {
@@ -293,6 +302,45 @@ TEST_P(LayerAdapt, ConstantFeatures) {
   Normalization wide = make({.epsilon = 0.5});
   ASSERT_TRUE(wide.adapt(x));
   EXPECT_EQ(apply(wide, y)[0], 2);
+}
+
+/// Features are worked on in vectors; each comes out as if it were alone.
+TEST_P(LayerAdapt, PreparesEveryFeatureByItself) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const double means[] = {0.5, -3, 1e8, 0, kNaN, inf, 7},
+               m2s[] = {0, 1, 1e-9, 4e-20, kNaN, 3, 1e300};
+  const int64_t features = 41;
+  Statistics learned = Statistics::zeros({features});
+  for (int64_t i = 0; i < features; ++i) {
+    learned.count[i] = double(i % 5);
+    learned.mean[i] = i % 5 ? means[i % 7] : 0;
+    learned.m2[i] = i % 5 ? m2s[i % 7] : 0;
+  }
+  Data<double> x{std::vector<double>(features, 2.5), {1, features}, DType::F64}, y = x;
+  for (bool invert : {false, true})
+    for (ZeroVariance zero : {ZeroVariance::Clamp, ZeroVariance::Unit}) {
+      Normalization layer = make({.invert = invert, .zeroVariance = zero, .compute = DType::F64});
+      ASSERT_TRUE(layer.build(Dims{-1, features}));
+      ASSERT_TRUE(layer.merge(learned));
+      ASSERT_TRUE(layer.finalizeState());
+      EXPECT_EQ(layer.constantFeatures(), learned.constantFeatures());
+      ASSERT_TRUE(layer.apply(x, y));
+      for (int64_t i = 0; i < features; ++i) {
+        SCOPED_TRACE(i);
+        const bool isSeen = learned.count[i] > 0;
+        const double mean = isSeen ? learned.mean[i] : 0;
+        const double variance = isSeen ? learned.variance(i) : 1, deviation = std::sqrt(variance);
+        const double smallest = zero == ZeroVariance::Unit ? 0 : layer.options().epsilon;
+        double divisor = deviation < smallest ? smallest : deviation;
+        if (zero == ZeroVariance::Unit && isSeen && learned.isConstant(i))
+          divisor = 1;
+        EXPECT_TRUE(isSame(layer.mean()[i], mean));
+        EXPECT_TRUE(isSame(layer.variance()[i], variance));
+        const double expected =
+            invert ? std::fma(2.5, divisor, mean) : (2.5 - mean) * (1 / divisor);
+        EXPECT_TRUE(isSame(y.values[i], expected)) << y.values[i] << " " << expected;
+      }
+    }
 }
 
 } // namespace

@@ -30,6 +30,9 @@ struct PipelineOptions {
   KernelLowering lowering = KernelLowering::Loops;
   /// See norma-schedule.
   bool streaming = false;
+  /// Conversions of bf16 stay what they are, for a code generator that knows how the target
+  /// does them exactly; else they become integer operations.
+  bool keepBfloats = false;
 };
 
 struct Stage {

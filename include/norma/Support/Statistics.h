@@ -24,6 +24,7 @@
 
 #include "norma/Support/Tensor.h"
 
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -80,6 +81,13 @@ inline double varianceOf(double count, double m2) {
   // Not std::max, which would turn NaN into 0 or keep it by the order of its arguments.
   const double clamped = quotient < 0 ? 0 : quotient;
   return count == 0 ? 0 : clamped;
+}
+
+/// Whether Statistics::isConstant() has it so of values with that variance.
+inline bool isConstantOf(double count, double mean, double variance) {
+  const double u = std::numeric_limits<double>::epsilon();
+  const double rounding = count * mean * u;
+  return variance <= count * u * variance + rounding * rounding;
 }
 
 /// Merges `from` into `into`. Shapes must be equal.

@@ -121,6 +121,7 @@ Expected<void> AotCompiler::addKernel(const KernelSpec &spec, const CFunction &f
   OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
   writeTarget(*module, state->target->description);
   PipelineOptions options;
+  options.keepBfloats = true;
   options.streaming = spec.streaming;
   if (failed(state->run(*module, kFirstKernelStage, options, [](StringRef) {})))
     return Error(ErrorCode::Internal,
@@ -159,7 +160,9 @@ Expected<std::vector<CFunction>> AotCompiler::addProgram(std::string_view source
         passDestinations(each, names.lookup(each.original));
       }
   };
-  if (mlir::failed(state->run(*module, cpuStages().front().name, {}, after)))
+  PipelineOptions options;
+  options.keepBfloats = true;
+  if (mlir::failed(state->run(*module, cpuStages().front().name, options, after)))
     return failed("cannot be compiled");
   std::vector<CFunction> result;
   SmallVector<CFunctionBody> bodies;

@@ -71,6 +71,7 @@ Expected<void> AotEmitter::add(mlir::ModuleOp module, llvm::ArrayRef<CFunctionBo
 Expected<void> AotEmitter::finish() {
   trapWithoutMemory(*linked);
   moveBfloatAsInteger(*linked);
+  expandBfloats(*linked, *machine);
   expandNarrowFloats(*linked,
                      /*halves=*/linked->getTargetTriple().isX86() &&
                          !machine->getMCSubtargetInfo()->checkFeatures("+f16c"));

@@ -135,6 +135,7 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
     OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
     writeTarget(*module, state->target->description);
     PipelineOptions options;
+    options.keepBfloats = true;
     options.streaming = spec.streaming;
     auto readSchedule = [&](StringRef stage) {
       if (stage != "schedule")
@@ -261,6 +262,7 @@ Expected<CompiledProgramObject> Compiler::compileProgram(std::string_view source
     writeTarget(*module, state->target->description);
 
   PipelineOptions options;
+  options.keepBfloats = true;
   if (program.lowering == Lowering::Linalg)
     options.lowering = KernelLowering::Linalg;
   LogicalResult lowered =

@@ -21,8 +21,11 @@ class TargetMachine;
 
 namespace norma {
 
-/// Moves bf16 numbers as the 16-bit integers they are. Conversions are integer
-/// operations already; what is left is memory, where LLVM would, for processors
+/// Widens bf16 and rounds f32 to it, exactly for every number, in the lanes of a vector as for
+/// one number: by integer operations, and by instructions where the processor has them.
+void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine);
+
+/// Moves bf16 numbers as the 16-bit integers they are: LLVM would, for processors
 /// without bf16 instructions, widen every element and narrow it by a library call.
 void moveBfloatAsInteger(llvm::Module &module);
 

@@ -177,6 +177,7 @@ Expected<void> LlvmKernel::optimize() {
     each.setDoesNotThrow();
   }
   moveBfloatAsInteger(*module);
+  expandBfloats(*module, **machine);
   if (llvm::Error error = norma::optimize(*module, **machine))
     return internal(std::move(error));
   return {};

@@ -14,60 +14,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace norma {
-
-PreparedNormalization prepare(const NormalizationState &state) {
-  const Statistics &statistics = state.statistics;
-  const NormalizationOptions &options = state.options;
-  PreparedNormalization result;
-  result.axis = state.axis;
-  result.coefficients.shape = statistics.shape;
-  if (!state.isGiven())
-    result.constant = statistics.constantFeatures();
-  // scikit-learn knows constants, and takes every other deviation as it is.
-  const double smallest = options.zeroVariance == ZeroVariance::Unit ? 0 : options.epsilon;
-  // Where nothing was seen the layer is an identity. (One number a loop: each is compiled
-  // to vectors.)
-  const std::vector<double> &counts = statistics.count;
-  const size_t size = counts.size();
-  result.mean = statistics.mean;
-  result.variance = statistics.variances();
-  for (size_t i = 0; i < size; ++i)
-    result.mean[i] = counts[i] > 0 ? result.mean[i] : 0;
-  for (size_t i = 0; i < size; ++i)
-    result.variance[i] = counts[i] > 0 ? result.variance[i] : 1;
-  std::vector<double> divisor = result.variance;
-  for (size_t i = 0; i < size; ++i) {
-    const double deviation = std::sqrt(divisor[i]);
-    // In this order NaN stays.
-    const double atLeast = deviation < smallest ? smallest : deviation;
-    divisor[i] = counts[i] > 0 ? atLeast : 1;
-  }
-  result.isAdapted = !state.isGiven() && std::any_of(counts.begin(), counts.end(),
-                                                     [](double count) { return count > 0; });
-  if (state.isGiven())
-    for (size_t i = 0; i < size; ++i)
-      if (result.variance[i] == 0)
-        result.constant.push_back(int64_t(i));
-  if (options.zeroVariance == ZeroVariance::Unit)
-    for (int64_t i : result.constant)
-      divisor[i] = 1;
-
-  if (!result.isAdapted && !state.isGiven())
-    return result; // Absent coefficients are exactly the identity.
-  if (options.invert) {
-    result.coefficients.scale = std::move(divisor);
-    result.coefficients.shift = result.mean;
-    return result;
-  }
-  for (double &value : divisor)
-    value = 1 / value;
-  result.coefficients.center = result.mean;
-  result.coefficients.scale = std::move(divisor);
-  return result;
-}
 
 Dims batchShape(const Tensor &data, const Dims &axis) {
   Dims shape = data.shape;
@@ -79,10 +27,27 @@ Dims batchShape(const Tensor &data, const Dims &axis) {
   return shape;
 }
 
+static std::shared_ptr<const PreparedNormalization> makePrepared(const NormalizationState &state) {
+  return std::make_shared<const PreparedNormalization>(state.options, state.axis, state.statistics);
+}
+
 void Normalization::State::set(NormalizationState next) {
-  auto fresh = std::make_shared<const PreparedNormalization>(prepare(next));
+  auto fresh = makePrepared(next);
   const std::lock_guard lock(mutex);
   built = std::move(next);
+  setPrepared(std::move(fresh));
+}
+
+void Normalization::State::setStatistics(Statistics learned) {
+  auto fresh = std::make_shared<const PreparedNormalization>(built->options, built->axis, learned);
+  const std::lock_guard lock(mutex);
+  std::swap(built->statistics, learned);
+  setPrepared(std::move(fresh));
+}
+
+void Normalization::State::finalize() {
+  auto fresh = makePrepared(*built);
+  const std::lock_guard lock(mutex);
   setPrepared(std::move(fresh));
 }
 
@@ -103,7 +68,7 @@ Normalization::State::preparedFor(const Tensor &x, std::optional<NormalizationSt
   }
   if (Expected<void> valid = checkInputShape(fresh ? *fresh : *built, x.shape, "x"); !valid)
     return valid.takeError();
-  return fresh ? std::make_shared<const PreparedNormalization>(prepare(*fresh)) : prepared;
+  return fresh ? makePrepared(*fresh) : prepared;
 }
 
 void Normalization::State::keep(NormalizationState fresh,
@@ -246,7 +211,7 @@ const Statistics &Normalization::statistics() const {
 
 std::vector<double> Normalization::mean() const {
   const std::lock_guard lock(state->mutex);
-  return state->prepared ? state->prepared->mean : std::vector<double>();
+  return state->prepared ? state->prepared->mean() : std::vector<double>();
 }
 
 std::vector<double> Normalization::variance() const {

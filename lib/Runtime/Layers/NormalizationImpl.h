@@ -10,6 +10,7 @@
 
 #include "AdaptWatch.h"
 #include "LastPlan.h"
+#include "PreparedNormalization.h"
 
 #include "norma/Runtime/Layers/NormalizationState.h"
 
@@ -17,18 +18,6 @@
 #include <mutex>
 
 namespace norma {
-
-/// What apply() uses: computed from statistics once, then never changed, so that
-/// threads may share it.
-struct PreparedNormalization {
-  Dims axis;
-  Coefficients coefficients;
-  std::vector<double> mean, variance;
-  std::vector<int64_t> constant;
-  bool isAdapted = false;
-};
-
-PreparedNormalization prepare(const NormalizationState &state);
 
 /// The build shape that a batch implies: how many rows it has is chance, unless
 /// axis 0 is kept.
@@ -47,6 +36,10 @@ struct Normalization::State {
 
   /// Replaces what the layer knows.
   void set(NormalizationState next);
+  /// The same for a built layer that has learned: what is not statistics stays.
+  void setStatistics(Statistics learned);
+  /// Makes the gathered statistics of a built layer what apply() uses.
+  void finalize();
   /// Replaces what apply() uses; called with the mutex held.
   void setPrepared(std::shared_ptr<const PreparedNormalization> fresh);
 
@@ -66,11 +59,8 @@ struct Normalization::State {
                                const MomentsOptions &momentsOptions,
                                const CallWatch &watch = {}) const;
 
-  /// The state that the layer would have after the batches of `source` alone,
-  /// built for `shape` or, without one, for the first batch. At most options.steps
-  /// batches are taken; `watch` hears of them.
-  Expected<NormalizationState> learn(const BatchSource &source, const AdaptOptions &adaptOptions,
-                                     const std::optional<Dims> &shape, AdaptWatch &watch) const;
+  /// Learns from the batches of one adapt().
+  class Learner;
 };
 
 } // namespace norma

@@ -38,63 +38,127 @@ std::string formatGiven(const GivenStatistic &given) {
   return given.shape.empty() ? text : "[" + text + "]";
 }
 
-/// Gathers statistics batch by batch, several to a call where that is possible. Those of
-/// the state are of no data at first.
-class Gatherer {
+} // namespace
+
+/// Learns from batch after batch, several to a call where that is possible. The layer changes at
+/// the end of all.
+class Normalization::State::Learner {
 public:
-  using Moments = std::function<Expected<Statistics>(std::span<const Tensor>,
-                                                     const MomentsOptions &, const CallWatch &)>;
+  /// A layer that is not built will be for `shape` or, without one, for the first batch. Everything
+  /// given must outlive the learner.
+  Learner(State &layer, const Dims *shape, AdaptWatch &watch)
+      : layer(layer), shape(shape), watch(watch), target(layer.built ? &*layer.built : nullptr) {}
 
-  Gatherer(NormalizationState &state, int64_t batchesPerCall, AdaptWatch &watch, Moments moments)
-      : state(state), batchesPerCall(size_t(batchesPerCall)), watch(watch),
-        moments(std::move(moments)) {}
-
-  Expected<void> add(const Batch &batch) {
-    if (batch.mask || batch.weights) {
-      if (Expected<void> done = flush(); !done)
-        return done;
-      return merge({&batch.data, 1},
-                   {.nan = state.options.nan, .mask = batch.mask, .weights = batch.weights});
-    }
-    // Batches that keep axis 0 are not parts of one longer tensor.
-    const bool isCut = state.axis.empty() || state.axis[0] != 0;
-    if (!pending.empty() && !(isCut && canJoin(pending.front(), batch.data)))
-      if (Expected<void> done = flush(); !done)
-        return done;
-    pending.push_back(batch.data);
-    return pending.size() < batchesPerCall ? Expected<void>() : flush();
-  }
-
-  Expected<void> flush() {
-    if (pending.empty())
-      return {};
-    Expected<void> done = merge(pending, {.nan = state.options.nan});
-    pending.clear();
-    return done;
-  }
+  Expected<void> add(const Tensor &data, const std::optional<Tensor> &mask,
+                     const std::optional<Tensor> &weights);
+  /// Makes the statistics of the batches those of the layer.
+  Expected<void> finish();
 
 private:
-  Expected<void> merge(std::span<const Tensor> tensors, const MomentsOptions &options) {
-    Expected<Statistics> part = moments(tensors, options, watch.begin(tensors));
-    if (!part)
-      return part.takeError();
-    if (isFirst && part->shape == state.statistics.shape)
-      state.statistics = std::move(*part); // The others are of no data.
-    else if (Expected<void> merged = mergeStatistics(state.statistics, *part); !merged)
-      return merged;
-    isFirst = false;
-    return watch.end();
-  }
+  Expected<void> take(const Tensor &data, const std::optional<Tensor> &mask,
+                      const std::optional<Tensor> &weights);
+  Expected<void> flush();
+  Expected<void> merge(std::span<const Tensor> tensors, const MomentsOptions &options);
 
-  NormalizationState &state;
-  size_t batchesPerCall;
+  State &layer;
+  const Dims *shape;
   AdaptWatch &watch;
-  Moments moments;
+  /// What the layer is built as, or will be.
+  const NormalizationState *target;
+  std::optional<NormalizationState> fresh;
+  /// Batches that wait for others.
   std::vector<Tensor> pending;
-  bool isFirst = true;
+  /// Of those before; absent before the first.
+  std::optional<Statistics> learned;
+  int64_t batches = 0;
+  Checked elements = 0;
 };
 
-} // namespace
+Expected<void> Normalization::State::Learner::add(const Tensor &data,
+                                                  const std::optional<Tensor> &mask,
+                                                  const std::optional<Tensor> &weights) {
+  // One whole array is "data"; parts have a number.
+  const bool isWhole = shape && data.shape == *shape;
+  const std::string name = isWhole ? "data" : fmt::format("batch {}", batches);
+  ++batches;
+  if (Expected<void> valid = checkTensor(data, name); !valid)
+    return valid;
+  if (!target) {
+    Expected<NormalizationState> created = createNormalizationState(
+        layer.options, shape ? *shape : batchShape(data, layer.options.axis));
+    if (!created)
+      return created.takeError();
+    target = &fresh.emplace(std::move(*created));
+  }
+  if (Expected<void> valid = checkInputShape(*target, data.shape, name); !valid)
+    return valid;
+  elements += data.size();
+  if (!elements.fits())
+    return invalidArgument("the number of elements of all batches overflows 63 bits");
+  if (Expected<void> done = take(data, mask, weights); !done)
+    return isWhole ? std::move(done) : done.takeError().within(name);
+  return {};
+}
+
+Expected<void> Normalization::State::Learner::take(const Tensor &data,
+                                                   const std::optional<Tensor> &mask,
+                                                   const std::optional<Tensor> &weights) {
+  // Batches that keep axis 0 are not parts of one longer tensor.
+  const bool isCut = target->axis.empty() || target->axis[0] != 0;
+  const bool isAlone = mask || weights || layer.options.stepsPerExecution == 1;
+  if (!pending.empty() && (isAlone || !isCut || !canJoin(pending.front(), data)))
+    if (Expected<void> done = flush(); !done)
+      return done;
+  if (isAlone)
+    return merge({&data, 1}, {.nan = layer.options.nan, .mask = mask, .weights = weights});
+  pending.push_back(data);
+  return int64_t(pending.size()) < layer.options.stepsPerExecution ? Expected<void>() : flush();
+}
+
+Expected<void> Normalization::State::Learner::flush() {
+  if (pending.empty())
+    return {};
+  Expected<void> done = merge(pending, {.nan = layer.options.nan});
+  pending.clear();
+  return done;
+}
+
+Expected<void> Normalization::State::Learner::merge(std::span<const Tensor> tensors,
+                                                    const MomentsOptions &options) {
+  Expected<Statistics> part = layer.moments(tensors, target->axis, options, watch.begin(tensors));
+  if (!part)
+    return part.takeError();
+  if (!learned)
+    learned = std::move(*part);
+  else if (Expected<void> merged = mergeStatistics(*learned, *part); !merged)
+    return merged;
+  return watch.end();
+}
+
+Expected<void> Normalization::State::Learner::finish() {
+  if (batches == 0)
+    return invalidArgument("the source has no batches; expected at least one");
+  if (Expected<void> done = flush(); !done)
+    return done;
+  if (*elements == 0)
+    return invalidArgument(
+        fmt::format("the data have no elements ({} of none)",
+                    batches == 1 ? "1 batch" : fmt::format("{} batches", batches)));
+  const std::vector<double> &counts = learned->count;
+  if (std::none_of(counts.begin(), counts.end(), [](double value) { return value > 0; }))
+    return invalidArgument(fmt::format("none of the {} elements takes part: all are masked, of "
+                                       "weight 0, or NaN and omitted",
+                                       *elements));
+  if (Expected<void> done = watch.finish(); !done)
+    return done;
+  if (!fresh) {
+    layer.setStatistics(std::move(*learned));
+    return {};
+  }
+  fresh->statistics = std::move(*learned);
+  layer.set(std::move(*fresh));
+  return {};
+}
 
 Expected<void> Normalization::State::checkLearns(const char *call) const {
   if (!options.mean)
@@ -120,69 +184,6 @@ Expected<Statistics> Normalization::State::moments(std::span<const Tensor> tenso
       return merged.takeError();
   }
   return total;
-}
-
-Expected<NormalizationState> Normalization::State::learn(const BatchSource &source,
-                                                         const AdaptOptions &adaptOptions,
-                                                         const std::optional<Dims> &shape,
-                                                         AdaptWatch &watch) const {
-  std::optional<NormalizationState> next;
-  if (built) {
-    next = built;
-    next->statistics = Statistics::zeros(built->statistics.shape);
-  }
-  std::optional<Gatherer> gatherer;
-  int64_t count = 0;
-  Checked elements = 0;
-  for (; adaptOptions.steps == 0 || count < adaptOptions.steps; ++count) {
-    Expected<std::optional<Batch>> batch = source();
-    if (!batch)
-      return batch.takeError();
-    if (!*batch)
-      break;
-    const Tensor &data = (*batch)->data;
-    // One whole array is "data"; parts have a number.
-    const std::string name =
-        shape && data.shape == *shape ? "data" : fmt::format("batch {}", count);
-    if (Expected<void> valid = checkTensor(data, name); !valid)
-      return valid.takeError();
-    if (!next) {
-      Expected<NormalizationState> fresh =
-          createNormalizationState(options, shape ? *shape : batchShape(data, options.axis));
-      if (!fresh)
-        return fresh.takeError();
-      next = std::move(*fresh);
-    }
-    if (Expected<void> valid = checkInputShape(*next, data.shape, name); !valid)
-      return valid.takeError();
-    if (!gatherer)
-      gatherer.emplace(*next, options.stepsPerExecution, watch,
-                       [this, &next](std::span<const Tensor> tensors,
-                                     const MomentsOptions &momentsOptions,
-                                     const CallWatch &callWatch) {
-                         return moments(tensors, next->axis, momentsOptions, callWatch);
-                       });
-    elements += data.size();
-    if (!elements.fits())
-      return invalidArgument("the number of elements of all batches overflows 63 bits");
-    if (Expected<void> done = gatherer->add(**batch); !done)
-      return name == "data" ? done.takeError() : done.takeError().within(name);
-  }
-  if (count == 0)
-    return invalidArgument("the source has no batches; expected at least one");
-  if (Expected<void> done = gatherer->flush(); !done)
-    return done.takeError();
-  if (*elements == 0)
-    return invalidArgument(fmt::format("the data have no elements ({} of none)",
-                                       count == 1 ? "1 batch" : fmt::format("{} batches", count)));
-  const std::vector<double> &counts = next->statistics.count;
-  if (std::none_of(counts.begin(), counts.end(), [](double value) { return value > 0; }))
-    return invalidArgument(fmt::format("none of the {} elements takes part: all are masked, of "
-                                       "weight 0, or NaN and omitted",
-                                       *elements));
-  if (Expected<void> done = watch.finish(); !done)
-    return done.takeError();
-  return std::move(*next);
 }
 
 Expected<void> Normalization::adapt(const Tensor &data, const AdaptOptions &options) try {
@@ -218,29 +219,24 @@ Expected<void> Normalization::adapt(const Tensor &data, const AdaptOptions &opti
     const bool follows = tensor && tensor->rank() > 0 && tensor->shape[0] == rows;
     return follows ? std::optional(tensor->rows(begin, end)) : tensor;
   };
-  int64_t next = 0;
-  bool isDone = false;
-  const BatchSource source = [&]() -> Expected<std::optional<Batch>> {
-    if (isDone)
-      return std::optional<Batch>();
-    if (isWhole) {
-      isDone = true;
-      return std::optional(Batch{data, options.mask, options.weights});
-    }
-    const int64_t begin = next;
-    next = rows - begin <= options.batchSize ? rows : begin + options.batchSize;
-    isDone = next == rows;
-    return std::optional(Batch{data.rows(begin, next), rowsOf(options.mask, begin, next),
-                               rowsOf(options.weights, begin, next)});
-  };
-  const int64_t used = isWhole || options.steps == 0 || options.steps > rows / options.batchSize
-                           ? rows
-                           : options.steps * options.batchSize;
+  const int64_t step = isWhole ? std::max(rows, int64_t(1)) : options.batchSize;
+  const int64_t used =
+      isWhole || options.steps == 0 || options.steps > rows / step ? rows : options.steps * step;
   AdaptWatch watch(options, rows == 0 ? 0 : data.size() / rows * used);
-  Expected<NormalizationState> learned = state->learn(source, options, data.shape, watch);
-  if (!learned)
-    return fail(learned.takeError());
-  state->set(std::move(*learned));
+  State::Learner learner(*state, &data.shape, watch);
+  if (isWhole)
+    if (Expected<void> done = learner.add(data, options.mask, options.weights); !done)
+      return fail(done.takeError());
+  for (int64_t begin = 0; !isWhole && begin < used;) {
+    const int64_t end = rows - begin <= step ? rows : begin + step;
+    if (Expected<void> done = learner.add(data.rows(begin, end), rowsOf(options.mask, begin, end),
+                                          rowsOf(options.weights, begin, end));
+        !done)
+      return fail(done.takeError());
+    begin = end;
+  }
+  if (Expected<void> done = learner.finish(); !done)
+    return fail(done.takeError());
   return {};
 } catch (...) {
   return outOfMemory();
@@ -254,11 +250,20 @@ Expected<void> Normalization::adapt(const BatchSource &source, const AdaptOption
         fmt::format("adapt: steps: {}; expected 1 or more, or 0 for all", options.steps));
   if (!source)
     return invalidArgument("adapt: source: empty; expected a function");
+  const auto fail = [](Error error) { return std::move(error).within("adapt"); };
   AdaptWatch watch(options, std::nullopt);
-  Expected<NormalizationState> learned = state->learn(source, options, std::nullopt, watch);
-  if (!learned)
-    return learned.takeError().within("adapt");
-  state->set(std::move(*learned));
+  State::Learner learner(*state, nullptr, watch);
+  for (int64_t count = 0; options.steps == 0 || count < options.steps; ++count) {
+    Expected<std::optional<Batch>> batch = source();
+    if (!batch)
+      return fail(batch.takeError());
+    if (!*batch)
+      break;
+    if (Expected<void> done = learner.add((*batch)->data, (*batch)->mask, (*batch)->weights); !done)
+      return fail(done.takeError());
+  }
+  if (Expected<void> done = learner.finish(); !done)
+    return fail(done.takeError());
   return {};
 } catch (...) {
   return outOfMemory();
@@ -333,9 +338,7 @@ Expected<void> Normalization::finalizeState() try {
     return valid;
   if (!state->built)
     return {};
-  auto fresh = std::make_shared<const PreparedNormalization>(prepare(*state->built));
-  const std::lock_guard lock(state->mutex);
-  state->setPrepared(std::move(fresh));
+  state->finalize();
   return {};
 } catch (...) {
   return outOfMemory();
