@@ -123,7 +123,7 @@ TEST_F(EngineAccuracy, SortedData) {
 /// group; with a tail and without.
 TEST_F(EngineAccuracy, RunsOfEveryLength) {
   Random random(9);
-  for (const int64_t run : {2, 15, 16, 17, 49, 64, 100, 196, 3136})
+  for (const int64_t run : {2, 15, 16, 17, 49, 64, 100, 196, 1000, 3136})
     for (const int64_t samples : {1, 2, 37})
       for (const DType dtype : {DType::F32, DType::U8}) {
         const auto make = dtype == DType::U8
@@ -144,6 +144,26 @@ TEST_F(EngineAccuracy, RowsOfEveryLength) {
     SCOPED_TRACE(toString(x.view().shape));
     expectMoments(x, {1});
   }
+}
+
+/// One kept index among many needs the repair: the first, or the last, behind which memory is
+/// somebody else's.
+TEST_F(EngineAccuracy, OneOfManyIsRepaired) {
+  for (const int64_t kept : {2, 7, 13, 72, 129, 1000})
+    for (const int64_t hard : {int64_t(0), kept - 1})
+      for (const double scale : {1e-30, 1e30}) {
+        Random random(11);
+        const auto scaleOf = [&](int64_t index) { return index == hard ? scale : 1.0; };
+        const Array rows = arrayOf(DType::F32, {67, kept}, [&](int64_t i) {
+          return scaleOf(i % kept) * (3 + random.normal());
+        });
+        SCOPED_TRACE(std::to_string(hard) + " of " + std::to_string(kept));
+        expectMoments(rows, {1});
+        const Array runs = arrayOf(DType::F32, {3, kept, 21}, [&](int64_t i) {
+          return scaleOf(i / 21 % kept) * (3 + random.normal());
+        });
+        expectMoments(runs, {1});
+      }
 }
 
 TEST_F(EngineAccuracy, LargeIntegers) {
