@@ -131,9 +131,9 @@ Expected<BlockKernels> Engine::State::BlockedCall::prepare(const KernelSpec &red
 Expected<void> Engine::State::BlockedCall::run(const KernelSpec &reduce, const KernelSpec &map,
                                                const Body &body) const {
   const int64_t count = blocks.count(), last = blocks.begin(count - 1);
-  Expected<BlockKernels> kernels = prepare(reduce, map, blocks.end(0));
-  if (!kernels)
-    return kernels.takeError();
+  Expected<BlockKernels> prepared = prepare(reduce, map, blocks.end(0));
+  if (!prepared)
+    return prepared.takeError();
   std::optional<BlockKernels> narrower;
   if (blocks.extent - last < blocks.end(0)) {
     Expected<BlockKernels> made = prepare(reduce, map, blocks.extent - last);
@@ -146,7 +146,7 @@ Expected<void> Engine::State::BlockedCall::run(const KernelSpec &reduce, const K
   engine.pool->forEach(count, [&](int64_t b) {
     if (failed)
       return;
-    const BlockKernels &mine = narrower && b == count - 1 ? *narrower : *kernels;
+    const BlockKernels &mine = narrower && b == count - 1 ? *narrower : *prepared;
     const int64_t begin = blocks.begin(b), end = blocks.end(b);
     if (outcomes[b] = body(mine, begin, end); !outcomes[b])
       failed = true;

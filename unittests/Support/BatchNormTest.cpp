@@ -147,6 +147,47 @@ TEST(BatchNormForward, SavesTheStatisticsOfTheBatch) {
   EXPECT_TRUE(forward.d.empty());
 }
 
+TEST(BatchNormForward, IsTheSameInRangesOfKeptIndices) {
+  constexpr int64_t kSize = 1'000;
+  Statistics all = Statistics::zeros({kSize});
+  const auto numbers = [](double from, double step) {
+    Values result(kSize);
+    for (size_t i = 0; i < kSize; ++i)
+      result[i] = from + step * double(i % 71);
+    return result;
+  };
+  all.count = numbers(0, 0.5);
+  all.mean = numbers(-3, 0.125);
+  all.m2 = numbers(0, 1.75);
+  const MovingStatistics moving{.mean = numbers(1, 0.25),
+                                .variance = numbers(0.5, 0.5),
+                                .stddev = numbers(0.75, 0.25),
+                                .renormMean = numbers(2, -0.5),
+                                .renormStddev = numbers(0.25, 1),
+                                .batches = 3};
+  for (const bool renorm : {false, true})
+    for (const MovingVariance variance : {MovingVariance::Population, MovingVariance::Sample}) {
+      const BatchNormRules rules{
+          .momentum = {}, .movingVariance = variance, .renorm = renorm, .clipping = {.rmax = 2}};
+      RangedBatchNormForward ranges(rules, all.shape, moving);
+      for (const auto &[begin, end] : {std::pair(300, 1'000), {0, 1}, {1, 300}})
+        ranges.add(all, begin, end);
+      const BatchNormForward made = ranges.finish(), whole = batchNormForward(rules, all, moving);
+      EXPECT_EQ(made.groupShape, whole.groupShape);
+      EXPECT_EQ(made.updated.batches, 4);
+      for (const auto values :
+           {&BatchNormForward::count, &BatchNormForward::mean, &BatchNormForward::invStd,
+            &BatchNormForward::r, &BatchNormForward::d})
+        EXPECT_EQ(made.*values, whole.*values);
+      for (const auto values :
+           {&MovingStatistics::mean, &MovingStatistics::variance, &MovingStatistics::stddev,
+            &MovingStatistics::renormMean, &MovingStatistics::renormStddev}) {
+        EXPECT_EQ(made.updated.*values, whole.updated.*values);
+        EXPECT_EQ((made.updated.*values)[0], (moving.*values)[0]) << "nothing was counted there";
+      }
+    }
+}
+
 TEST(BatchNormForward, MovesByMomentum) {
   // Of the batch {0, 2}: mean 1, population variance 1, sample variance 2.
   const MovingStatistics start{.mean = {0}, .variance = {0}};
