@@ -287,10 +287,14 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   // What a line is written out for is its use, line after line; the more so in the second level.
   int64_t lines = abreast > 1 ? 16 : 4;
   int64_t atLeast = form.row() > 0 ? std::max<int64_t>(lines * line / form.row(), 1) : 1;
-  return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
-                           /*group=*/abreast > 1 ? abreast : 0, line, Type(),
-                           blockOf(form.row(), rowBytes, vector, kMapBlockBytes, atLeast),
-                           nontemporal, /*prefetch=*/0);
+  // Rows and runs that are not whole vectors begin anywhere; only what goes past the caches
+  // minds where blocks do.
+  const bool startsAnywhere = traversal != Traversal::Flat && !nontemporal;
+  return ScheduleAttr::get(
+      data.getContext(), traversal, vector, unroll,
+      /*group=*/abreast > 1 ? abreast : 0, line, Type(),
+      blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast),
+      nontemporal, /*prefetch=*/0);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {

@@ -58,7 +58,7 @@ private:
   Expected<void> take(const Tensor &data, const std::optional<Tensor> &mask,
                       const std::optional<Tensor> &weights);
   Expected<void> flush();
-  Expected<void> merge(std::span<const Tensor> tensors, const MomentsOptions &options);
+  Expected<void> merge(std::span<const Tensor> tensors, const MomentsOptions &momentsOptions);
 
   State &layer;
   const Dims *shape;
@@ -124,8 +124,9 @@ Expected<void> Normalization::State::Learner::flush() {
 }
 
 Expected<void> Normalization::State::Learner::merge(std::span<const Tensor> tensors,
-                                                    const MomentsOptions &options) {
-  Expected<Statistics> part = layer.moments(tensors, target->axis, options, watch.begin(tensors));
+                                                    const MomentsOptions &momentsOptions) {
+  Expected<Statistics> part =
+      layer.moments(tensors, target->axis, momentsOptions, watch.begin(tensors));
   if (!part)
     return part.takeError();
   if (!learned)
