@@ -178,8 +178,9 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
                                  "kind as one axis where the layout is contiguous"},
       {"moments;RK[?x13];f8", "kernel spec: data type: 'f8', expected one of f32, f64, f16, bf16, "
                               "i8, u8, i16, u16, i32, i64, bool"},
-      {"moments;RK[?x13];f32;", "kernel spec: '' is no field of moments; expected one of "
-                                "contiguous, unit-inner, strided, nan=, mask=, weights="},
+      {"moments;RK[?x13];f32;",
+       "kernel spec: '' is no field of moments; expected one of "
+       "contiguous, unit-inner, strided, streaming, nan=, mask=, weights="},
       {"moments;RK[?x13];f32;to=f32", "kernel spec: 'to=f32' is no field of moments"},
       {"moments;RK[?x13];f32;nan", "kernel spec: 'nan' is no field of moments"},
       {"affine;RK[?x13];f32;streaming=1", "kernel spec: 'streaming=1' is no field of affine; "

@@ -220,9 +220,12 @@ func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s
 // CHECK:           vector.load %arg0[%[[R]], %c0]
 // CHECK:           memref.prefetch %arg0[%[[R]], %c2064], read, locality<2>, data : memref<?x64xf32>
 // CHECK:           vector.load %arg0[%[[R]], %c16]
+// CHECK-COUNT-2:   memref.prefetch
+// CHECK:           scf.yield
 // The repair takes its time.
-// CHECK:         scf.for %{{.*}} = %c0 to %c2
-// CHECK-NOT:       memref.prefetch
+// CHECK-NOT:     memref.prefetch
+// CHECK:         vector.fma {{.*}} : vector<8xf64>
+// CHECK-NOT:     memref.prefetch
 func.func @prefetched_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
