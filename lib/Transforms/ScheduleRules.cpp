@@ -357,9 +357,9 @@ static constexpr int64_t kUsualAbreast = 4;
 
 /// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
 /// enough to hide the latency of additions, as many as have their sums and pivots in
-/// registers, and little beside whole steps: what is left over of a run, or what the last step
-/// along a row gives once more.
-static int64_t chooseAbreast(int64_t vectors, bool rows, int64_t sums,
+/// registers, and little beside whole steps: what is left over or, where the last step overlaps
+/// the one before, what it gives once more.
+static int64_t chooseAbreast(int64_t vectors, bool overlaps, int64_t sums,
                              const TargetDescription &target) {
   constexpr int64_t kMost = 6, kWorking = 4;
   int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / (sums + 1), 1, kMost);
@@ -367,7 +367,7 @@ static int64_t chooseAbreast(int64_t vectors, bool rows, int64_t sums,
   if (vectors > 0 && vectors <= best)
     return vectors;
   auto beside = [&](int64_t abreast) {
-    return rows ? (abreast - vectors % abreast) % abreast : vectors % abreast;
+    return overlaps ? (abreast - vectors % abreast) % abreast : vectors % abreast;
   };
   for (int64_t other = best + 1; other <= most; ++other)
     if (beside(other) < beside(best))
@@ -434,7 +434,8 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t blockBytes = reduction.findsPivots || line ? 1024 * 1024 : 256 * 1024;
   int64_t abreast =
       vector == 1 ? 1
-                  : chooseAbreast(vectors, traversal != Traversal::Runs, reduction.sums, target);
+                  : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
+                                  reduction.sums, target);
   int64_t prefetch = streaming && vector > 1 ? choosePrefetch(form, line, abreast * vector,
                                                               bytesOf(reduction.tensors.front()))
                                              : 0;

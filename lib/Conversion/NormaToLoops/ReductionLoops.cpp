@@ -123,10 +123,35 @@ void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums
 }
 
 /// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
-/// additions and reads memory in longer pieces. The last of these steps along a row begins early
-/// where it would not end with the row, and only what is new of its sums counts: the loop has no
-/// other body, nor masks.
+/// additions and reads memory in longer pieces.
 void ReductionLoops::emitRows(const Rows &rows) {
+  Value view = rows.views.front();
+  int64_t columns = cast<MemRefType>(view.getType()).getShape().back();
+  int64_t step = schedule.getUnroll() * e.width;
+  if (ShapedType::isDynamic(columns) || columns % e.width != 0 || columns < step)
+    return emitRaggedRows(rows);
+
+  size_t column = size_t(cast<MemRefType>(view.getType()).getRank()) - 1;
+  eachGroup(rows, [&](Values indices, Value begin, Value end) {
+    auto emitStep = [&](Value first, int64_t vectors) {
+      SmallVector<Values> at(vectors, indices);
+      for (auto [v, of] : llvm::enumerate(at))
+        of[column] = e.add(first, e.index(int64_t(v) * e.width));
+      Values sums = addColumn(rows, at, {}, begin, end, accumulate);
+      for (auto [v, of] : llvm::enumerate(at))
+        addToTotals(rows, rows.keptIndices(of), setOf(sums, v, totals.size()));
+    };
+    int64_t stepped = columns / step * step;
+    e.forEach(e.index(0), e.index(stepped), step,
+              [&](Value i) { emitStep(i, schedule.getUnroll()); });
+    if (stepped < columns)
+      emitStep(e.index(stepped), (columns - stepped) / e.width);
+  });
+}
+
+/// The same for rows that are not whole vectors, or not known. The last of the steps along a row
+/// begins early, and only what is new of its sums counts: the loop has no other body, nor masks.
+void ReductionLoops::emitRaggedRows(const Rows &rows) {
   Value view = rows.views.front();
   int64_t column = cast<MemRefType>(view.getType()).getRank() - 1;
   size_t each = totals.size();
@@ -158,10 +183,8 @@ void ReductionLoops::emitRows(const Rows &rows) {
     std::optional<int64_t> known = getConstantIntValue(columns);
     if (known && *known >= step)
       return e.forEach(e.index(0), columns, step, [&](Value i) {
-        Value next = e.add(i, e.index(step));
-        if (*known % step == 0)
-          return emitStep(i, abreast, {}, i, next);
-        emitStep(e.min(i, e.index(*known - step)), abreast, {}, i, e.min(next, columns));
+        Value next = e.min(e.add(i, e.index(step)), columns);
+        emitStep(e.min(i, e.index(*known - step)), abreast, {}, i, next);
       });
     Value stepped = known ? e.index(0) : e.roundDown(columns, step);
     e.forEach(e.index(0), stepped, step,

@@ -113,6 +113,7 @@ private:
     mlir::ValueRange totals;
   };
   void emitRows(const Rows &rows);
+  void emitRaggedRows(const Rows &rows);
   void emitPlainRows(const Rows &rows, mlir::Type type);
   void eachGroup(const Rows &rows, llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
