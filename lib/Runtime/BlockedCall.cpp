@@ -95,8 +95,10 @@ Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chos
     steps.push_back(tensor.strides[blocks.group] * int64_t(sizeOf(tensor.dtype)));
     return blocks.slice(problem, t, 0, width);
   };
+  const size_t count = problem.broadcastFrom - (isMap(chosen.family) ? 0 : 1);
   std::vector<Tensor> views;
-  for (size_t t = 0; t < problem.broadcastFrom - (isMap(chosen.family) ? 0 : 1); ++t)
+  views.reserve(count);
+  for (size_t t = 0; t < count; ++t)
     views.push_back(slice(t));
   Operands parts;
   // Coefficients are all that this map is given beside the data.

@@ -86,8 +86,8 @@ bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes)
 }
 
 bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes) {
-  int64_t each = 0;
-  for (size_t t = 0; t < problem.broadcastFrom; ++t)
+  auto each = int64_t(sizeOf(problem.tensors.front().dtype));
+  for (size_t t = 1; t < problem.broadcastFrom; ++t)
     each += int64_t(sizeOf(problem.tensors[t].dtype));
   return problem.size() > cacheBytes / each && layout == Layout::Contiguous;
 }

@@ -75,7 +75,8 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
   blocks.group = int(problem.kinds.find('K'));
   blocks.extent = problem.extents[blocks.group];
 
-  const int64_t perIndex = problem.size() / blocks.extent * bytesPerElement(problem, streams);
+  const int64_t perIndex =
+      std::max<int64_t>(problem.size() / blocks.extent * bytesPerElement(problem, streams), 1);
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
   const bool isSmall = perIndex * blocks.extent <= budget;

@@ -46,7 +46,7 @@ Value MomentsLoops::samplePivot(Values indices, ArrayRef<Values> places, Value t
     Value deviation = e.subf(x, origin);
     sum = sum ? e.addf(sum, deviation) : deviation;
   }
-  return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, sum.getType()))));
+  return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, e.vectorOf(accumulate)))));
 }
 
 /// The mean of those samples that count: in the lanes of `tail` where the innermost axis is
