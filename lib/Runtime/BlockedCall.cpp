@@ -8,6 +8,7 @@
 #include "BlockedCall.h"
 
 #include <atomic>
+#include <cassert>
 #include <fmt/format.h>
 
 namespace norma {
