@@ -1,7 +1,6 @@
 """What all contestants have in common: cases, the memory they share, and measuring in turns."""
 
 import math
-import statistics
 import time
 
 import ml_dtypes
@@ -86,9 +85,13 @@ class Memory:
         return array.reshape(shape)
 
 
-# Pools of threads spin for a while when their work is done; nobody's turn begins before that is over.
-SETTLE_SECONDS = 5e-3
-# Calls that take longer are not waiting for threads to wake up.
+# Pools of threads spin for a while when their work is done (OpenMP's for more than 5 ms): nobody's turn begins
+# before that is over.
+SETTLE_SECONDS = 30e-3
+# Threads that slept are woken up on the processor of the one that wakes them, and get another one some ticks of the
+# system later: a turn begins with calls that are not measured, for so long.
+WARM_SECONDS = 20e-3
+# Calls that take longer are not waiting for threads to wake up, nor for caches.
 LONG_SECONDS = 1e-2
 
 
@@ -99,16 +102,22 @@ def seconds_of(call, repetitions):
     return (time.perf_counter() - start) / repetitions
 
 
+def repetitions_for(least_seconds, seconds):
+    return max(1, int(least_seconds / max(seconds, 1e-7)))
+
+
 def measure_in_turns(calls, rounds, least_seconds):
-    """Median seconds of one call of each, measured in turns: {name: seconds}. The first call, which compiles and
-    touches memory, was made before."""
-    once = {name: seconds_of(call, 1) for name, call in calls.items()}
-    measured = {name: [] for name in calls}
+    """Seconds of one call of each, measured in turns: {name: seconds}. The first call, which compiles and
+    touches memory, was made before. Of all rounds the best counts, for everybody: what makes a turn slower is
+    somebody else's work on a machine that is shared."""
+    fastest = {name: seconds_of(call, 1) for name, call in calls.items()}
+    best = {name: math.inf for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             time.sleep(SETTLE_SECONDS)
-            if once[name] < LONG_SECONDS:
-                call()
-            repetitions = max(1, int(least_seconds / max(once[name], 1e-7)))
-            measured[name].append(seconds_of(call, repetitions))
-    return {name: statistics.median(values) for name, values in measured.items()}
+            if fastest[name] < LONG_SECONDS:
+                seconds_of(call, repetitions_for(WARM_SECONDS, fastest[name]))
+            measured = seconds_of(call, repetitions_for(least_seconds, fastest[name]))
+            fastest[name] = min(fastest[name], measured)
+            best[name] = min(best[name], measured)
+    return best
