@@ -175,8 +175,8 @@ struct Engine::State {
   int64_t nearBytes() const { return pool->size() * l2Bytes; }
   /// The cache that all cores share; 0 where that is not known.
   int64_t lastLevelBytes = 0;
-  /// The data of a reduction that is larger comes from memory, as others use that cache, too.
-  int64_t farBytes() const { return std::max(lastLevelBytes / 2, nearBytes()); }
+  /// The data of a reduction that is larger comes from memory, mostly: others use that cache, too.
+  int64_t farBytes() const { return std::max(lastLevelBytes / 4, nearBytes()); }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
 
