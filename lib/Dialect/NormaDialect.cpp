@@ -64,8 +64,15 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
     return emitError() << "schedule: line = " << line
                        << ", expected a positive multiple of vector for a flat traversal and "
                           "none for the others";
-  if (accumulate && !isa<Float32Type, Float64Type>(accumulate))
-    return emitError() << "schedule: accumulate = " << accumulate << ", expected f32 or f64";
+  if (accumulate && !isa<Float32Type, Float64Type>(accumulate) && !accumulate.isSignlessInteger(32))
+    return emitError() << "schedule: accumulate = " << accumulate << ", expected f32, f64 or i32";
+  // What i32 holds of the squares of 8-bit integers: a group of every vector that goes abreast,
+  // and of both halves of their lanes.
+  constexpr int64_t kMostSquares = (int64_t(1) << 31) / (255 * 255) / 2;
+  if (accumulate && accumulate.isInteger(32) && (group == 0 || group * unroll > kMostSquares))
+    return emitError() << "schedule: group = " << group << " and unroll = " << unroll
+                       << ", expected a product from 1 to " << kMostSquares
+                       << " where accumulate = i32";
   if (block < 0)
     return emitError() << "schedule: block = " << block << ", expected a positive number";
   // Far more than the caches that it is read into hold; sums of extents stay in range.

@@ -65,7 +65,7 @@ inline constexpr uintptr_t kStreamingAlignment = 64;
 bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes);
 
 /// Whether a reduction asks for memory in advance: its data must be contiguous, too, and
-/// more than `cacheBytes`.
+/// more than `cacheBytes`, were its elements f32 at least.
 bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes);
 
 /// Whether a map of the whole can write past the caches where one of blocks of kept indices

@@ -336,8 +336,8 @@ struct Reduction {
   SmallVector<Value, 2> tensors;
   Value mask, weights;
   ArrayRef<int64_t> kept;
-  /// The sums need f64 even within a group.
-  bool wide;
+  /// What sums have within a group.
+  Type accumulate;
   /// The sums are around pivots that every block finds for itself.
   bool findsPivots;
   /// Sums of every vector.
@@ -375,8 +375,8 @@ static int64_t chooseAbreast(int64_t vectors, bool overlaps, int64_t sums,
   return best;
 }
 
-/// Vectors that a sum takes in f32.
-static constexpr int64_t kGroup = 32;
+/// Vectors that a sum takes in f32, and in i32, which rounds nothing.
+static constexpr int64_t kGroup = 32, kExactGroup = 256;
 
 /// How far ahead memory is asked for, in elements: the processor itself looks no further
 /// than the end of a page, and loses its way between the vectors of wide rows.
@@ -394,9 +394,7 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   auto data = cast<ShapedType>(reduction.tensors.front().getType());
   MLIRContext *context = data.getContext();
   Form form(data, reduction.kept);
-  Type accumulate =
-      reduction.wide ? Type(Float64Type::get(context)) : Type(Float32Type::get(context));
-  int64_t vector = target.vectorBits / accumulate.getIntOrFloatBitWidth();
+  int64_t vector = target.vectorBits / reduction.accumulate.getIntOrFloatBitWidth();
   bool plain = !reduction.mask && !reduction.weights;
   if (data.getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
       !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
@@ -439,20 +437,32 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t prefetch = streaming && vector > 1 ? choosePrefetch(form, line, abreast * vector,
                                                               bytesOf(reduction.tensors.front()))
                                              : 0;
-  return ScheduleAttr::get(context, traversal, vector, abreast, kGroup, line, accumulate,
+  return ScheduleAttr::get(context, traversal, vector, abreast,
+                           reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
+                           reduction.accumulate,
                            blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
                            /*nontemporal=*/false, prefetch);
 }
 
+/// f32, or f64 where the sums need it even within a group.
+static Type floatSums(MLIRContext *context, bool wide) {
+  return wide ? Type(Float64Type::get(context)) : Type(Float32Type::get(context));
+}
+
 ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming) {
+  MLIRContext *context = op->getContext();
   // Weights need f64 to be counted exactly.
+  Type accumulate = floatSums(context, exceedsF32(op.getData()) || op.getWeights());
+  bool exact = getElementTypeOrSelf(op.getData()).isInteger(8) && !op.getWeights();
+  if (exact)
+    accumulate = IntegerType::get(context, 32);
   return chooseReduction({.operands = op->getOperands(),
                           .tensors = {op.getData()},
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
-                          .wide = exceedsF32(op.getData()) || op.getWeights(),
-                          .findsPivots = true,
+                          .accumulate = accumulate,
+                          .findsPivots = !exact,
                           .sums = op.getMask() || op.getWeights() ? 3 : 2},
                          target, streaming);
 }
@@ -463,7 +473,8 @@ ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &targe
                           .mask = op.getMask(),
                           .weights = op.getWeights(),
                           .kept = op.getKept(),
-                          .wide = exceedsF32(op.getData()) || exceedsF32(op.getDy()),
+                          .accumulate = floatSums(op->getContext(), exceedsF32(op.getData()) ||
+                                                                        exceedsF32(op.getDy())),
                           .findsPivots = false,
                           .sums = 2},
                          target, streaming);

@@ -609,8 +609,13 @@ func.func @schedule_runs(%x: memref<4x3xf32>) {
 
 // -----
 
-// expected-error@+1 {{schedule: accumulate = 'f16', expected f32 or f64}}
+// expected-error@+1 {{schedule: accumulate = 'f16', expected f32, f64 or i32}}
 #schedule = #norma.schedule<rows, vector = 4, unroll = 1, accumulate = f16>
+
+// -----
+
+// expected-error@+1 {{schedule: group = 1024 and unroll = 32, expected a product from 1 to 16512 where accumulate = i32}}
+#schedule = #norma.schedule<rows, vector = 16, unroll = 32, group = 1024, accumulate = i32>
 
 // -----
 

@@ -196,7 +196,7 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
   // What f32 does not hold exactly is accumulated in f64.
   // CHECK-LABEL: func @accumulate(
   func.func @accumulate(%f16: memref<?x13xf16>, %i16: memref<?x13xi16>, %f64: memref<?x13xf64>,
-                        %i32: memref<?x13xi32>, %f32: memref<?x13xf32>, %mask: memref<?x1xi8>,
+                        %i32: memref<?x13xi32>, %i8: memref<?x13xi8>, %f32: memref<?x13xf32>, %mask: memref<?x1xi8>,
                         %bits: memref<?x1xi1>, %weights: memref<?x1xf32>, %n: memref<13xf64>) {
     // CHECK: memref<?x13xf16>{{.*}}<flat, vector = 16, {{.*}} accumulate = f32,
     norma.moments kept [1] ins(%f16 : memref<?x13xf16>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
@@ -206,6 +206,15 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     norma.moments kept [1] ins(%f64 : memref<?x13xf64>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     // CHECK: memref<?x13xi32>{{.*}}<flat, vector = 8, {{.*}} accumulate = f64,
     norma.moments kept [1] ins(%i32 : memref<?x13xi32>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // Bytes and their squares are summed as integers, but for weights.
+    // CHECK: memref<?x13xi8>{{.*}}<flat, vector = 16, {{.*}} group = 256, {{.*}} accumulate = i32,
+    norma.moments kept [1] ins(%i8 : memref<?x13xi8>) outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: memref<?x13xi8>{{.*}}<rows, vector = 16, {{.*}} accumulate = i32,
+    norma.moments kept [1] ins(%i8 : memref<?x13xi8>) mask(%mask : memref<?x1xi8>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: memref<?x13xi8>{{.*}}<rows, vector = 8, {{.*}} accumulate = f64,
+    norma.moments kept [1] ins(%i8 : memref<?x13xi8>) weights(%weights : memref<?x1xf32>)
+        outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     // A mask or weights have rows of their own.
     // CHECK: mask({{.*}}<rows, vector = 16, {{.*}} accumulate = f32,
     norma.moments kept [1] ins(%f32 : memref<?x13xf32>) mask(%mask : memref<?x1xi8>)

@@ -199,6 +199,31 @@ TEST_F(EngineAccuracy, SmallIntegersAreExact) {
   }
 }
 
+TEST_F(EngineAccuracy, ExtremeBytes) {
+  // The largest squares in every traversal, as many as a block has: one byte differs.
+  for (const auto &[dtype, value] : {std::pair(DType::U8, 255.0), {DType::I8, -128.0}})
+    for (const Dims &shape : {Dims{3'000'000, 1}, Dims{1'000'003, 3}, Dims{40'000, 64},
+                              Dims{2'000, 1'000}, Dims{1'500, 3, 700}, Dims{3'000, 16, 49}}) {
+      const Dims kept{1};
+      Array x = arrayOf(dtype, shape, [&](int64_t) { return value; });
+      Statistics s = moments(x, kept);
+      const int64_t features = shape[1];
+      const double n = double(x.size() / features);
+      for (int64_t i = 0; i < features; ++i) {
+        ASSERT_EQ(s.count[size_t(i)], n);
+        ASSERT_EQ(s.mean[size_t(i)], value);
+        ASSERT_EQ(s.m2[size_t(i)], 0);
+      }
+      // An element of the first feature.
+      *x.as<char>() = 0;
+      s = moments(x, kept);
+      EXPECT_NEAR(s.mean[0] / (value * (n - 1) / n), 1, 1e-15);
+      EXPECT_NEAR(s.m2[0] / (value * value * (n - 1) / n), 1, 1e-9);
+      for (int64_t i = 1; i < features; ++i)
+        ASSERT_EQ(s.m2[size_t(i)], 0);
+    }
+}
+
 TEST_F(EngineAccuracy, InfinityAndNaNStayInTheirColumn) {
   Random random(9);
   const Array clean = arrayOf(DType::F32, {5'000, 5}, [&](int64_t) { return random.normal(); });

@@ -131,11 +131,11 @@ TEST_F(EngineStreaming, SmallResultsAndThoseInPlaceStayInTheCaches) {
 }
 
 TEST_F(EngineStreaming, ReductionsOfLargeDataAskInAdvance) {
-  // More than a quarter of the last level, and a last group that asks for what is not there.
+  // More than a sixteenth of the last level, a quarter were it f32, and a last group that asks for what is not there.
   const int64_t lastLevel = std::max<int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), int64_t(32) << 20);
   if (lastLevel > int64_t(1) << 30)
     GTEST_SKIP() << "a cache of " << lastLevel << " bytes";
-  const Dims shape{lastLevel / 4 / 64 + 77, 64}, kept{1};
+  const Dims shape{lastLevel / 16 / 64 + 77, 64}, kept{1};
   const Array x = arrayOf(DType::U8, shape, [](int64_t i) { return double(i % 251); });
   const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
   Expected<Statistics> all = engine->moments(x, kept);

@@ -121,7 +121,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       is added to the f64 totals (bounds the rounding error of f32); in `flat`
       maps, lines that go abreast and share what is loaded of the coefficients.
     - `line`: elements of a line, a multiple of `vector` (`flat` only).
-    - `accumulate`: the type deviations are formed and summed in (reductions).
+    - `accumulate`: the type deviations are formed and summed in (reductions); i32 where
+      8-bit integers and their squares are summed as they are (`moments` without weights).
     - `block`: extents of the outermost axis that make one block of parallel
       work; the same blocks for every number of threads.
     - `nontemporal`: stores bypass the cache (maps only; needs an output that is

@@ -91,7 +91,8 @@ def Norma_MomentsOp : Norma_KernelOp<"moments"> {
     lowering sums deviations from a pivot near the mean, in groups, in the
     schedule's `accumulate` type, and groups in f64; it measures how far the
     pivot was off and whether anything over- or underflowed, and where that
-    matters it goes over the block again in f64.
+    matters it goes over the block again in f64. 8-bit integers and their squares are
+    summed as integers, exactly.
 
     Example:
 

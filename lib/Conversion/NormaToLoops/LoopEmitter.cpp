@@ -261,10 +261,18 @@ Value LoopEmitter::flatten(Value memref) {
 //===----------------------------------------------------------------------===//
 
 Value LoopEmitter::constant(double value, Type type) {
-  TypedAttr scalar = getFloatAttr(getElementTypeOrSelf(type), value);
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr scalar = isa<IntegerType>(element) ? TypedAttr(getIntegerAttr(element, int64_t(value)))
+                                               : TypedAttr(getFloatAttr(element, value));
   if (auto vector = dyn_cast<VectorType>(type))
     return arith::ConstantOp::create(*this, DenseElementsAttr::get(vector, scalar));
   return arith::ConstantOp::create(*this, scalar);
+}
+
+Value LoopEmitter::plus(Value a, Value b) {
+  if (isa<IntegerType>(getElementTypeOrSelf(a)))
+    return arith::AddIOp::create(*this, a, b);
+  return addf(a, b);
 }
 
 Value LoopEmitter::addf(Value a, Value b) { return arith::AddFOp::create(*this, a, b); }
@@ -306,7 +314,7 @@ Value LoopEmitter::addHalves(Value vector) {
     auto lanes = llvm::to_vector(llvm::seq<int64_t>(first, first + half));
     return vector::ShuffleOp::create(*this, vector, vector, lanes);
   };
-  return addf(part(0), part(half));
+  return plus(part(0), part(half));
 }
 
 Value LoopEmitter::sumLanes(Value vector, Value start) {
@@ -348,6 +356,11 @@ Value LoopEmitter::convert(Value value, Type element, bool isUnsigned) {
     return vector ? Type(vector.clone(type)) : type;
   };
   if (isa<IntegerType>(from)) {
+    bool widens = isa<IntegerType>(element);
+    if (widens && isUnsigned)
+      return arith::ExtUIOp::create(*this, to(element), value);
+    if (widens)
+      return arith::ExtSIOp::create(*this, to(element), value);
     if (isUnsigned)
       return arith::UIToFPOp::create(*this, to(element), value);
     return arith::SIToFPOp::create(*this, to(element), value);

@@ -100,6 +100,8 @@ public:
   // Arithmetic, on scalars and vectors alike.
 
   Value constant(double value, mlir::Type type);
+  /// Of floats or integers.
+  Value plus(Value a, Value b);
   Value addf(Value a, Value b);
   Value subf(Value a, Value b);
   Value mulf(Value a, Value b);
@@ -116,7 +118,7 @@ public:
   Value notNan(Value a);
   Value notZero(Value a);
   Value isFinite(Value a);
-  /// The lower half of the lanes plus the upper.
+  /// The lower half of the lanes plus the upper, of floats or integers.
   Value addHalves(Value vector);
   /// The sum of all lanes, as a tree; plus `start` where there is one.
   Value sumLanes(Value vector, Value start = {});
@@ -126,8 +128,8 @@ public:
   /// `value`, or 0 where it is not finite.
   Value finiteOrZero(Value value);
   Value broadcast(Value scalar);
-  /// Between element types of scalars or vectors. Floats to f16 and bf16 go
-  /// through f32.
+  /// Between element types of scalars or vectors; integers only become wider. Floats to f16 and
+  /// bf16 go through f32.
   Value convert(Value value, mlir::Type element, bool isUnsigned = false);
   Value indexToF64(Value index);
 

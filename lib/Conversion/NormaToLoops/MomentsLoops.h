@@ -18,6 +18,9 @@
 // Chan, Golub, LeVeque 1983). So the common case reads the data once, and every
 // case is accurate. A constant kept index has x - c = 0 and m2 = 0 exactly.
 //
+// 8-bit integers are summed as integers, without pivots: s1 and s2 are exact, and so is what
+// step 3 makes of them first, sums around the rounded mean.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef NORMA_CONVERSION_NORMATOLOOPS_MOMENTSLOOPS_H
@@ -52,7 +55,7 @@ public:
         mean(withAxis(op.getMean())), m2(withAxis(op.getM2())),
         omitsNan(op.getNan() == NanHandling::Omit &&
                  mlir::isa<mlir::FloatType>(dataType.getElementType())),
-        partial(mask || weights || omitsNan) {
+        partial(mask || weights || omitsNan), sumsExactly(isa<mlir::IntegerType>(accumulate)) {
     keptLike = mean;
   }
 
@@ -62,6 +65,7 @@ private:
   // The steps, in the order they are described above.
 
   // MomentsPivots.cpp
+  /// Pivots, and totals of zero.
   void emitPivots();
   llvm::SmallVector<Values> samplePlaces();
   mlir::Value samplePivot(Values indices, llvm::ArrayRef<Values> places, mlir::Value tail);
@@ -70,19 +74,24 @@ private:
 
   // MomentsElements.cpp
   Element loadElement(const Place &place, mlir::Type type);
+  mlir::Value addProduct(mlir::Value a, mlir::Value b, mlir::Value sum);
   Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) override;
 
   // MomentsToLoops.cpp
   void emitKernel();
+  void clearTotals(mlir::ValueRange k);
   void emitFinish(mlir::Value suspect);
 
   MomentsOp op;
   /// The outputs, with one axis of extent 1 where no axis is kept.
   mlir::Value count, mean, m2;
-  /// A keptScratch() of f64.
+  /// A keptScratch() of f64; null where sums are exact without.
   mlir::Value pivots;
   /// NaN elements are left out; elements may be left out, or weighted.
   bool omitsNan, partial;
+  /// The sums are those of 8-bit integers and of their squares: i32 holds them within a group,
+  /// and f64 beyond.
+  bool sumsExactly;
   /// Elements per kept index, as index and as f64.
   mlir::Value elements, elementsF64;
 };

@@ -105,7 +105,6 @@ Value MomentsLoops::finished(Value pivot) {
   return e.finiteOrZero(pivot);
 }
 
-/// Pivots, and totals of zero.
 void MomentsLoops::emitPivots() {
   SmallVector<Values> places;
   if (!partial)
@@ -125,7 +124,6 @@ void MomentsLoops::emitPivots() {
       e.store(pivot, pivots, k);
     else
       e.storeScalar(e.convert(vector::ExtractOp::create(e, pivot, 0), f64), pivots, k);
-    for (Value total : totals)
-      e.store(e.constant(0, e.vectorOf(f64)), total, k);
+    clearTotals(k);
   });
 }

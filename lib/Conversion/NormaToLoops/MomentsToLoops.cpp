@@ -9,6 +9,7 @@
 #include "NormaToLoops.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -38,16 +39,16 @@ void MomentsLoops::emit() {
 }
 
 void MomentsLoops::emitKernel() {
-  pivots = keptScratch(f64);
   for (int64_t sums = partial ? 3 : 2; sums > 0; --sums)
     totals.push_back(keptScratch(f64));
-  emitPivots();
-  emitScheduledTotals(pivots);
-
-  // Deviations of 8-bit integers sum exactly: nothing can go wrong.
-  if (dataType.getElementType().isInteger(8) && !weights) {
+  if (sumsExactly) {
+    walkKept(wideLanes, [&](ValueRange k, Value) { clearTotals(k); });
+    emitScheduledTotals({});
     emitFinish({});
   } else {
+    pivots = keptScratch(f64);
+    emitPivots();
+    emitScheduledTotals(pivots);
     // The finish; and where that may be inaccurate the totals once more in f64, around the mean
     // itself, and so on to the finish: first around the mean that there is (or 0 where that is
     // not finite), to have the mean right, then around that. A loop, so that the code is there
@@ -64,7 +65,13 @@ void MomentsLoops::emitKernel() {
   }
   for (Value total : totals)
     e.release(total);
-  e.release(pivots);
+  if (pivots)
+    e.release(pivots);
+}
+
+void MomentsLoops::clearTotals(ValueRange k) {
+  for (Value total : totals)
+    e.store(e.constant(0, e.vectorOf(f64)), total, k);
 }
 
 //===----------------------------------------------------------------------===//
@@ -78,9 +85,18 @@ void MomentsLoops::emitFinish(Value suspect) {
     Type type = e.vectorOf(f64);
     Value zero = e.constant(0, type);
     Value n = partial ? e.load(totals.front(), k, f64) : e.broadcast(elementsF64);
-    Value pivot = e.load(pivots, k, f64);
     Value first = e.load(totals.end()[-2], k, f64);
     Value second = e.load(totals.back(), k, f64);
+    Value pivot;
+    if (sumsExactly) {
+      // Around the mean as a whole number from here on: all of this is exact.
+      pivot = math::RoundEvenOp::create(e, e.divf(first, n));
+      Value all = e.mulf(n, pivot);
+      second = e.subf(second, e.mulf(pivot, e.subf(e.addf(first, first), all)));
+      first = e.subf(first, all);
+    } else {
+      pivot = e.load(pivots, k, f64);
+    }
     Value shift = e.divf(first, n);
     Value correction = e.mulf(first, shift);
     Value center = e.addf(pivot, shift);
@@ -97,8 +113,7 @@ void MomentsLoops::emitFinish(Value suspect) {
     if (!suspect)
       return;
     e.store(e.finiteOrZero(center), pivots, k);
-    for (Value total : totals)
-      e.store(zero, total, k);
+    clearTotals(k);
 
     // (pivot - mean)^2 is at most 4 variances; false for NaN, too.
     Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares));

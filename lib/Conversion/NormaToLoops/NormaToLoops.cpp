@@ -51,6 +51,14 @@ static LogicalResult checkLowerable(Op op) {
     if (schedule.getTraversal() == Traversal::Flat && !type.getLayout().isIdentity())
       return op.emitOpError("schedule: flat needs contiguous buffers, ") << type << " is strided";
   }
+  if (schedule.getAccumulate() && schedule.getAccumulate().isInteger(32)) {
+    bool exact = false;
+    if constexpr (std::is_same_v<Op, MomentsOp>)
+      exact = data.getElementType().isInteger(8) && !op.getWeights();
+    if (!exact)
+      return op.emitOpError(
+          "schedule: accumulate = i32 is for moments of 8-bit integers without weights");
+  }
   if (schedule.getTraversal() == Traversal::Flat) {
     if constexpr (!std::is_same_v<Op, AffineOp>)
       if (op.getMask() || op.getWeights())

@@ -100,9 +100,10 @@ void ReductionLoops::eachGroup(const Rows &rows, function_ref<void(Values, Value
 Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, Value tail,
                                  Value begin, Value end, Type type) {
   size_t each = totals.size();
-  Values pivots;
-  for (const Values &indices : at)
-    pivots.push_back(e.load(rows.pivots, rows.keptIndices(indices), type));
+  Values pivots(at.size());
+  if (rows.pivots)
+    for (auto [pivot, indices] : llvm::zip(pivots, at))
+      pivot = e.load(rows.pivots, rows.keptIndices(indices), type);
   return e.carry(begin, end, 1, noSums(int64_t(at.size()), e.vectorOf(type)),
                  [&](Value row, ValueRange carried) {
                    Values next;
@@ -250,7 +251,7 @@ Values ReductionLoops::joined(ValueRange sums) {
   size_t each = totals.size();
   Values result(setOf(sums, 0, each));
   for (size_t i = each; i < sums.size(); ++i)
-    result[i % each] = e.addf(result[i % each], sums[i]);
+    result[i % each] = e.plus(result[i % each], sums[i]);
   for (Value &sum : result)
     sum = e.convert(e.width > wideLanes ? e.addHalves(sum) : sum, f64);
   return result;
@@ -266,13 +267,18 @@ void ReductionLoops::addLanes(ValueRange sums, ValueRange k) {
   }
 }
 
+Value ReductionLoops::pivotOfRun(Value pivots, ValueRange k, Type type) {
+  return pivots ? e.loadBroadcast(pivots, k, type) : Value();
+}
+
 /// Runs that are longer than a group, along the innermost, reduced axis.
 void ReductionLoops::emitLongRuns(Value pivots) {
   int64_t innermost = dataType.getRank() - 1, abreast = schedule.getUnroll();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
   e.nest(data, outer, [&](Values indices) {
     Values k = keptOf(indices);
-    Value pivot = e.loadBroadcast(pivots, k, accumulate);
+    Value pivot = pivotOfRun(pivots, k, accumulate);
+    Type type = e.vectorOf(accumulate);
     auto addTo = [&](ValueRange wide, ValueRange sums) {
       Values next;
       for (auto [total, sum] : llvm::zip(wide, joined(sums)))
@@ -282,13 +288,13 @@ void ReductionLoops::emitLongRuns(Value pivots) {
     Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
     Value stepped = e.roundDown(extent, abreast * e.width);
     int64_t step = group * abreast * e.width;
-    Values wide = e.carry(e.index(0), stepped, step, noSums(1, VectorType::get(wideLanes, f64)),
-                          [&](Value start, ValueRange carried) {
-                            Value end = e.min(e.add(start, e.index(step)), stepped);
-                            return addTo(carried, addVectors(indices, start, end, pivot,
-                                                             noSums(abreast, pivot.getType())));
-                          });
-    Values rest = addMasked(indices, stepped, extent, pivot, noSums(1, pivot.getType()));
+    Values wide = e.carry(
+        e.index(0), stepped, step, noSums(1, VectorType::get(wideLanes, f64)),
+        [&](Value start, ValueRange carried) {
+          Value end = e.min(e.add(start, e.index(step)), stepped);
+          return addTo(carried, addVectors(indices, start, end, pivot, noSums(abreast, type)));
+        });
+    Values rest = addMasked(indices, stepped, extent, pivot, noSums(1, type));
     addLanes(addTo(wide, rest), k);
   });
 }
@@ -303,12 +309,12 @@ void ReductionLoops::emitShortRuns(Value pivots, int64_t perRun) {
   Value stepped = e.roundDown(extent, abreast * e.width);
   auto emitGroup = [&](Values indices, Value begin, Value end) {
     Values k = keptOf(indices);
-    Value pivot = e.loadBroadcast(pivots, k, accumulate);
+    Value pivot = pivotOfRun(pivots, k, accumulate);
     auto addRun = [&](const Values &at, ValueRange sums) {
       return addMasked(at, stepped, extent, pivot,
                        addVectors(at, e.index(0), stepped, pivot, sums));
     };
-    Values sums = noSums(abreast, pivot.getType());
+    Values sums = noSums(abreast, e.vectorOf(accumulate));
     if (!repeats)
       return addLanes(joined(addRun(indices, sums)), k);
     addLanes(joined(e.carry(begin, end, 1, sums,
@@ -352,9 +358,9 @@ void ReductionLoops::emitWideRuns(Value pivots) {
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
   e.nest(data, outer, [&](Values indices) {
     Values k = keptOf(indices);
-    Value pivot = e.loadBroadcast(pivots, k, f64);
+    Value pivot = pivotOfRun(pivots, k, f64);
     Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
-    addLanes(addMasked(indices, e.index(0), extent, pivot, noSums(1, pivot.getType())), k);
+    addLanes(addMasked(indices, e.index(0), extent, pivot, noSums(1, e.vectorOf(f64))), k);
   });
 }
 
@@ -419,12 +425,13 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
       });
     });
   };
-  Value linePivots = e.scratch({padded(lineSize)}, accumulate);
+  Value linePivots = pivots ? e.scratch({padded(lineSize)}, accumulate) : Value();
   Values lineTotals;
   for (size_t i = 0; i < totals.size(); ++i)
     lineTotals.push_back(e.scratch({padded(lineSize)}, f64));
   eachOfLine([&](Value i, Value k) {
-    e.store(e.load(pivots, k, accumulate), linePivots, i);
+    if (pivots)
+      e.store(e.load(pivots, k, accumulate), linePivots, i);
     for (Value buffer : lineTotals)
       e.store(e.constant(0, e.vectorOf(f64)), buffer, i);
   });
@@ -457,5 +464,6 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
   });
   for (Value buffer : lineTotals)
     e.release(buffer);
-  e.release(linePivots);
+  if (pivots)
+    e.release(linePivots);
 }

@@ -54,11 +54,12 @@ protected:
   ~ReductionLoops() = default;
 
   /// The sums with one more vector of elements, which is read at `place`. The type
-  /// of the arithmetic is the pivot's.
+  /// of the arithmetic is that of the sums. The pivot is null where there are none.
   virtual Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) = 0;
 
   /// Adds all elements to the totals, in the traversal of the schedule. The pivots
-  /// are a buffer over the kept indices, of any float type.
+  /// are a buffer over the kept indices, of any float type, or null: then the elements
+  /// themselves are summed.
   void emitScheduledTotals(mlir::Value pivots);
   /// The same in f64 throughout, in little code.
   void emitWideTotals(mlir::Value pivots);
@@ -130,6 +131,8 @@ private:
 
   // Sums come in sets, one for each of the vectors abreast.
   Values noSums(int64_t sets, mlir::Type type);
+  /// The pivot of a kept index in every lane.
+  mlir::Value pivotOfRun(mlir::Value pivots, mlir::ValueRange k, mlir::Type type);
   Values addVectors(const Values &indices, mlir::Value begin, mlir::Value end, mlir::Value pivot,
                     mlir::ValueRange sums);
   Values addMasked(const Values &indices, mlir::Value begin, mlir::Value extent, mlir::Value pivot,

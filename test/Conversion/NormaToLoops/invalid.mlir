@@ -45,6 +45,37 @@ func.func @masked(%x: memref<4x3xf32>, %mask: memref<4x3xi8>, %n: memref<3xf64>,
 
 // -----
 
+func.func @integer_sums(%x: memref<4x3xi16>, %n: memref<3xf64>, %m: memref<3xf64>, %s: memref<3xf64>) {
+  // expected-error@+1 {{schedule: accumulate = i32 is for moments of 8-bit integers without weights}}
+  norma.moments kept [1] ins(%x : memref<4x3xi16>)
+      outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<rows, vector = 4, unroll = 1, group = 32, accumulate = i32>}
+  return
+}
+
+// -----
+
+func.func @weighted_integer_sums(%x: memref<4x3xi8>, %w: memref<4x1xf32>, %n: memref<3xf64>,
+                                 %m: memref<3xf64>, %s: memref<3xf64>) {
+  // expected-error@+1 {{schedule: accumulate = i32 is for moments of 8-bit integers without weights}}
+  norma.moments kept [1] ins(%x : memref<4x3xi8>) weights(%w : memref<4x1xf32>)
+      outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<rows, vector = 4, unroll = 1, group = 32, accumulate = i32>}
+  return
+}
+
+// -----
+
+func.func @integer_products(%x: memref<4x3xi8>, %dy: memref<4x3xf32>, %c: memref<3xf64>, %s: memref<3xf64>) {
+  // expected-error@+1 {{schedule: accumulate = i32 is for moments of 8-bit integers without weights}}
+  norma.grad_sums kept [1] ins(%x, %dy : memref<4x3xi8>, memref<4x3xf32>) center(%c : memref<3xf64>)
+      outs(%s, %s : memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<rows, vector = 4, unroll = 1, group = 32, accumulate = i32>}
+  return
+}
+
+// -----
+
 func.func @masked_sums(%x: memref<4x3xf32>, %mask: memref<4x3xi8>, %c: memref<3xf64>, %s: memref<3xf64>) {
   // expected-error@+1 {{schedule: flat takes no mask and no weights}}
   norma.grad_sums kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) center(%c : memref<3xf64>)

@@ -61,18 +61,64 @@ func.func @rows(%x: memref<?x32xf32>, %n: memref<32xf64>, %m: memref<32xf64>, %s
 
 // -----
 
-// Bytes sum exactly around a whole pivot: nothing to repair.
+// Bytes are summed as integers: no pivots, and nothing to repair. The finish goes to sums around
+// the rounded mean.
 
 // CHECK-LABEL: func @bytes
-// CHECK:         math.roundeven
-// CHECK:         arith.uitofp %{{.*}} : vector<16xi8> to vector<16xf32>
+// CHECK-NOT:     vector.load %arg0
+// CHECK:         scf.for {{.*}} iter_args
+// CHECK:           vector.load %arg0{{.*}} : memref<?x16xi8>, vector<16xi8>
+// CHECK:           %[[X:.*]] = arith.extui %{{.*}} : vector<16xi8> to vector<16xi32>
+// CHECK:           arith.addi %{{.*}}, %[[X]] : vector<16xi32>
+// CHECK:           %[[SQUARE:.*]] = arith.muli %[[X]], %[[X]] : vector<16xi32>
+// CHECK:           arith.addi %[[SQUARE]], %{{.*}} : vector<16xi32>
+// CHECK:           scf.yield
+// CHECK:         arith.sitofp %{{.*}} : vector<16xi32> to vector<16xf64>
+// CHECK-NOT:     vector.load %arg0
+// CHECK:         %[[FIRST:.*]] = vector.load %{{.*}} vector<8xf64>
+// CHECK:         %[[MEAN:.*]] = arith.divf %[[FIRST]], %[[N:.*]] : vector<8xf64>
+// CHECK:         %[[PIVOT:.*]] = math.roundeven %[[MEAN]]
+// CHECK:         %[[ALL:.*]] = arith.mulf %[[N]], %[[PIVOT]]
+// CHECK:         arith.subf %[[FIRST]], %[[ALL]]
+// CHECK-NOT:     vector.load %arg0
 // CHECK-NOT:     vector.reduction <or>
-// CHECK-NOT:     vector.fma %{{.*}} : vector<16xf64>
 // CHECK:         return
 func.func @bytes(%x: memref<?x16xi8>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
   norma.moments kept [1] ins(%x : memref<?x16xi8>) unsigned
       outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
-      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32>}
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 256, accumulate = i32>}
+  return
+}
+
+// -----
+
+// Signed ones of a run: lanes and halves of lanes are added as integers, too.
+
+// CHECK-LABEL: func @signed_run
+// CHECK:         arith.extsi %{{.*}} : vector<16xi8> to vector<16xi32>
+// CHECK:         arith.addi %{{.*}} : vector<8xi32>
+// CHECK:         arith.sitofp %{{.*}} : vector<8xi32> to vector<8xf64>
+// CHECK:         vector.reduction <add>
+// CHECK:         return
+func.func @signed_run(%x: memref<?xi8>, %n: memref<f64>, %m: memref<f64>, %s: memref<f64>) {
+  norma.moments kept [] ins(%x : memref<?xi8>) outs(%n, %m, %s : memref<f64>, memref<f64>, memref<f64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 256, accumulate = i32>}
+  return
+}
+
+// -----
+
+// What a mask leaves out is no element: counts are integers, too.
+
+// CHECK-LABEL: func @masked_bytes
+// CHECK:         %[[COUNTS:.*]] = arith.select %{{.*}} : vector<16xi1>, vector<16xi32>
+// CHECK:         arith.addi %{{.*}}, %[[COUNTS]] : vector<16xi32>
+// CHECK:         return
+func.func @masked_bytes(%x: memref<?x16xi8>, %mask: memref<?x1xi8>, %n: memref<16xf64>,
+                        %m: memref<16xf64>, %s: memref<16xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x16xi8>) unsigned mask(%mask : memref<?x1xi8>)
+      outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 256, accumulate = i32>}
   return
 }
 
