@@ -206,6 +206,8 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
        "kernel spec: coefficients: 'sc', expected those of c (center), s (scale) and b (shift)"},
       {"affine;RK[?x13];f32;coefficients=cc", "kernel spec: coefficients: 'cc', expected those"},
       {"affine;RK[?x13];f32", "kernel spec: coefficients: missing, expected coefficients= and "},
+      {"moments;RKR[?x3x?];f32;dense-rows",
+       "kernel spec: layout: 'dense-rows', expected '?' for no extent but the outermost"},
       {"affine;RK[?x13];f32;coefficients=c;strided;streaming",
        "kernel spec: streaming: 'strided', expected the layout contiguous, dense-rows or "
        "unit-inner"},
