@@ -172,6 +172,18 @@ LogicalResult verifyGhosts(EmitError emit, ShapedType data, ArrayRef<int64_t> ke
   return success();
 }
 
+bool hasDenseRows(MemRefType type) {
+  SmallVector<int64_t> strides;
+  int64_t offset, dense = 1;
+  if (type.getRank() < 2 || failed(type.getStridesAndOffset(strides, offset)))
+    return false;
+  for (int64_t axis = type.getRank() - 1; axis > 0; --axis)
+    if (type.isDynamicDim(axis) || strides[axis] != dense ||
+        llvm::MulOverflow(dense, type.getDimSize(axis), dense))
+      return false;
+  return true;
+}
+
 FloatType defaultComputeType(Type data, Type result) {
   if (data.isF64() || result.isF64())
     return Float64Type::get(data.getContext());

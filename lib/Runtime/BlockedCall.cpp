@@ -87,6 +87,20 @@ void BlockKernel::run(int64_t begin, std::initializer_list<const void *> arrays)
 // Blocks
 //===----------------------------------------------------------------------===//
 
+/// Makes one sample of a problem that has no axis of samples.
+static void addSampleAxis(Problem &problem) {
+  const auto addFirst = [](Dims &dims, int64_t value) {
+    Dims all{value};
+    for (int64_t each : dims)
+      all.push_back(each);
+    dims = all;
+  };
+  problem.kinds.insert(problem.kinds.begin(), 'R');
+  addFirst(problem.extents, 1);
+  for (GroupedTensor &tensor : problem.tensors)
+    addFirst(tensor.strides, 0);
+}
+
 /// The kernel for the first `width` kept indices.
 Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chosen,
                                                           int64_t width) const {
@@ -111,7 +125,12 @@ Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chos
       parts.weights = slice(next);
   }
   Problem part = makeProblem(std::move(views), parts, Dims{blocks.group});
+  if (blocks.wholeLines && part.outerKept())
+    addSampleAxis(part);
   KernelSpec spec = specOf(chosen, part, parts);
+  // A block of one sample is a block like others.
+  if (blocks.wholeLines)
+    spec.layout = std::max(spec.layout, Layout::DenseRows);
   spec.streaming = blocks.streams && isMap(chosen.family);
   Expected<KernelCall> call = engine.call(std::move(part), spec);
   if (!call)

@@ -52,8 +52,8 @@ KernelSpec specOf(KernelSpec spec, const Problem &problem, const Operands &opera
   spec.extents = problem.extents;
   spec.extents[0] = kDynamic;
   spec.layout = problem.layout();
-  if (operands.any() && spec.layout == Layout::Contiguous)
-    spec.layout = Layout::UnitInner;
+  if (operands.any())
+    spec.layout = std::max(spec.layout, Layout::UnitInner);
   spec.data = problem.tensors[0].dtype;
   size_t next = problem.broadcastFrom;
   if (operands.mask) {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <numeric>
 
 namespace norma {
 
@@ -21,22 +22,35 @@ static constexpr int64_t kRunBytes = 2048;
 /// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
 /// As many blocks keep the cores of a large machine at work; with fewer than the least,
-/// the whole has more to share out.
-static constexpr int64_t kMostBlocks = 64, kLeastBlocks = 4;
+/// the whole has more to share out. A large result, whose bytes do not count, is worth fair
+/// shares for some.
+static constexpr int64_t kMostBlocks = 64, kLeastBlocks = 4, kFairBlocks = 16;
 
 static int64_t divideUp(int64_t value, int64_t divisor) { return (value + divisor - 1) / divisor; }
+static int64_t roundUp(int64_t value, int64_t step) { return divideUp(value, step) * step; }
 
-/// Whether maps of single blocks can write past the caches, if it begins where a cache line
-/// does: a result that would be read from further away than the second level before it is
-/// written, and whose runs are whole lines.
-static bool streamsInBlocks(const Problem &problem, int64_t l2Bytes) {
+/// Maps of single blocks can write past the caches, if the result begins where a cache line
+/// does, and blocks have a multiple of so many kept indices: a result that would be read from
+/// further away than the second level before it is written, and of which that many are whole
+/// lines. 0 where there is no such number.
+static int64_t indicesOfLines(const Problem &problem, int group, int64_t l2Bytes) {
+  constexpr auto kLine = int64_t(kStreamingAlignment);
   const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
   const auto isWhole = [&](int64_t elements) {
-    return elements * int64_t(sizeOf(out.dtype)) % int64_t(kStreamingAlignment) == 0;
+    return elements * int64_t(sizeOf(out.dtype)) % kLine == 0;
   };
-  return problem.kinds.back() == 'R' && problem.layout() != Layout::Strided &&
-         isLargeResult(problem, 2 * l2Bytes) && isWhole(problem.extents.back()) &&
-         std::all_of(out.strides.begin(), out.strides.end() - 1, isWhole);
+  if (problem.kinds.back() != 'R' || problem.layout() == Layout::Strided ||
+      !isLargeResult(problem, 2 * l2Bytes))
+    return 0;
+  if (isWhole(problem.extents.back()) &&
+      std::all_of(out.strides.begin(), out.strides.end() - 1, isWhole))
+    return 1;
+  // Neighbours lie together, and so do those of the next sample.
+  const bool isDense =
+      problem.layout() <= Layout::DenseRows && problem.tensors.size() == problem.broadcastFrom;
+  if (!isDense || group > 1 || (group == 1 && !isWhole(out.strides[0])))
+    return 0;
+  return kLine / std::gcd(kLine, out.strides[group] * int64_t(sizeOf(out.dtype)));
 }
 
 /// The bytes that one element takes in the cache: those of the inputs and, unless it is one
@@ -66,33 +80,39 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
   if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
     return std::nullopt;
   KeptBlocks blocks;
-  // Cuts do not depend on addresses, so that no bit does.
-  const bool streams = streamsInBlocks(problem, l2Bytes);
-  if (!streams && streamsAsWhole(problem))
-    return std::nullopt;
-  const char *const out = problem.tensors[problem.broadcastFrom - 1].data;
-  blocks.streams = streams && reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
   blocks.group = int(problem.kinds.find('K'));
   blocks.extent = problem.extents[blocks.group];
+  // Cuts do not depend on addresses, so that no bit does.
+  const int64_t together = indicesOfLines(problem, blocks.group, l2Bytes);
+  blocks.wholeLines = together > 0;
+  if (!blocks.wholeLines && streamsAsWhole(problem))
+    return std::nullopt;
+  const char *const out = problem.tensors[problem.broadcastFrom - 1].data;
+  blocks.streams = blocks.wholeLines && reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
 
-  const int64_t perIndex =
-      std::max<int64_t>(problem.size() / blocks.extent * bytesPerElement(problem, streams), 1);
+  const int64_t perIndex = std::max<int64_t>(
+      problem.size() / blocks.extent * bytesPerElement(problem, blocks.wholeLines), 1);
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
   const bool isSmall = perIndex * blocks.extent <= budget;
-  const int64_t run = indicesOfRun(problem, blocks.group);
+  const int64_t run = roundUp(indicesOfRun(problem, blocks.group), std::max<int64_t>(together, 1));
   if (isSmall) {
     // For the sake of threads alone, of which each shall have as many.
     const auto few = std::bit_floor(uint64_t(perIndex * blocks.extent / kLeastBytes) | 1);
-    blocks.width = divideUp(divideUp(blocks.extent, int64_t(few)), run) * run;
+    blocks.width = roundUp(divideUp(blocks.extent, int64_t(few)), run);
     return blocks;
   }
-  const int64_t widest = budget / perIndex / run * run;
+  int64_t widest = budget / perIndex / run * run;
   if (widest == 0)
     return std::nullopt;
-  const int64_t worthwhile =
+  int64_t worthwhile =
       std::max(divideUp(kLeastBytes, perIndex), divideUp(blocks.extent, kMostBlocks));
-  blocks.width = std::min(widest, divideUp(worthwhile, run) * run);
+  if (blocks.wholeLines) {
+    // The next block is read while this one is written, if both find room.
+    widest = std::max(l2Bytes / 4 / perIndex / run * run, run);
+    worthwhile = std::min(worthwhile, divideUp(blocks.extent, kFairBlocks));
+  }
+  blocks.width = std::min(widest, roundUp(worthwhile, run));
   return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
 }
 

@@ -22,8 +22,9 @@ namespace norma {
 struct KeptBlocks {
   int group = 0;
   int64_t extent = 0, width = 0;
-  /// Whether the result is written past the caches.
-  bool streams = false;
+  /// Whether blocks end where cache lines of a large result do, if it begins at one; and
+  /// whether it does, and is written past the caches.
+  bool wholeLines = false, streams = false;
 
   int64_t count() const { return (extent + width - 1) / width; }
   int64_t begin(int64_t b) const { return b * width; }

@@ -38,7 +38,9 @@ std::string symbolOf(const KernelSpec &spec) {
     name += std::string("_") + (spec.center ? "c" : "") + (spec.scale ? "s" : "") +
             (spec.shift ? "b" : "");
   if (spec.layout != Layout::Contiguous)
-    name += spec.layout == Layout::UnitInner ? "_unit_inner" : "_strided";
+    name += spec.layout == Layout::DenseRows   ? "_dense_rows"
+            : spec.layout == Layout::UnitInner ? "_unit_inner"
+                                               : "_strided";
   if (spec.streaming)
     name += "_streaming";
   if (spec.family == KernelFamily::Moments && spec.nan == NanPolicy::Omit)

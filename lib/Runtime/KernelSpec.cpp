@@ -29,6 +29,8 @@ const char *toString(Layout layout) {
   switch (layout) {
   case Layout::Contiguous:
     return "contiguous";
+  case Layout::DenseRows:
+    return "dense-rows";
   case Layout::UnitInner:
     return "unit-inner";
   case Layout::Strided:

@@ -26,6 +26,9 @@ const char *toString(KernelFamily family);
 enum class Layout : uint8_t {
   /// Row-major and dense.
   Contiguous,
+  /// The same for every index of the outermost axis, whose own stride is arbitrary. All other
+  /// extents are known.
+  DenseRows,
   /// Unit innermost stride, the others arbitrary.
   UnitInner,
   /// Arbitrary.
@@ -44,8 +47,9 @@ struct KernelSpec {
   // Affine: the coefficients there are.
   bool center = false, scale = false, shift = false;
 
-  /// For data that no cache holds: stores may go past the caches, since all rows or runs begin
-  /// where a cache line does; sums ask for memory in advance.
+  /// For data that no cache holds: stores may go past the caches, since what lies together
+  /// begins where a cache line does; sums ask for memory in advance, and so do maps of dense
+  /// rows: for those that follow, side by side, of the next kept indices.
   bool streaming = false;
 
   // Affine and GradMap.

@@ -23,7 +23,8 @@ namespace {
 
 constexpr KernelFamily kFamilies[] = {KernelFamily::Moments, KernelFamily::Affine,
                                       KernelFamily::GradSums, KernelFamily::GradMap};
-constexpr Layout kLayouts[] = {Layout::Contiguous, Layout::UnitInner, Layout::Strided};
+constexpr Layout kLayouts[] = {Layout::Contiguous, Layout::DenseRows, Layout::UnitInner,
+                               Layout::Strided};
 
 /// No machine addresses as many elements, and sizes computed from them fit 63 bits.
 constexpr int64_t kMaxElements = int64_t(1) << 48;
@@ -313,7 +314,11 @@ Expected<void> SpecParser::finish() {
     return invalidArgument("kernel spec: coefficients: missing, expected coefficients= and those "
                            "of c (center), s (scale) and b (shift) that there are");
   if (spec.streaming && spec.layout == Layout::Strided)
-    return wrong("streaming", toString(spec.layout), "the layout contiguous or unit-inner");
+    return wrong("streaming", toString(spec.layout),
+                 "the layout contiguous, dense-rows or unit-inner");
+  if (spec.layout == Layout::DenseRows &&
+      std::count(spec.extents.begin(), spec.extents.end(), kDynamic) > 1)
+    return wrong("layout", toString(spec.layout), "'?' for no extent but the outermost");
   return checkMerged(spec);
 }
 

@@ -41,7 +41,7 @@ Layout Problem::layout() const {
     int64_t expected = 1;
     for (int group = extents.size() - 1; group >= 0; --group) {
       if (extents[group] > 1 && tensor.strides[group] != expected)
-        weakest = Layout::UnitInner;
+        weakest = std::max(weakest, group == 0 ? Layout::DenseRows : Layout::UnitInner);
       expected *= extents[group];
     }
   }

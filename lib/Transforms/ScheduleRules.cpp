@@ -7,83 +7,14 @@
 
 #include "norma/Transforms/ScheduleRules.h"
 
-#include "mlir/Dialect/DLTI/DLTI.h"
+#include "norma/Dialect/ShapeRules.h"
+
 #include "mlir/IR/TypeUtilities.h"
 
 #include <numeric>
 
 using namespace mlir;
 using namespace norma;
-
-//===----------------------------------------------------------------------===//
-// Target description
-//===----------------------------------------------------------------------===//
-
-static constexpr StringLiteral kDevice = "CPU";
-
-namespace {
-
-/// An entry of the device specification.
-struct Entry {
-  StringRef key;
-  int64_t TargetDescription::*field;
-  /// Generous bounds of what processors have; the rules are right within them.
-  int64_t least, most;
-  bool powerOfTwo;
-};
-
-} // namespace
-
-static constexpr Entry kEntries[] = {
-    {"norma.vector_bits", &TargetDescription::vectorBits, 64, 2048, true},
-    {"norma.l1_bytes", &TargetDescription::l1Bytes, 1024, 1024 * 1024, false},
-    {"norma.l2_bytes", &TargetDescription::l2Bytes, 32 * 1024, int64_t(1) << 30, false},
-    {"norma.vector_registers", &TargetDescription::vectorRegisters, 1, 1024, false},
-};
-
-static LogicalResult readEntry(ModuleOp module, const Entry &entry, Attribute value,
-                               int64_t &field) {
-  auto integer = dyn_cast<IntegerAttr>(value);
-  std::optional<int64_t> number = integer ? integer.getValue().trySExtValue() : std::nullopt;
-  if (!number || *number < entry.least || *number > entry.most ||
-      (entry.powerOfTwo && !llvm::isPowerOf2_64(uint64_t(*number))))
-    return module.emitError() << entry.key << " is " << value << ", expected "
-                              << (entry.powerOfTwo ? "a power of two" : "an integer") << " from "
-                              << entry.least << " to " << entry.most;
-  field = *number;
-  return success();
-}
-
-FailureOr<TargetDescription> norma::readTarget(ModuleOp module) {
-  TargetDescription target;
-  auto system =
-      module->getAttrOfType<TargetSystemSpecInterface>(DLTIDialect::kTargetSystemDescAttrName);
-  if (!system)
-    return target;
-  std::optional<TargetDeviceSpecInterface> device =
-      system.getDeviceSpecForDeviceID(StringAttr::get(module.getContext(), kDevice));
-  if (!device)
-    return target;
-  for (const Entry &entry : kEntries) {
-    FailureOr<Attribute> value =
-        device->queryHelper(StringAttr::get(module.getContext(), entry.key));
-    if (succeeded(value) && failed(readEntry(module, entry, *value, target.*entry.field)))
-      return failure();
-  }
-  return target;
-}
-
-void norma::writeTarget(ModuleOp module, const TargetDescription &target) {
-  Builder b(module.getContext());
-  SmallVector<DataLayoutEntryInterface> entries;
-  for (const Entry &entry : kEntries)
-    entries.push_back(DataLayoutEntryAttr::get(b.getStringAttr(entry.key),
-                                               b.getI64IntegerAttr(target.*entry.field)));
-  auto device = TargetDeviceSpecAttr::get(module.getContext(), entries);
-  DataLayoutEntryInterface entry = DataLayoutEntryAttr::get(b.getStringAttr(kDevice), device);
-  module->setAttr(DLTIDialect::kTargetSystemDescAttrName,
-                  TargetSystemSpecAttr::get(module.getContext(), {entry}));
-}
 
 //===----------------------------------------------------------------------===//
 // Facts about an op
@@ -153,6 +84,21 @@ static bool beginAtVectors(Value value, int64_t vector) {
   });
 }
 
+/// Whether all are known to have dense rows.
+static bool haveDenseRows(ArrayRef<Value> tensors) {
+  return llvm::all_of(tensors, [](Value tensor) {
+    auto type = dyn_cast<MemRefType>(tensor.getType());
+    return type && hasDenseRows(type);
+  });
+}
+
+/// Dense rows are whole vectors and, as far as is known, begin where a vector does if the first
+/// of them does.
+static bool denseRowsBeginAtVectors(Value value, int64_t row, int64_t vector) {
+  const int64_t stride = cast<MemRefType>(value.getType()).getStridesAndOffset().first.front();
+  return row % vector == 0 && (ShapedType::isDynamic(stride) || stride % vector == 0);
+}
+
 /// Vectors of i1 are packed in memory, scalars are not.
 static bool isBit(Value value) { return getElementTypeOrSelf(value).isInteger(1); }
 
@@ -208,20 +154,44 @@ struct Lines {
 
 } // namespace
 
+/// Lines of dense rows that lie apart: as many whole runs as are whole vectors, and have their
+/// coefficients in half the L1. Runs of whole vectors need none.
+static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector,
+                                              int64_t elementBytes,
+                                              const TargetDescription &target) {
+  int64_t period = std::lcm(form.extents.back(), vector);
+  if (form.kinds != "RKR" || period == form.extents.back() || form.row() % period != 0)
+    return std::nullopt;
+  int64_t line = 0;
+  for (int64_t next = period; next * elementBytes <= target.l1Bytes / 2; next += period)
+    if (form.row() % next == 0)
+      line = next;
+  if (line > 0)
+    return Lines{line, 8};
+  if (period * elementBytes <= target.l2Bytes / 4)
+    return Lines{period, 2, 4};
+  return std::nullopt;
+}
+
 /// Lines, where they are better than rows or runs.
 static std::optional<Lines> chooseLines(const Map &map, const Form &form, int64_t vector,
-                                        const TargetDescription &target, bool streaming) {
+                                        const TargetDescription &target, bool contiguous,
+                                        bool streaming) {
   bool flattens =
       (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
   if (!flattens || form.row() == 0)
     return std::nullopt;
+  int64_t elementBytes =
+      map.compute.getIntOrFloatBitWidth() / 8 * std::max<int64_t>(map.coefficients, 1);
+  if (!contiguous)
+    return chooseLinesOfRows(form, vector, elementBytes, target);
   // The period of the coefficients in whole vectors, long enough to unroll.
   int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
   while (period / vector < 4)
     period *= 2;
   int64_t vectors = period / vector;
   int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
-  int64_t lineBytes = period * computeBytes * std::max<int64_t>(map.coefficients, 1);
+  int64_t lineBytes = period * elementBytes;
   // Rows of many whole vectors are lines as they are.
   if (form.kinds == "RK" && period == form.row() && vectors > 8)
     return std::nullopt;
@@ -255,7 +225,11 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
   // each other. So does bf16, of which two vectors are rounded by one instruction.
   int64_t widest = vector * std::max<int64_t>(computeBytes / outBytes, 1);
-  bool streams = streaming && (contiguous || beginAtVectors(map.tensors.back(), widest));
+  // A block of kept indices of larger tensors, beside which the next one lies.
+  bool isBlock = !contiguous && haveDenseRows(map.tensors);
+  bool streams =
+      streaming && (contiguous || beginAtVectors(map.tensors.back(), widest) ||
+                    (isBlock && denseRowsBeginAtVectors(map.tensors.back(), form.row(), widest)));
   if (streams || (contiguous && getElementTypeOrSelf(map.tensors.back()).isBF16()))
     vector = widest;
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
@@ -264,8 +238,9 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
   int64_t unroll = vector == 1 ? 1 : 4, abreast = 1, line = 0;
-  if (vector > 1 && contiguous)
-    if (std::optional<Lines> lines = chooseLines(map, form, vector, target, streaming)) {
+  if (vector > 1 && (contiguous || isBlock))
+    if (std::optional<Lines> lines =
+            chooseLines(map, form, vector, target, contiguous, streaming)) {
       traversal = Traversal::Flat;
       line = lines->line;
       unroll = lines->unroll;
@@ -286,15 +261,21 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
     rowBytes += form.row() * bytesOf(tensor);
   // What a line is written out for is its use, line after line; the more so in the second level.
   int64_t lines = abreast > 1 ? 16 : 4;
-  int64_t atLeast = form.row() > 0 ? std::max<int64_t>(lines * line / form.row(), 1) : 1;
+  int64_t atLeast = form.row() == 0 || line == 0 ? 1
+                    : contiguous                 ? std::max<int64_t>(lines * line / form.row(), 1)
+                                                 : lines;
   // Rows and runs that are not whole vectors begin anywhere; only what goes past the caches
   // minds where blocks do.
   const bool startsAnywhere = traversal != Traversal::Flat && !nontemporal;
+  // While writes past the caches wait for memory, reads of it cost nothing. What is asked for
+  // must find room beside this block.
+  const bool asks = nontemporal && isBlock && rowBytes <= target.l2Bytes / 2;
+  const int64_t prefetch = asks ? form.row() : 0;
   return ScheduleAttr::get(
       data.getContext(), traversal, vector, unroll,
       /*group=*/abreast > 1 ? abreast : 0, line, Type(),
       blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast),
-      nontemporal, /*prefetch=*/0);
+      nontemporal, prefetch);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {

@@ -93,7 +93,7 @@ static std::string makeSpec(Choices &choose) {
   static constexpr const char *kFloats[] = {"f32", "f64", "f16", "bf16"};
   static constexpr const char *kComputes[] = {"f32", "f64"};
   static constexpr const char *kMasks[] = {"u8", "i8", "bool"};
-  static constexpr const char *kLayouts[] = {"contiguous", "unit-inner", "strided"};
+  static constexpr const char *kLayouts[] = {"contiguous", "dense-rows", "unit-inner", "strided"};
   static constexpr const char *kCoefficients[] = {"", "c", "s", "b", "cs", "cb", "sb", "csb"};
   const size_t family = choose.below(4), rank = 1 + choose.below(4);
   std::string kinds, extents;

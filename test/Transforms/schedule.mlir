@@ -129,6 +129,43 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
 
 // -----
 
+// Blocks of kept indices of larger tensors are dense rows that lie apart: runs of whole vectors, or
+// lines of whole kept indices with their coefficients in the first level, or of few with them in
+// the second. Where those are whole vectors of the result, they go past the caches, and the
+// block beside them is asked for.
+// CHECK-LABEL: @blocks
+// STREAM-LABEL: @blocks
+module @blocks attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
+  func.func @f(%runs: memref<?x2x784xf32, strided<[?, 784, 1]>>, %short: memref<?x128x49xf32, strided<[?, 49, 1]>>,
+               %odd: memref<?x16x289xf32, strided<[?, 289, 1]>>, %part: memref<?x3x49xf32, strided<[?, 49, 1]>>,
+               %c2: memref<2xf32>, %c128: memref<128xf32>, %c16: memref<16xf32>, %c3: memref<3xf32>) {
+    // CHECK: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 5>}
+    // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 5, nontemporal = true, prefetch = 1568>
+    norma.affine kept [1] ins(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>) center(%c2 : memref<2xf32>)
+        scale(%c2 : memref<2xf32>) shift(%c2 : memref<2xf32>) outs(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>)
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 1568, block = 4>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 1568, block = 4, nontemporal = true, prefetch = 6272>
+    norma.affine kept [1] ins(%short : memref<?x128x49xf32, strided<[?, 49, 1]>>) center(%c128 : memref<128xf32>)
+        scale(%c128 : memref<128xf32>) shift(%c128 : memref<128xf32>) outs(%short : memref<?x128x49xf32, strided<[?, 49, 1]>>)
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 4624, block = 16>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 4624, block = 16, nontemporal = true, prefetch = 4624>
+    norma.affine kept [1] ins(%odd : memref<?x16x289xf32, strided<[?, 289, 1]>>) center(%c16 : memref<16xf32>)
+        scale(%c16 : memref<16xf32>) shift(%c16 : memref<16xf32>) outs(%odd : memref<?x16x289xf32, strided<[?, 289, 1]>>)
+    // Not whole vectors.
+    // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 55>}
+    norma.affine kept [1] ins(%part : memref<?x3x49xf32, strided<[?, 49, 1]>>) center(%c3 : memref<3xf32>)
+        scale(%c3 : memref<3xf32>) shift(%c3 : memref<3xf32>) outs(%part : memref<?x3x49xf32, strided<[?, 49, 1]>>)
+    // STREAM: norma.grad_map kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 3, nontemporal = true, prefetch = 1568>
+    norma.grad_map kept [1] ins(%runs, %runs : memref<?x2x784xf32, strided<[?, 784, 1]>>, memref<?x2x784xf32, strided<[?, 784, 1]>>)
+        center(%c2 : memref<2xf32>) slope(%c2 : memref<2xf32>) offset(%c2 : memref<2xf32>) scale(%c2 : memref<2xf32>)
+        outs(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>)
+    return
+  }
+}
+
+// -----
+
 // Short runs of many channels: their coefficients do not fit the first level, and the runs
 // are not whole vectors. Through the caches they go as they are; past them, four lines share
 // coefficients from the second level.
@@ -422,7 +459,7 @@ module @runs_apart attributes {dlti.target_system_spec = #dlti.target_system_spe
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
   func.func @f(%x: memref<?x2x784xf32, strided<[?, 784, 1]>>, %y: memref<?x2x196xf32, strided<[?, 196, 1]>>,
                %z: memref<?x2x784xf32, strided<[?, 788, 1]>>, %c: memref<2xf32>) {
-    // STREAM: norma.affine {{.*}}strided<[?, 784, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5, nontemporal = true>}
+    // STREAM: norma.affine {{.*}}strided<[?, 784, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5, nontemporal = true, prefetch = 1568>}
     norma.affine kept [1] ins(%x : memref<?x2x784xf32, strided<[?, 784, 1]>>) scale(%c : memref<2xf32>)
         outs(%x : memref<?x2x784xf32, strided<[?, 784, 1]>>)
     // STREAM: norma.affine {{.*}}strided<[?, 196, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 20>}

@@ -148,6 +148,12 @@ TEST_F(EngineBlockedGradient, ChannelsFirst) {
   expectBlocks(expectContract(DType::F16, {24, 512, 7, 7}, {1}, Place::OverDy));
 }
 
+TEST_F(EngineBlockedGradient, BlocksOfWholeCacheLines) {
+  expectBlocks(expectContract(DType::F32, {20, 80, 28, 28}, {1}));
+  expectBlocks(expectContract(DType::F32, {24, 512, 7, 7}, {1}));
+  expectBlocks(expectContract(DType::F32, {1, 2'052, 14, 14}, {1}));
+}
+
 TEST_F(EngineBlockedGradient, ChannelsLast) {
   expectBlocks(expectContract(DType::F32, {3, 7, 7, 5'001}, {3}));
   expectBlocks(expectContract(DType::BF16, {150, 9'001}, {1}, Place::OverDy));

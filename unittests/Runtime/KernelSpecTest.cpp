@@ -38,7 +38,7 @@ std::vector<KernelSpec> neighbours(KernelFamily family) {
     s.kinds = "RKR";
     s.extents = {kDynamic, 13, 13};
   });
-  for (Layout layout : {Layout::UnitInner, Layout::Strided})
+  for (Layout layout : {Layout::DenseRows, Layout::UnitInner, Layout::Strided})
     add([=](KernelSpec &s) { s.layout = layout; });
   for (DType dtype : kAllDTypes)
     if (dtype != common.data)

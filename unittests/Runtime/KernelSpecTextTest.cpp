@@ -38,7 +38,7 @@ public:
   KernelSpec make() {
     KernelSpec spec;
     spec.family = KernelFamily(below(4));
-    spec.layout = Layout(below(3));
+    spec.layout = Layout(below(4));
     spec.data = kAllDTypes[below(std::size(kAllDTypes))];
     const int rank = 1 + int(below(below(4) ? 4 : kMaxRank));
     for (int axis = 0; axis < rank; ++axis) {
@@ -46,7 +46,8 @@ public:
       if (axis > 0 && spec.layout == Layout::Contiguous)
         kind = spec.kinds.back() == 'K' ? 'R' : 'K';
       spec.kinds.push_back(kind);
-      spec.extents.push_back(axis == 0 || below(4) == 0 ? kDynamic : int64_t(1 + below(7)));
+      const bool isKnown = axis > 0 && (spec.layout == Layout::DenseRows || below(4));
+      spec.extents.push_back(isKnown ? int64_t(1 + below(7)) : kDynamic);
     }
     const bool gradient =
         spec.family == KernelFamily::GradSums || spec.family == KernelFamily::GradMap;
@@ -180,12 +181,13 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
                               "i8, u8, i16, u16, i32, i64, bool"},
       {"moments;RK[?x13];f32;",
        "kernel spec: '' is no field of moments; expected one of "
-       "contiguous, unit-inner, strided, streaming, nan=, mask=, weights="},
+       "contiguous, dense-rows, unit-inner, strided, streaming, nan=, mask=, weights="},
       {"moments;RK[?x13];f32;to=f32", "kernel spec: 'to=f32' is no field of moments"},
       {"moments;RK[?x13];f32;nan", "kernel spec: 'nan' is no field of moments"},
-      {"affine;RK[?x13];f32;streaming=1", "kernel spec: 'streaming=1' is no field of affine; "
-                                          "expected one of contiguous, unit-inner, strided, "
-                                          "streaming, to=, compute=, coefficients="},
+      {"affine;RK[?x13];f32;streaming=1",
+       "kernel spec: 'streaming=1' is no field of affine; "
+       "expected one of contiguous, dense-rows, unit-inner, strided, "
+       "streaming, to=, compute=, coefficients="},
       {"moments;RK[?x13];f32;nan=skip",
        "kernel spec: nan: 'skip', expected one of propagate, omit"},
       {"moments;RK[?x13];f32;nan=omit;nan=omit", "kernel spec: nan: given twice, expected once"},
@@ -204,8 +206,11 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
        "kernel spec: coefficients: 'sc', expected those of c (center), s (scale) and b (shift)"},
       {"affine;RK[?x13];f32;coefficients=cc", "kernel spec: coefficients: 'cc', expected those"},
       {"affine;RK[?x13];f32", "kernel spec: coefficients: missing, expected coefficients= and "},
+      {"moments;RKR[?x3x?];f32;dense-rows",
+       "kernel spec: layout: 'dense-rows', expected '?' for no extent but the outermost"},
       {"affine;RK[?x13];f32;coefficients=c;strided;streaming",
-       "kernel spec: streaming: 'strided', expected the layout contiguous or unit-inner"},
+       "kernel spec: streaming: 'strided', expected the layout contiguous, dense-rows or "
+       "unit-inner"},
   };
   for (const auto &[text, message] : cases)
     EXPECT_NE(errorOf(text).find(message), std::string::npos)

@@ -69,7 +69,8 @@ TEST(KernelNameTest, NamesAreIdentifiersThatNoTwoSpecsShare) {
     spec.family = family;
     for (const char *kinds : {"RK", "KR"})
       for (int64_t inner : {kDynamic, int64_t(1), int64_t(11)})
-        for (Layout layout : {Layout::Contiguous, Layout::UnitInner, Layout::Strided})
+        for (Layout layout :
+             {Layout::Contiguous, Layout::DenseRows, Layout::UnitInner, Layout::Strided})
           for (DType dtype : {DType::F32, DType::I64})
             for (int bits = 0; bits < 64; ++bits) {
               spec.kinds = kinds;

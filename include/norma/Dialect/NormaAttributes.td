@@ -108,7 +108,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
 
     - `traversal`:
       - `flat`: the contiguous data is walked as lines of `line` elements,
-        whatever its rows are; per-kept-index operands are expanded to one line
+        whatever its rows are (dense rows that lie apart are lines of whole kept
+        indices); per-kept-index operands are expanded to one line
         first (the period trick: full vectors for 3, 5, 13 or 1000 features).
         For axis forms of one row structure: `R`, `K`, `RK`, `RKR`, static.
       - `rows`: the innermost axis is kept; vectors along it, a masked tail.
@@ -128,9 +129,10 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `nontemporal`: stores bypass the cache (maps only; needs an output that is
       aligned to a vector, and contiguous, or of rows or runs that all are aligned
       and whole vectors; contiguous ones that are not get a masked head, too).
-    - `prefetch`: elements ahead of those being read that are asked for from memory
-      (reductions only, for data that no cache holds): what is read next but one or,
-      where that is near enough, in the next group.
+    - `prefetch`: elements ahead of those being read that are asked for from memory,
+      for data that no cache holds: in a reduction what is read next but one or, where
+      that is near enough, in the next group; in a map of a block of kept indices, which
+      has dense rows that lie apart, the block beside it.
 
     Example:
 

@@ -82,6 +82,10 @@ mlir::LogicalResult verifyGhosts(EmitError emit, mlir::ShapedType data,
                                  llvm::ArrayRef<int64_t> kept, int64_t size,
                                  GhostRemainderKind remainder);
 
+/// Whether there are several axes, and the elements of every index of the outermost one, whose
+/// number is known, lie together in row-major order.
+bool hasDenseRows(mlir::MemRefType type);
+
 /// The float type a formula is evaluated in when nobody says otherwise: f64 when
 /// one of the types is, f32 in all other cases.
 mlir::FloatType defaultComputeType(mlir::Type data, mlir::Type result);

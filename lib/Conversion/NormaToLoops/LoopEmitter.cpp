@@ -256,6 +256,16 @@ Value LoopEmitter::flatten(Value memref) {
   return memref::CollapseShapeOp::create(*this, memref, ArrayRef<ReassociationIndices>(all));
 }
 
+Value LoopEmitter::flattenRows(Value memref) {
+  auto type = cast<MemRefType>(memref.getType());
+  if (type.getRank() == 2)
+    return memref;
+  ReassociationIndices inner;
+  for (int64_t axis = 1; axis < type.getRank(); ++axis)
+    inner.push_back(axis);
+  return memref::CollapseShapeOp::create(*this, memref, ArrayRef<ReassociationIndices>{{0}, inner});
+}
+
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//

@@ -96,6 +96,8 @@ public:
   void release(Value scratch);
   /// All axes of a contiguous memref as one.
   Value flatten(Value memref);
+  /// All axes but the outermost as one, where hasDenseRows().
+  Value flattenRows(Value memref);
 
   // Arithmetic, on scalars and vectors alike.
 

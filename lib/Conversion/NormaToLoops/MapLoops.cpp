@@ -36,8 +36,21 @@ void MapLoops::emit() {
 
 void MapLoops::storeElement(ValueRange from, Value to, ValueRange indices, ArrayRef<Value> c,
                             Value tail) {
+  if (!tail)
+    prefetch(from, indices);
   Value v = element(from, indices, c, tail);
   e.store(v, to, indices, tail, schedule.getNontemporal() && !tail);
+}
+
+/// Asks for what the next block has where this one has `indices`.
+void MapLoops::prefetch(ValueRange from, ValueRange indices) {
+  const int64_t ahead = schedule.getPrefetch();
+  if (ahead == 0 || indices.empty())
+    return;
+  Values next(indices);
+  next.back() = e.add(next.back(), e.index(ahead));
+  for (Value input : from)
+    e.prefetch(input, next);
 }
 
 Values MapLoops::eachCoefficient(ArrayRef<Value> from, function_ref<Value(Value)> make) {
@@ -66,6 +79,11 @@ Values MapLoops::keptOf(ValueRange indices) {
 /// Whatever the rows are, the flat array is a sequence of lines over which the
 /// coefficients repeat: they are written out for one line, once.
 void MapLoops::emitFlat() {
+  auto isApart = [](Value value) {
+    return !cast<MemRefType>(value.getType()).getLayout().isIdentity();
+  };
+  if (llvm::any_of(inputs, isApart) || isApart(out))
+    return emitFlatRows();
   Values from;
   for (Value input : inputs)
     from.push_back(e.flatten(input));
@@ -109,6 +127,65 @@ void MapLoops::emitFlat() {
       e.release(expanded);
 }
 
+/// The same for rows that lie apart, each of several lines: a line of all rows goes before the
+/// next, so that its coefficients are written out once.
+void MapLoops::emitFlatRows() {
+  Values from;
+  for (Value input : inputs)
+    from.push_back(e.flattenRows(input));
+  Value to = e.flattenRows(out), rows = e.extent(to, 0);
+  const int64_t line = schedule.getLine(), row = cast<MemRefType>(to.getType()).getDimSize(1);
+  const int64_t inner = dataType.getRank() > 2 ? dataType.getDimSize(2) : 1;
+  const int64_t abreast = std::max<int64_t>(schedule.getGroup(), 1);
+  Values lines = eachCoefficient(coefficients, [&](Value) { return lineScratch(); });
+  // Counted in kept indices, of which a line has whole ones.
+  e.forEach(e.index(0), e.index(row / inner), line / inner, [&](Value firstKept) {
+    for (auto [memref, buffer] : llvm::zip(coefficients, lines))
+      if (memref)
+        fillLine(memref, buffer, firstKept, line / inner, inner);
+    Value first = e.mul(firstKept, e.index(inner));
+    auto walkRows = [&](Value begin, Value end, int64_t count) {
+      e.forEach(begin, end, count, [&](Value r) {
+        e.walk(e.index(line), schedule.getUnroll(), [&](Value i, Value tail) {
+          Values c = loadVectors(lines, i, tail);
+          for (int64_t l = 0; l < count; ++l)
+            storeElement(from, to, {e.add(r, e.index(l)), e.add(first, i)}, c, tail);
+        });
+      });
+    };
+    Value together = e.roundDown(rows, abreast);
+    walkRows(e.index(0), together, abreast);
+    if (abreast > 1)
+      walkRows(together, rows, 1);
+  });
+  for (Value buffer : lines)
+    if (buffer)
+      e.release(buffer);
+}
+
+/// Whole vectors everywhere: what one writes too much the next one corrects, and behind the
+/// line there is room.
+Value MapLoops::lineScratch() {
+  return e.scratch({e.index(schedule.getLine() + e.width)}, compute);
+}
+
+/// Writes out a coefficient of `features` kept indices from `firstKept` on, `inner` elements
+/// for each.
+void MapLoops::fillLine(Value memref, Value buffer, Value firstKept, int64_t features,
+                        int64_t inner) {
+  auto fill = [&](Value vector, Value at) { e.store(vector, buffer, at, {}, false); };
+  if (inner == 1)
+    return e.walk(e.index(features), 1, [&](Value k, Value tail) {
+      fill(e.load(memref, e.add(firstKept, k), compute, false, tail), k);
+    });
+  e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
+    Value value =
+        e.loadBroadcast(memref, kept.empty() ? Values() : Values{e.add(firstKept, k)}, compute);
+    Value first = e.mul(k, e.index(inner));
+    e.forEach(e.index(0), e.index(inner), e.width, [&](Value i) { fill(value, e.add(first, i)); });
+  });
+}
+
 /// One line of a coefficient: element i belongs to kept index (i / inner) % C.
 Value MapLoops::expand(Value memref) {
   const int64_t line = schedule.getLine();
@@ -117,23 +194,12 @@ Value MapLoops::expand(Value memref) {
   const int64_t features = scalar ? 1 : shape[1];
   const int64_t inner = scalar ? line : shape.size() > 2 ? shape[2] : 1;
   const int64_t row = features * inner;
-  // Whole vectors everywhere: what one writes too much the next one corrects, and behind
-  // the line there is room.
-  Value buffer = e.scratch({e.index(line + e.width)}, compute);
-  auto fill = [&](Value vector, Value at) { e.store(vector, buffer, at, {}, false); };
-  if (inner == 1)
-    e.walk(e.index(features), 1,
-           [&](Value k, Value tail) { fill(e.load(memref, k, compute, false, tail), k); });
-  else
-    e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
-      Value value = e.loadBroadcast(memref, scalar ? ValueRange() : ValueRange(k), compute);
-      Value first = e.mul(k, e.index(inner));
-      e.forEach(e.index(0), e.index(inner), e.width,
-                [&](Value i) { fill(value, e.add(first, i)); });
-    });
+  Value buffer = lineScratch();
+  fillLine(memref, buffer, e.index(0), features, inner);
   e.forEach(e.index(row), e.index(line), row, [&](Value start) {
-    e.forEach(e.index(0), e.index(row), e.width,
-              [&](Value i) { fill(e.load(buffer, i, compute, false, {}), e.add(start, i)); });
+    e.forEach(e.index(0), e.index(row), e.width, [&](Value i) {
+      e.store(e.load(buffer, i, compute, false, {}), buffer, e.add(start, i), {}, false);
+    });
   });
   return buffer;
 }
@@ -146,8 +212,8 @@ void MapLoops::walkInner(ArrayRef<Value> indices,
   Value extent = e.extent(inputs.front(), innermost);
   if (!schedule.getNontemporal() || innermost == 0 || dataType.getDimSize(innermost) % e.width == 0)
     return e.walk(extent, unroll, body);
-  // The tensor is contiguous and begins at a whole vector: of 4097 elements and vectors of 16,
-  // row 3 begins in lane 3, and 13 elements are its head.
+  // The tensor begins at a whole vector, and is contiguous or of dense rows that do so, too: of
+  // 4097 elements and vectors of 16, row 3 begins in lane 3, and 13 elements are its head.
   Value first = e.index(0);
   for (int64_t axis = 0; axis < innermost; ++axis)
     first = e.mul(e.add(first, indices[axis]), e.extent(inputs.front(), axis + 1));

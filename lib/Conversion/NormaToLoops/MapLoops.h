@@ -50,16 +50,21 @@ protected:
 
 private:
   void emitFlat();
+  void emitFlatRows();
   void emitRows();
   void emitRuns();
   void walkInner(llvm::ArrayRef<mlir::Value> indices,
                  llvm::function_ref<void(mlir::Value index, mlir::Value mask)> body);
   void storeElement(mlir::ValueRange from, mlir::Value to, mlir::ValueRange indices,
                     llvm::ArrayRef<mlir::Value> c, mlir::Value tail);
+  void prefetch(mlir::ValueRange from, mlir::ValueRange indices);
   Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,
                          llvm::function_ref<mlir::Value(mlir::Value)> make);
   Values loadVectors(llvm::ArrayRef<mlir::Value> from, mlir::ValueRange indices, mlir::Value tail);
   mlir::Value expand(mlir::Value memref);
+  mlir::Value lineScratch();
+  void fillLine(mlir::Value memref, mlir::Value buffer, mlir::Value firstKept, int64_t features,
+                int64_t inner);
   Values keptOf(mlir::ValueRange indices);
 
   llvm::ArrayRef<int64_t> kept;

@@ -9,6 +9,8 @@
 
 #include "norma/Conversion/Passes.h"
 
+#include "norma/Dialect/ShapeRules.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -37,6 +39,7 @@ static LogicalResult checkLowerable(Op op) {
   if (!schedule)
     return op.emitOpError("has no schedule; run norma-schedule before convert-norma-to-loops");
   auto data = cast<MemRefType>(op.getData().getType());
+  bool rowsAreApart = false;
   if (schedule.getVector() > 1 && data.getRank() == 0)
     return op.emitOpError("schedule: vector = ")
            << schedule.getVector() << " on a scalar; expected vector = 1";
@@ -48,8 +51,12 @@ static LogicalResult checkLowerable(Op op) {
              << " has another; expected vector = 1";
     if (schedule.getVector() > 1 && type.getElementType().isInteger(1))
       return op.emitOpError("schedule: i1 is loaded bit-packed in vectors; expected vector = 1");
-    if (schedule.getTraversal() == Traversal::Flat && !type.getLayout().isIdentity())
-      return op.emitOpError("schedule: flat needs contiguous buffers, ") << type << " is strided";
+    if (schedule.getTraversal() != Traversal::Flat || type.getLayout().isIdentity())
+      continue;
+    if (type.getShape() != data.getShape() || !hasDenseRows(type))
+      return op.emitOpError("schedule: flat needs contiguous buffers or dense rows, ")
+             << type << " has neither";
+    rowsAreApart = true;
   }
   if (schedule.getAccumulate() && schedule.getAccumulate().isInteger(32)) {
     bool exact = false;
@@ -71,10 +78,16 @@ static LogicalResult checkLowerable(Op op) {
       row = 1;
     bool form = data.getRank() >= 1 && data.getRank() <= 3 && op.getKept().size() <= 1 &&
                 (op.getKept().empty() ? data.getRank() == 1 : op.getKept()[0] == 1);
-    if (!form || row == 0 || schedule.getLine() % row != 0)
-      return op.emitOpError("schedule: flat needs an axis form R, RK or RKR whose static row "
-                            "divides line = ")
-             << schedule.getLine();
+    // Rows that lie apart are lines of whole kept indices.
+    const int64_t line = schedule.getLine();
+    const int64_t inner = data.getRank() == 3 ? data.getDimSize(2) : 1;
+    const bool fits =
+        row > 0 && (rowsAreApart ? row % line == 0 && line % inner == 0 : line % row == 0);
+    if (!form || !fits)
+      return op.emitOpError("schedule: flat needs an axis form R, RK or RKR whose static row ")
+             << (rowsAreApart ? "lies apart and is lines of whole kept indices, line = "
+                              : "divides line = ")
+             << line;
   }
   return success();
 }

@@ -80,7 +80,7 @@ private:
       addPerKept(name, dtype, CBuffer::Role::Input);
   }
   /// An int64_t argument for every stride that the layout leaves open.
-  void addStrides(CBuffer &buffer, bool unitInner, uint32_t repeats);
+  void addStrides(CBuffer &buffer, Layout layout, uint32_t repeats);
   void describe();
 
   const KernelSpec &spec;
@@ -91,15 +91,23 @@ private:
 CBuffer &FunctionBuilder::addLikeData(const char *name, DType dtype, CBuffer::Role role) {
   CBuffer &buffer = function.buffers.emplace_back(CBuffer{name, dtype, role, extents, {}});
   if (spec.layout != Layout::Contiguous)
-    addStrides(buffer, spec.layout == Layout::UnitInner, 0);
+    addStrides(buffer, spec.layout, 0);
   return buffer;
 }
 
-void FunctionBuilder::addStrides(CBuffer &buffer, bool unitInner, uint32_t repeats) {
-  for (size_t axis = 0; axis < buffer.extents.size(); ++axis) {
-    const bool isFixed = repeats >> axis & 1 || (unitInner && axis + 1 == buffer.extents.size());
-    buffer.strides.push_back(
-        {isFixed ? "" : fmt::format("{}_stride{}", buffer.name, axis), isFixed ? 1 : 0});
+void FunctionBuilder::addStrides(CBuffer &buffer, Layout layout, uint32_t repeats) {
+  const size_t rank = buffer.extents.size();
+  buffer.strides.resize(rank);
+  int64_t dense = 1;
+  for (size_t axis = rank; axis-- > 0;) {
+    const bool isFixed = repeats >> axis & 1 || (layout != Layout::Strided && axis + 1 == rank) ||
+                         (layout == Layout::DenseRows && axis > 0);
+    if (isFixed)
+      buffer.strides[axis].value = dense;
+    else
+      buffer.strides[axis].argument = fmt::format("{}_stride{}", buffer.name, axis);
+    if (layout == Layout::DenseRows)
+      dense *= buffer.extents[axis].value;
   }
 }
 
@@ -111,7 +119,7 @@ void FunctionBuilder::addOperand(const char *name, std::optional<DType> dtype, u
   for (size_t axis = 0; axis < extents.size(); ++axis)
     if (repeats >> axis & 1)
       buffer.extents[axis] = {"", 1};
-  addStrides(buffer, spec.layout != Layout::Strided, repeats);
+  addStrides(buffer, spec.layout == Layout::Strided ? Layout::Strided : Layout::UnitInner, repeats);
 }
 
 void FunctionBuilder::addPerKept(const char *name, DType dtype, CBuffer::Role role) {

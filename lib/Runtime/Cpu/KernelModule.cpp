@@ -58,6 +58,9 @@ static MemRefType bufferType(Builder &b, const KernelSpec &spec, DType dtype, ui
   SmallVector<int64_t> strides(shape.size(), ShapedType::kDynamic);
   if (spec.layout != Layout::Strided)
     strides.back() = 1;
+  if (spec.layout == Layout::DenseRows && !alwaysStrided)
+    for (size_t group = shape.size() - 1; group > 1; --group)
+      strides[group - 1] = strides[group] * shape[group];
   return MemRefType::get(shape, element, StridedLayoutAttr::get(b.getContext(), 0, strides));
 }
 

@@ -185,6 +185,39 @@ func.func @flat_abreast(%x: memref<?x512x49xf32>, %s: memref<512xf32>, %y: memre
 
 // -----
 
+// Dense rows that lie apart, of two lines of 16 kept indices each: the coefficients of a line are
+// written out, then used for that line of all rows. What the next block has in its place is asked
+// for.
+
+// CHECK-LABEL: func @flat_rows
+// CHECK-DAG:     %[[LINE:.*]] = memref.alloca() {{.*}} : memref<800xf32>
+// CHECK-DAG:     %[[X:.*]] = memref.collapse_shape %arg0 {{.*}} into memref<?x1568xf32, strided<[?, 1]>>
+// CHECK-DAG:     %[[Y:.*]] = memref.collapse_shape %arg2 {{.*}} into memref<?x1568xf32, strided<[?, 1]>>
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c32 step %c16
+// CHECK:           scf.for %[[I:.*]] = %c0 to %c16 step %c1
+// CHECK:             %[[AT:.*]] = arith.addi %[[K]], %[[I]]
+// CHECK:             memref.load %arg1[%[[AT]]]
+// CHECK:           %[[FIRST:.*]] = arith.muli %[[K]], %c49
+// CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c1
+// CHECK:             scf.for %[[V:.*]] = %c0 to %c784 step %c16
+// CHECK:               %[[S:.*]] = vector.load %[[LINE]][%[[V]]]
+// CHECK:               %[[J:.*]] = arith.addi %[[FIRST]], %[[V]]
+// CHECK:               %[[NEXT:.*]] = arith.addi %[[J]], %c1568
+// CHECK:               memref.prefetch %[[X]][%[[R]], %[[NEXT]]], read, locality<2>
+// CHECK:               vector.load %[[X]][%[[R]], %[[J]]]
+// CHECK:               arith.mulf %{{.*}}, %[[S]]
+// CHECK:               vector.store %{{.*}}, %[[Y]][%[[R]], %[[J]]] {{.*}}nontemporal = true
+// CHECK-NOT:     vector.maskedstore
+func.func @flat_rows(%x: memref<?x32x49xf32, strided<[?, 49, 1]>>, %s: memref<32xf32>,
+                     %y: memref<?x32x49xf32, strided<[?, 49, 1]>>) {
+  norma.affine kept [1] ins(%x : memref<?x32x49xf32, strided<[?, 49, 1]>>)
+      scale(%s : memref<32xf32>) outs(%y : memref<?x32x49xf32, strided<[?, 49, 1]>>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, line = 784, nontemporal = true, prefetch = 1568>}
+  return
+}
+
+// -----
+
 // Any strides, one element at a time.
 
 // CHECK-LABEL: func @strided

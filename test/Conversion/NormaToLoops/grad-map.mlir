@@ -125,3 +125,20 @@ func.func @nontemporal(%x: memref<?xbf16>, %dy: memref<?xbf16>, %c: memref<f32>,
       {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 64, nontemporal = true>}
   return
 }
+
+// -----
+
+// Both inputs of the next block are asked for.
+
+// CHECK-LABEL: func @block
+// CHECK:         memref.prefetch %arg0[
+// CHECK-NEXT:    memref.prefetch %arg1[
+// CHECK-NOT:     memref.prefetch
+func.func @block(%x: memref<?x2x16xf32, strided<[?, 16, 1]>>, %dy: memref<?x2x16xf32, strided<[?, 16, 1]>>,
+                 %c: memref<2xf32>, %dx: memref<?x2x16xf32, strided<[?, 16, 1]>>) {
+  norma.grad_map kept [1] ins(%x, %dy : memref<?x2x16xf32, strided<[?, 16, 1]>>, memref<?x2x16xf32, strided<[?, 16, 1]>>)
+      center(%c : memref<2xf32>) slope(%c : memref<2xf32>) offset(%c : memref<2xf32>) scale(%c : memref<2xf32>)
+      outs(%dx : memref<?x2x16xf32, strided<[?, 16, 1]>>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 1, nontemporal = true, prefetch = 32>}
+  return
+}

@@ -115,3 +115,12 @@ func.func @unscheduled_map(%x: memref<4x3xf32>, %c: memref<3xf32>) {
       outs(%x : memref<4x3xf32>)
   return
 }
+
+// -----
+
+func.func @rows_apart(%x: memref<4x6x4xf32, strided<[48, 4, 1]>>) {
+  // expected-error@+1 {{static row lies apart and is lines of whole kept indices, line = 16}}
+  norma.affine kept [1] ins(%x : memref<4x6x4xf32, strided<[48, 4, 1]>>) outs(%x : memref<4x6x4xf32, strided<[48, 4, 1]>>)
+      {schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 16>}
+  return
+}

@@ -47,7 +47,7 @@ class Spec:
         self.kinds, extents = fields[1].rstrip("]").split("[")
         self.extents = extents.split("x")
         self.options = dict(f.split("=") for f in fields[3:] if "=" in f)
-        self.layout = next((f for f in fields if f in ("unit-inner", "strided")), "contiguous")
+        self.layout = next((f for f in fields if f in ("dense-rows", "unit-inner", "strided")), "contiguous")
         is_float = self.data in ROUNDING
         self.out = self.options.get("to", self.data if is_float else "f32")
         self.dy = self.options.get("dy", self.data if is_float else "f32")
@@ -71,7 +71,8 @@ class Call:
         layout = layout or self.spec.layout
         shape = [1 if repeats >> i & 1 else s for i, s in enumerate(self.shape)]
         last = len(shape) - 1
-        fixed = [layout == "contiguous" or (layout == "unit-inner" and i == last) for i in range(len(shape))]
+        fixed = [layout == "contiguous" or (layout == "dense-rows" and i > 0) or (layout != "strided" and i == last)
+                 for i in range(len(shape))]
         base = aligned([s * (1 if f else 2) for s, f in zip(shape, fixed)], to_memory(np.zeros(1), dtype).dtype)
         base[...] = 77
         steps = tuple(slice(None, None, 1 if f else 2) for f in fixed)
@@ -205,6 +206,8 @@ SPECS = [
     "affine;R[?];f32;coefficients=csb;compute=f64",
     "affine;RK[?x13];f32;coefficients=cs;strided",
     "affine;RKR[?x3x8];f32;coefficients=csb;unit-inner",
+    "affine;RKR[?x4x12];f32;coefficients=csb;dense-rows",
+    "affine;RKR[?x16x17];f32;coefficients=csb;dense-rows;streaming",
     "affine;RK[?x16];i16;coefficients=;to=bf16",
     "affine;RK[?x5];u8;coefficients=;to=f16;strided",
     "moments;RK[?x13];f32",
@@ -214,12 +217,14 @@ SPECS = [
     "moments;R[?];i64",
     "moments;RK[?x13];f32;mask=u8/2",
     "moments;RKR[?x4x9];f64;weights=f64/6;mask=u8/0;unit-inner",
+    "moments;RKR[?x16x7];f32;dense-rows",
     "moments;RK[?x7];f32;weights=f32;strided",
     "grad_sums;RK[?x13];f32",
     "grad_sums;RKR[?x3x49];f16;mask=u8/4",
     "grad_sums;KRK[?x?x5];bf16;weights=f16/3",
     "grad_map;RK[?x13];f32",
     "grad_map;RKR[?x3x20];bf16;weights=f64/6;mask=u8/6;unit-inner",
+    "grad_map;RKR[?x16x49];f32;dense-rows;streaming",
     "grad_map;RK[?x5];f64;dy=f32;strided",
 ]
 
