@@ -71,7 +71,7 @@ void MapLoops::emitFlat() {
     from.push_back(e.flatten(input));
   Value to = e.flatten(out);
   int64_t line = schedule.getLine(), vectors = line / e.width;
-  Values lines = eachCoefficient(coefficients, [&](Value memref) { return expand(memref); });
+  Values lines = expandCoefficients();
 
   Value total = e.extent(from.front(), 0);
   Value whole = e.roundDown(total, line);
@@ -109,8 +109,8 @@ void MapLoops::emitFlat() {
       e.release(expanded);
 }
 
-/// One line of a coefficient: element i belongs to kept index (i / inner) % C.
-Value MapLoops::expand(Value memref) {
+/// One line of every coefficient: element i belongs to kept index (i / inner) % C.
+Values MapLoops::expandCoefficients() {
   const int64_t line = schedule.getLine();
   ArrayRef<int64_t> shape = dataType.getShape();
   const bool scalar = kept.empty();
@@ -119,23 +119,30 @@ Value MapLoops::expand(Value memref) {
   const int64_t row = features * inner;
   // Whole vectors everywhere: what one writes too much the next one corrects, and behind
   // the line there is room.
-  Value buffer = e.scratch({e.index(line + e.width)}, compute);
-  auto fill = [&](Value vector, Value at) { e.store(vector, buffer, at, {}, false); };
+  Values lines = eachCoefficient(
+      coefficients, [&](Value) { return e.scratch({e.index(line + e.width)}, compute); });
+  auto fill = [&](Value at, ArrayRef<Value> vectors) {
+    for (auto [vector, buffer] : llvm::zip(vectors, lines))
+      if (vector)
+        e.store(vector, buffer, at, {}, false);
+  };
   if (inner == 1)
     e.walk(e.index(features), 1,
-           [&](Value k, Value tail) { fill(e.load(memref, k, compute, false, tail), k); });
+           [&](Value k, Value tail) { fill(k, loadVectors(coefficients, k, tail)); });
   else
     e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
-      Value value = e.loadBroadcast(memref, scalar ? ValueRange() : ValueRange(k), compute);
+      Values values = eachCoefficient(coefficients, [&](Value memref) {
+        return e.loadBroadcast(memref, scalar ? ValueRange() : ValueRange(k), compute);
+      });
       Value first = e.mul(k, e.index(inner));
       e.forEach(e.index(0), e.index(inner), e.width,
-                [&](Value i) { fill(value, e.add(first, i)); });
+                [&](Value i) { fill(e.add(first, i), values); });
     });
   e.forEach(e.index(row), e.index(line), row, [&](Value start) {
     e.forEach(e.index(0), e.index(row), e.width,
-              [&](Value i) { fill(e.load(buffer, i, compute, false, {}), e.add(start, i)); });
+              [&](Value i) { fill(e.add(start, i), loadVectors(lines, i, {})); });
   });
-  return buffer;
+  return lines;
 }
 
 /// Along the innermost axis. What is written past the cache must be aligned, and rows or runs

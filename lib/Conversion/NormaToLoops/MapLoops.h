@@ -59,7 +59,7 @@ private:
   Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,
                          llvm::function_ref<mlir::Value(mlir::Value)> make);
   Values loadVectors(llvm::ArrayRef<mlir::Value> from, mlir::ValueRange indices, mlir::Value tail);
-  mlir::Value expand(mlir::Value memref);
+  Values expandCoefficients();
   Values keptOf(mlir::ValueRange indices);
 
   llvm::ArrayRef<int64_t> kept;
