@@ -71,8 +71,8 @@ Expected<void> AotEmitter::add(mlir::ModuleOp module, llvm::ArrayRef<CFunctionBo
 Expected<void> AotEmitter::finish() {
   const llvm::TargetMachine &machine = generator->machine();
   trapWithoutMemory(*linked);
-  moveBfloatAsInteger(*linked);
   expandBfloats(*linked, machine);
+  moveBfloatAsInteger(*linked);
   expandNarrowFloats(*linked,
                      /*halves=*/linked->getTargetTriple().isX86() &&
                          !machine.getMCSubtargetInfo()->checkFeatures("+f16c"));

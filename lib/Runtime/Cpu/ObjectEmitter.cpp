@@ -134,8 +134,8 @@ Expected<void> LlvmKernel::optimize() {
     // Nothing unwinds, so no tables for it.
     each.setDoesNotThrow();
   }
-  moveBfloatAsInteger(*module);
   expandBfloats(*module, machine);
+  moveBfloatAsInteger(*module);
   return (*generator)->optimize(*module);
 }
 
