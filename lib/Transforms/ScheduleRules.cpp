@@ -154,9 +154,13 @@ struct Lines {
 
 } // namespace
 
+/// Registers of data in an iteration where coefficients come from memory. With fewer, the loop
+/// shows in the time of data from the last level; more take longer to compile.
+static constexpr int64_t kMapRegisters = 4;
+
 /// Lines of dense rows that lie apart: as many whole runs as are whole vectors, and have their
 /// coefficients in half the L1. Runs of whole vectors need none.
-static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector,
+static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector, int64_t unroll,
                                               int64_t elementBytes,
                                               const TargetDescription &target) {
   int64_t period = std::lcm(form.extents.back(), vector);
@@ -167,7 +171,7 @@ static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector,
     if (form.row() % next == 0)
       line = next;
   if (line > 0)
-    return Lines{line, 8};
+    return Lines{line, unroll};
   if (period * elementBytes <= target.l2Bytes / 4)
     return Lines{period, 2, 4};
   return std::nullopt;
@@ -175,34 +179,32 @@ static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector,
 
 /// Lines, where they are better than rows or runs.
 static std::optional<Lines> chooseLines(const Map &map, const Form &form, int64_t vector,
-                                        const TargetDescription &target, bool contiguous,
-                                        bool streaming) {
+                                        int64_t unroll, const TargetDescription &target,
+                                        bool contiguous, bool streaming) {
   bool flattens =
       (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
   if (!flattens || form.row() == 0)
     return std::nullopt;
-  int64_t elementBytes =
-      map.compute.getIntOrFloatBitWidth() / 8 * std::max<int64_t>(map.coefficients, 1);
+  int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
+  int64_t elementBytes = computeBytes * std::max<int64_t>(map.coefficients, 1);
   if (!contiguous)
-    return chooseLinesOfRows(form, vector, elementBytes, target);
+    return chooseLinesOfRows(form, vector, unroll, elementBytes, target);
   // The period of the coefficients in whole vectors, long enough to unroll.
   int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
-  while (period / vector < 4)
+  while (period / vector < unroll)
     period *= 2;
   int64_t vectors = period / vector;
-  int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
   int64_t lineBytes = period * elementBytes;
   // Rows of many whole vectors are lines as they are.
   if (form.kinds == "RK" && period == form.row() && vectors > 8)
     return std::nullopt;
   // Short enough that one line of every coefficient stays in half the L1.
   if (lineBytes <= target.l1Bytes / 2) {
-    Lines lines{period, std::min<int64_t>(vectors, 8)};
     // A line that is unrolled as a whole has its coefficients in registers.
     int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
-    if (lines.unroll == vectors && vectors * registers > map.inRegisters && vectors % 2 == 0)
-      lines.unroll /= 2;
-    return lines;
+    if (vectors * registers <= map.inRegisters)
+      return Lines{period, vectors};
+    return Lines{period, std::max<int64_t>(std::min(unroll, vectors / 2), 1)};
   }
   // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
   // coefficients from the second level, shared by lines, cost less than what it saves.
@@ -237,10 +239,11 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  int64_t unroll = vector == 1 ? 1 : 4, abreast = 1, line = 0;
+  int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
+  int64_t unroll = vector == 1 ? 1 : kMapRegisters / registers, abreast = 1, line = 0;
   if (vector > 1 && (contiguous || isBlock))
     if (std::optional<Lines> lines =
-            chooseLines(map, form, vector, target, contiguous, streaming)) {
+            chooseLines(map, form, vector, unroll, target, contiguous, streaming)) {
       traversal = Traversal::Flat;
       line = lines->line;
       unroll = lines->unroll;

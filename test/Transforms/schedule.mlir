@@ -11,12 +11,12 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %c: memref<13xf32>, %d: memref<13xf64>, %n: memref<13xf64>) {
     // One line is lcm(13, 16) elements.
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 640>}
-    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 640, nontemporal = true>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640>}
+    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640, nontemporal = true>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
         outs(%x : memref<?x13xf32>)
     // The compute type decides how many elements a vector has.
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 640>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
         outs(%x : memref<?x13xf32>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
@@ -34,7 +34,7 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 256 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 8, line = 104, block = 640>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, group = 32, line = 104, accumulate = f32, block = 20224>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
@@ -50,7 +50,7 @@ module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module @unknown attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "GPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 8, line = 52, block = 640>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 4, line = 52, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
     return
   }
@@ -101,7 +101,7 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 8192, nontemporal = true>
     norma.affine kept [0] ins(%k : memref<17xf32>) outs(%k : memref<17xf32>)
     // RKR with short runs: one line of 64 * 49.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 3136, block = 4>
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 3136, block = 4>
     norma.affine kept [1] ins(%rkr49 : memref<?x64x49xf32>) center(%c : memref<64xf32>)
         outs(%rkr49 : memref<?x64x49xf32>)
     // RKR with long runs.
@@ -114,13 +114,13 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [0] ins(%kr : memref<32x?xf32>) outs(%kr : memref<32x?xf32>)
     // Past the cache go whole registers of f16: twice the elements.
     // CHECK: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 16, unroll = 6, line = 96, block = 7296>
-    // STREAM: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 32, unroll = 3, line = 192, block = 7296, nontemporal = true>
+    // STREAM: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 32, unroll = 3, line = 96, block = 7296, nontemporal = true>
     norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
     // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 8192>
     norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
     // Lines are used four times at least.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 16>
-    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 6000, block = 16, nontemporal = true>
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 6000, block = 16>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 6000, block = 16, nontemporal = true>
     norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
         outs(%rk1500 : memref<?x1500xf32>)
     return
@@ -301,8 +301,8 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
                %mask: memref<?x1xi8>, %bits: memref<?x1xi1>, %w: memref<?x64xf32>,
                %pairs: memref<?x64xf32, strided<[128, 2]>>) {
     // Three tensors are read and written: blocks are smaller than those of affine.
-    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 448>}
-    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 8, line = 208, block = 448, nontemporal = true>}
+    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 448>}
+    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 448, nontemporal = true>}
     norma.grad_map kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%c13 : memref<13xf32>)
         slope(%c13 : memref<13xf32>) offset(%c13 : memref<13xf32>) scale(%c13 : memref<13xf32>)
         outs(%x13 : memref<?x13xf32>)
@@ -320,8 +320,8 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%d64 : memref<64xf64>)
         slope(%d64 : memref<64xf64>) offset(%d64 : memref<64xf64>) scale(%d64 : memref<64xf64>)
         outs(%x64 : memref<?x64xf32>)
-    // CHECK: norma.grad_map {{.*}}<runs, vector = 32, unroll = 4, block = 1>
-    // STREAM: norma.grad_map {{.*}}memref<?x64x3136xbf16>{{.*}}<runs, vector = 32, unroll = 4, block = 1, nontemporal = true>
+    // CHECK: norma.grad_map {{.*}}<runs, vector = 32, unroll = 2, block = 1>
+    // STREAM: norma.grad_map {{.*}}memref<?x64x3136xbf16>{{.*}}<runs, vector = 32, unroll = 2, block = 1, nontemporal = true>
     norma.grad_map kept [1] ins(%rkr, %rkr : memref<?x64x3136xbf16>, memref<?x64x3136xbf16>)
         center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
         scale(%c64 : memref<64xf32>) outs(%rkr : memref<?x64x3136xbf16>)

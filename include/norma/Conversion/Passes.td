@@ -39,9 +39,9 @@ def ConvertLoopsToLLVMPass : Pass<"convert-norma-loops-to-llvm", "::mlir::Module
   let summary = "Lower what convert-norma-to-loops writes to the LLVM dialect, in one step";
   let description = [{
     Converts `arith`, `cf`, `func`, `math`, `memref`, `ub` and `vector` together, with
-    patterns that are gathered once in the life of the pass. Where there are vector ops
-    that kernels do not use, `convert-vector-to-llvm` goes before. `scf` and affine maps
-    are to be lowered before.
+    patterns that are gathered once in the life of the pass, after `convert-scf-to-cf`. Where
+    there are ops that kernels do not use, what takes those in several steps goes before:
+    `arith-expand`, `expand-strided-metadata`, `lower-affine`, `convert-vector-to-llvm`.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }

@@ -13,6 +13,7 @@
 
 #include "norma/Conversion/Passes.h"
 
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -20,10 +21,16 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
@@ -58,31 +65,48 @@ void alignAccesses(Operation *root) {
   });
 }
 
-/// Whether the patterns below convert the op, if it is one of vectors, at once.
+/// Whether the patterns below convert the op at once: all that kernels consist of.
 bool isConvertedAtOnce(Operation *op) {
-  if (!isa_and_nonnull<vector::VectorDialect>(op->getDialect()))
-    return true;
   auto isFlat = [](Type type) {
     auto vector = dyn_cast<VectorType>(type);
     return !vector || (vector.getRank() == 1 && !vector.isScalable());
   };
-  return isa<vector::LoadOp, vector::StoreOp, vector::MaskedLoadOp, vector::MaskedStoreOp,
-             vector::BroadcastOp, vector::ExtractOp, vector::InsertOp, vector::ShuffleOp,
-             vector::FMAOp, vector::ReductionOp, vector::CreateMaskOp, vector::ConstantMaskOp>(
-             op) &&
-         llvm::all_of(op->getOperandTypes(), isFlat) && llvm::all_of(op->getResultTypes(), isFlat);
+  Dialect *dialect = op->getDialect();
+  if (isa_and_nonnull<vector::VectorDialect>(dialect))
+    return isa<vector::LoadOp, vector::StoreOp, vector::MaskedLoadOp, vector::MaskedStoreOp,
+               vector::BroadcastOp, vector::ExtractOp, vector::InsertOp, vector::ShuffleOp,
+               vector::FMAOp, vector::ReductionOp, vector::CreateMaskOp, vector::ConstantMaskOp>(
+               op) &&
+           llvm::all_of(op->getOperandTypes(), isFlat) &&
+           llvm::all_of(op->getResultTypes(), isFlat);
+  if (isa_and_nonnull<memref::MemRefDialect>(dialect))
+    return isa<memref::LoadOp, memref::StoreOp, memref::DimOp, memref::AllocOp, memref::AllocaOp,
+               memref::DeallocOp, memref::PrefetchOp, memref::ReinterpretCastOp>(op);
+  if (isa_and_nonnull<arith::ArithDialect>(dialect))
+    return isa<arith::ConstantOp, arith::AddIOp, arith::SubIOp, arith::MulIOp, arith::DivUIOp,
+               arith::RemUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp,
+               arith::ExtUIOp, arith::IndexCastOp, arith::CmpIOp, arith::CmpFOp, arith::SelectOp,
+               arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::ExtFOp,
+               arith::TruncFOp, arith::SIToFPOp, arith::UIToFPOp>(op);
+  return !isa_and_nonnull<affine::AffineDialect>(dialect);
 }
 
 struct ConvertLoopsToLLVMPass : norma::impl::ConvertLoopsToLLVMPassBase<ConvertLoopsToLLVMPass> {
-  ConvertLoopsToLLVMPass() : vectors(ModuleOp::getOperationName()) {
+  ConvertLoopsToLLVMPass()
+      : branches(ModuleOp::getOperationName()), several(ModuleOp::getOperationName()) {
+    branches.addPass(createSCFToControlFlowPass());
+    several.addPass(arith::createArithExpandOpsPass());
+    several.addPass(memref::createExpandStridedMetadataPass());
+    several.addPass(createLowerAffinePass());
+    several.addPass(createSCFToControlFlowPass());
     ConvertVectorToLLVMPassOptions options;
     options.reassociateFPReductions = true;
-    vectors.addPass(createConvertVectorToLLVMPass(options));
+    several.addPass(createConvertVectorToLLVMPass(options));
   }
 
   void getDependentDialects(DialectRegistry &registry) const override {
     ConvertLoopsToLLVMPassBase::getDependentDialects(registry);
-    vectors.getDependentDialects(registry);
+    several.getDependentDialects(registry);
   }
 
   LogicalResult initialize(MLIRContext *context) override {
@@ -108,7 +132,7 @@ struct ConvertLoopsToLLVMPass : norma::impl::ConvertLoopsToLLVMPassBase<ConvertL
     WalkResult others = getOperation()->walk([](Operation *op) {
       return isConvertedAtOnce(op) ? WalkResult::advance() : WalkResult::interrupt();
     });
-    if (others.wasInterrupted() && failed(runPipeline(vectors, getOperation())))
+    if (failed(runPipeline(others.wasInterrupted() ? several : branches, getOperation())))
       return signalPassFailure();
     alignAccesses(getOperation());
     LLVMConversionTarget target(getContext());
@@ -116,8 +140,8 @@ struct ConvertLoopsToLLVMPass : norma::impl::ConvertLoopsToLLVMPassBase<ConvertL
       signalPassFailure();
   }
 
-  /// Takes ops of vectors in several steps.
-  OpPassManager vectors;
+  /// What comes before: loops to branches, and that with ops that take several steps.
+  OpPassManager branches, several;
   // Shared by the copies of the pass.
   std::shared_ptr<const LLVMTypeConverter> converter;
   std::shared_ptr<const FrozenRewritePatternSet> patterns;

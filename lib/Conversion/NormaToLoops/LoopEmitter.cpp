@@ -8,6 +8,7 @@
 #include "LoopEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -33,6 +34,8 @@ Value LoopEmitter::extent(Value memref, int64_t axis) {
   auto type = cast<MemRefType>(memref.getType());
   if (!type.isDynamicDim(axis))
     return index(type.getDimSize(axis));
+  if (auto view = memref.getDefiningOp<memref::ReinterpretCastOp>())
+    return getValueOrCreateConstantIndexOp(*this, getLoc(), view.getMixedSizes()[axis]);
   return memref::DimOp::create(*this, memref, axis);
 }
 
@@ -250,10 +253,14 @@ Value LoopEmitter::flatten(Value memref) {
   auto type = cast<MemRefType>(memref.getType());
   if (type.getRank() == 1)
     return memref;
-  ReassociationIndices all;
+  Value size = index(1);
   for (int64_t axis = 0; axis < type.getRank(); ++axis)
-    all.push_back(axis);
-  return memref::CollapseShapeOp::create(*this, memref, ArrayRef<ReassociationIndices>(all));
+    size = mul(size, extent(memref, axis));
+  std::optional<int64_t> known = getConstantIntValue(size);
+  auto flat = MemRefType::get(known.value_or(ShapedType::kDynamic), type.getElementType());
+  return memref::ReinterpretCastOp::create(*this, flat, memref, getIndexAttr(0),
+                                           ArrayRef<OpFoldResult>(getAsOpFoldResult(size)),
+                                           ArrayRef<OpFoldResult>(getIndexAttr(1)));
 }
 
 Value LoopEmitter::flattenRows(Value memref) {
@@ -290,7 +297,9 @@ Value LoopEmitter::subf(Value a, Value b) { return arith::SubFOp::create(*this, 
 Value LoopEmitter::mulf(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
 Value LoopEmitter::divf(Value a, Value b) { return arith::DivFOp::create(*this, a, b); }
 Value LoopEmitter::fma(Value a, Value b, Value c) { return vector::FMAOp::create(*this, a, b, c); }
-Value LoopEmitter::maxf(Value a, Value b) { return arith::MaximumFOp::create(*this, a, b); }
+Value LoopEmitter::maxf(Value a, Value b) {
+  return select(arith::CmpFOp::create(*this, arith::CmpFPredicate::UGT, a, b), a, b);
+}
 Value LoopEmitter::absf(Value a) { return math::AbsFOp::create(*this, a); }
 Value LoopEmitter::select(Value condition, Value a, Value b) {
   return arith::SelectOp::create(*this, condition, a, b);

@@ -110,6 +110,7 @@ public:
   Value divf(Value a, Value b);
   /// a * b + c, fused where the target can.
   Value fma(Value a, Value b, Value c);
+  /// NaN where a is; b is a number.
   Value maxf(Value a, Value b);
   Value absf(Value a);
   Value select(Value condition, Value a, Value b);

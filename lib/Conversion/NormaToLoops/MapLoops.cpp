@@ -89,7 +89,7 @@ void MapLoops::emitFlat() {
     from.push_back(e.flatten(input));
   Value to = e.flatten(out);
   int64_t line = schedule.getLine(), vectors = line / e.width;
-  Values lines = eachCoefficient(coefficients, [&](Value memref) { return expand(memref); });
+  Values lines = expandCoefficients();
 
   Value total = e.extent(from.front(), 0);
   Value whole = e.roundDown(total, line);
@@ -137,12 +137,10 @@ void MapLoops::emitFlatRows() {
   const int64_t line = schedule.getLine(), row = cast<MemRefType>(to.getType()).getDimSize(1);
   const int64_t inner = dataType.getRank() > 2 ? dataType.getDimSize(2) : 1;
   const int64_t abreast = std::max<int64_t>(schedule.getGroup(), 1);
-  Values lines = eachCoefficient(coefficients, [&](Value) { return lineScratch(); });
+  Values lines = lineScratch();
   // Counted in kept indices, of which a line has whole ones.
   e.forEach(e.index(0), e.index(row / inner), line / inner, [&](Value firstKept) {
-    for (auto [memref, buffer] : llvm::zip(coefficients, lines))
-      if (memref)
-        fillLine(memref, buffer, firstKept, line / inner, inner);
+    fillLines(lines, firstKept, line / inner, inner);
     Value first = e.mul(firstKept, e.index(inner));
     auto walkRows = [&](Value begin, Value end, int64_t count) {
       e.forEach(begin, end, count, [&](Value r) {
@@ -163,45 +161,53 @@ void MapLoops::emitFlatRows() {
       e.release(buffer);
 }
 
-/// Whole vectors everywhere: what one writes too much the next one corrects, and behind the
-/// line there is room.
-Value MapLoops::lineScratch() {
-  return e.scratch({e.index(schedule.getLine() + e.width)}, compute);
-}
-
-/// Writes out a coefficient of `features` kept indices from `firstKept` on, `inner` elements
-/// for each.
-void MapLoops::fillLine(Value memref, Value buffer, Value firstKept, int64_t features,
-                        int64_t inner) {
-  auto fill = [&](Value vector, Value at) { e.store(vector, buffer, at, {}, false); };
-  if (inner == 1)
-    return e.walk(e.index(features), 1, [&](Value k, Value tail) {
-      fill(e.load(memref, e.add(firstKept, k), compute, false, tail), k);
-    });
-  e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
-    Value value =
-        e.loadBroadcast(memref, kept.empty() ? Values() : Values{e.add(firstKept, k)}, compute);
-    Value first = e.mul(k, e.index(inner));
-    e.forEach(e.index(0), e.index(inner), e.width, [&](Value i) { fill(value, e.add(first, i)); });
+/// Room for a line of every coefficient. Whole vectors everywhere: what one writes too much the
+/// next one corrects, and behind the line there is room.
+Values MapLoops::lineScratch() {
+  return eachCoefficient(coefficients, [&](Value) {
+    return e.scratch({e.index(schedule.getLine() + e.width)}, compute);
   });
 }
 
-/// One line of a coefficient: element i belongs to kept index (i / inner) % C.
-Value MapLoops::expand(Value memref) {
+void MapLoops::storeCoefficients(ArrayRef<Value> vectors, ArrayRef<Value> lines, Value at) {
+  for (auto [vector, buffer] : llvm::zip(vectors, lines))
+    if (vector)
+      e.store(vector, buffer, at, {}, false);
+}
+
+/// Writes out the coefficients of `features` kept indices from `firstKept` on, `inner` elements
+/// for each.
+void MapLoops::fillLines(ArrayRef<Value> lines, Value firstKept, int64_t features, int64_t inner) {
+  if (inner == 1)
+    return e.walk(e.index(features), 1, [&](Value k, Value tail) {
+      storeCoefficients(loadVectors(coefficients, e.add(firstKept, k), tail), lines, k);
+    });
+  e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
+    Value at = e.add(firstKept, k), first = e.mul(k, e.index(inner));
+    Values values = eachCoefficient(coefficients, [&](Value memref) {
+      return e.loadBroadcast(memref, kept.empty() ? ValueRange() : ValueRange(at), compute);
+    });
+    e.forEach(e.index(0), e.index(inner), e.width,
+              [&](Value i) { storeCoefficients(values, lines, e.add(first, i)); });
+  });
+}
+
+/// One line of every coefficient: element i belongs to kept index (i / inner) % C.
+Values MapLoops::expandCoefficients() {
   const int64_t line = schedule.getLine();
   ArrayRef<int64_t> shape = dataType.getShape();
   const bool scalar = kept.empty();
   const int64_t features = scalar ? 1 : shape[1];
   const int64_t inner = scalar ? line : shape.size() > 2 ? shape[2] : 1;
   const int64_t row = features * inner;
-  Value buffer = lineScratch();
-  fillLine(memref, buffer, e.index(0), features, inner);
+  Values lines = lineScratch();
+  fillLines(lines, e.index(0), features, inner);
   e.forEach(e.index(row), e.index(line), row, [&](Value start) {
     e.forEach(e.index(0), e.index(row), e.width, [&](Value i) {
-      e.store(e.load(buffer, i, compute, false, {}), buffer, e.add(start, i), {}, false);
+      storeCoefficients(loadVectors(lines, i, {}), lines, e.add(start, i));
     });
   });
-  return buffer;
+  return lines;
 }
 
 /// Along the innermost axis. What is written past the cache must be aligned, and rows or runs

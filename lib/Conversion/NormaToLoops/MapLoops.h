@@ -61,10 +61,12 @@ private:
   Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,
                          llvm::function_ref<mlir::Value(mlir::Value)> make);
   Values loadVectors(llvm::ArrayRef<mlir::Value> from, mlir::ValueRange indices, mlir::Value tail);
-  mlir::Value expand(mlir::Value memref);
-  mlir::Value lineScratch();
-  void fillLine(mlir::Value memref, mlir::Value buffer, mlir::Value firstKept, int64_t features,
-                int64_t inner);
+  Values expandCoefficients();
+  Values lineScratch();
+  void fillLines(llvm::ArrayRef<mlir::Value> lines, mlir::Value firstKept, int64_t features,
+                 int64_t inner);
+  void storeCoefficients(llvm::ArrayRef<mlir::Value> vectors, llvm::ArrayRef<mlir::Value> lines,
+                         mlir::Value at);
   Values keptOf(mlir::ValueRange indices);
 
   llvm::ArrayRef<int64_t> kept;

@@ -28,8 +28,11 @@ Values ReductionLoops::keptOf(ValueRange indices) {
 }
 
 Value ReductionLoops::withAxis(Value memref) {
-  if (cast<MemRefType>(memref.getType()).getRank() > 0)
+  auto type = cast<MemRefType>(memref.getType());
+  if (type.getRank() > 0)
     return memref;
+  if (type.getLayout().isIdentity())
+    return e.flatten(memref);
   return memref::ExpandShapeOp::create(e, ArrayRef<int64_t>{1}, memref,
                                        ArrayRef<ReassociationIndices>{});
 }

@@ -121,7 +121,7 @@ Expected<void> AotCompiler::addKernel(const KernelSpec &spec, const CFunction &f
   OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
   writeTarget(*module, state->target->description);
   PipelineOptions options;
-  options.keepBfloats = !spec.streaming;
+  options.keepBfloats = true;
   options.streaming = spec.streaming;
   if (failed(state->run(*module, kFirstKernelStage, options, [](StringRef) {})))
     return Error(ErrorCode::Internal,

@@ -26,15 +26,15 @@ static Error internal(llvm::Error error) {
 
 Expected<AotEmitter> AotEmitter::create(std::shared_ptr<const CpuTarget> target) {
   AotEmitter emitter(std::move(target));
-  // The builder is copied because making a machine is not const.
-  llvm::orc::JITTargetMachineBuilder builder = emitter.target->machine;
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = builder.createTargetMachine();
-  if (!machine)
-    return internal(machine.takeError());
-  emitter.machine = std::move(*machine);
+  Expected<std::unique_ptr<CodeGenerator>> generator =
+      CodeGenerator::create(emitter.target->machine);
+  if (!generator)
+    return generator.takeError();
+  emitter.generator = std::move(*generator);
+  llvm::TargetMachine &machine = emitter.generator->machine();
   emitter.linked = std::make_unique<llvm::Module>("norma", *emitter.context);
-  emitter.linked->setTargetTriple(emitter.machine->getTargetTriple());
-  emitter.linked->setDataLayout(emitter.machine->createDataLayout());
+  emitter.linked->setTargetTriple(machine.getTargetTriple());
+  emitter.linked->setDataLayout(machine.createDataLayout());
   emitter.linked->setPICLevel(llvm::PICLevel::BigPIC);
   return emitter;
 }
@@ -69,37 +69,25 @@ Expected<void> AotEmitter::add(mlir::ModuleOp module, llvm::ArrayRef<CFunctionBo
 }
 
 Expected<void> AotEmitter::finish() {
+  const llvm::TargetMachine &machine = generator->machine();
   trapWithoutMemory(*linked);
+  expandBfloats(*linked, machine);
   moveBfloatAsInteger(*linked);
-  expandBfloats(*linked, *machine);
   expandNarrowFloats(*linked,
                      /*halves=*/linked->getTargetTriple().isX86() &&
-                         !machine->getMCSubtargetInfo()->checkFeatures("+f16c"));
+                         !machine.getMCSubtargetInfo()->checkFeatures("+f16c"));
   for (llvm::Function &function : *linked) {
     function.addFnAttr("target-cpu", target->machine.getCPU());
     function.addFnAttr("target-features", target->machine.getFeatures().getString());
     // Nothing unwinds, so no tables for it.
     function.setDoesNotThrow();
   }
-  if (llvm::Error error = optimize(*linked, *machine))
-    return internal(std::move(error));
-  return {};
-}
-
-Expected<std::string> AotEmitter::emit(llvm::CodeGenFileType kind) const {
-  // Code generation changes the module.
-  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*linked);
-  llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  CodegenPasses passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, kind))
-    return Error(ErrorCode::Internal, "code generation: the target emits no such files");
-  passes.run(*copy);
-  return std::string(bytes.begin(), bytes.end());
+  return generator->optimize(*linked);
 }
 
 Expected<std::string> AotEmitter::object() const {
-  Expected<std::string> bytes = emit(llvm::CodeGenFileType::ObjectFile);
+  // Code generation uses the module up.
+  Expected<std::string> bytes = generator->object(*llvm::CloneModule(*linked));
   if (!bytes)
     return bytes;
   llvm::Expected<std::unique_ptr<llvm::object::ObjectFile>> file =
@@ -125,7 +113,7 @@ Expected<std::string> AotEmitter::object() const {
 }
 
 Expected<std::string> AotEmitter::assembly() const {
-  return emit(llvm::CodeGenFileType::AssemblyFile);
+  return generator->assembly(*llvm::CloneModule(*linked));
 }
 
 std::string AotEmitter::llvmIr() const { return textOf(*linked); }

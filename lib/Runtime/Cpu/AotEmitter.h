@@ -14,7 +14,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Target/TargetMachine.h"
 
 namespace norma {
 
@@ -43,11 +42,10 @@ public:
 private:
   explicit AotEmitter(std::shared_ptr<const CpuTarget> target)
       : target(std::move(target)), context(std::make_unique<llvm::LLVMContext>()) {}
-  Expected<std::string> emit(llvm::CodeGenFileType kind) const;
 
   std::shared_ptr<const CpuTarget> target;
   std::unique_ptr<llvm::LLVMContext> context;
-  std::unique_ptr<llvm::TargetMachine> machine;
+  std::unique_ptr<CodeGenerator> generator;
   std::unique_ptr<llvm::Module> linked;
 };
 

@@ -36,17 +36,17 @@ static llvm::Value *extend(llvm::IRBuilder<> &b, llvm::Value *bfloat) {
   return b.CreateBitCast(b.CreateShl(bits, 16), like(from, b.getFloatTy()));
 }
 
-/// To nearest even; NaN becomes the one that is quiet, positive and zero otherwise.
+/// To nearest even; NaN becomes the one that is quiet, positive and zero otherwise. Selections
+/// of constants, since LLVM thinks long about bits that are shifted to the end and added.
 static llvm::Value *truncate(llvm::IRBuilder<> &b, llvm::Value *value) {
-  llvm::Type *from = value->getType(), *i16 = like(from, b.getInt16Ty());
-  llvm::Type *i32 = like(from, b.getInt32Ty());
+  llvm::Type *from = value->getType(), *i32 = like(from, b.getInt32Ty());
+  auto bits = [&](uint32_t of) { return llvm::ConstantInt::get(i32, of); };
   llvm::Value *all = b.CreateBitCast(value, i32);
-  llvm::Value *odd = b.CreateAnd(b.CreateLShr(all, 16), llvm::ConstantInt::get(i32, 1));
-  llvm::Value *rounded = b.CreateAdd(all, b.CreateAdd(odd, llvm::ConstantInt::get(i32, 0x7fff)));
-  llvm::Value *number = b.CreateTrunc(b.CreateLShr(rounded, 16), i16);
-  llvm::Value *result =
-      b.CreateSelect(b.CreateFCmpUNO(value, value), llvm::ConstantInt::get(i16, 0x7fc0), number);
-  return b.CreateBitCast(result, like(from, b.getBFloatTy()));
+  llvm::Value *isOdd = b.CreateICmpNE(b.CreateAnd(all, bits(0x10000)), bits(0));
+  llvm::Value *number = b.CreateAdd(all, b.CreateSelect(isOdd, bits(0x8000), bits(0x7fff)));
+  llvm::Value *result = b.CreateSelect(b.CreateFCmpUNO(value, value), bits(0x7fc00000), number);
+  return b.CreateBitCast(b.CreateTrunc(b.CreateLShr(result, 16), like(from, b.getInt16Ty())),
+                         like(from, b.getBFloatTy()));
 }
 
 /// Lanes of a register of the instruction.
@@ -98,27 +98,48 @@ static llvm::Value *truncateByInstruction(llvm::Instruction *at, llvm::Value *va
   return result;
 }
 
+static bool roundsToBfloat(const llvm::Instruction &instruction) {
+  return llvm::isa<llvm::FPTruncInst>(instruction) &&
+         instruction.getType()->getScalarType()->isBFloatTy() &&
+         instruction.getOperand(0)->getType()->getScalarType()->isFloatTy();
+}
+
+/// Whether two ways are worth their instructions: in a block that rounds several times, as an
+/// unrolled loop does (what stands alone is around those, and does not run for long), and not
+/// on the way past the caches, where the branches cost more than the instruction saves.
+static bool isWorthTwoWays(const llvm::Instruction &rounding) {
+  auto isNontemporal = [](const llvm::User *user) {
+    return llvm::cast<llvm::Instruction>(user)->hasMetadata(llvm::LLVMContext::MD_nontemporal);
+  };
+  return llvm::none_of(rounding.users(), isNontemporal) &&
+         llvm::count_if(*rounding.getParent(), roundsToBfloat) > 1;
+}
+
 void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine) {
   const bool hasInstruction = machine.getTargetTriple().isX86() &&
                               machine.getMCSubtargetInfo()->checkFeatures("+avx512bf16") &&
                               machine.getMCSubtargetInfo()->checkFeatures("+avx512dq");
-  llvm::SmallVector<llvm::CastInst *> work;
+  struct Work {
+    llvm::CastInst *cast;
+    bool byInstruction;
+  };
+  llvm::SmallVector<Work> work;
   for (llvm::Function &function : module)
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : block)
-        if (llvm::isa<llvm::FPExtInst, llvm::FPTruncInst>(instruction))
-          work.push_back(llvm::cast<llvm::CastInst>(&instruction));
-  for (llvm::CastInst *cast : work) {
+        if (auto *cast = llvm::dyn_cast<llvm::CastInst>(&instruction))
+          work.push_back({cast, hasInstruction && roundsToBfloat(*cast) &&
+                                    isWholeRegisters(cast->getSrcTy()) && isWorthTwoWays(*cast)});
+  for (auto [cast, byInstruction] : work) {
     llvm::Type *from = cast->getSrcTy(), *to = cast->getDestTy();
     llvm::IRBuilder<> b(cast);
     llvm::Value *value = cast->getOperand(0), *result = nullptr;
-    if (from->getScalarType()->isBFloatTy()) {
+    if (llvm::isa<llvm::FPExtInst>(cast) && from->getScalarType()->isBFloatTy()) {
       result = extend(b, value);
       if (result->getType() != to)
         result = b.CreateFPExt(result, to);
-    } else if (to->getScalarType()->isBFloatTy() && from->getScalarType()->isFloatTy()) {
-      result = hasInstruction && isWholeRegisters(from) ? truncateByInstruction(cast, value)
-                                                        : truncate(b, value);
+    } else if (roundsToBfloat(*cast)) {
+      result = byInstruction ? truncateByInstruction(cast, value) : truncate(b, value);
     } else {
       continue;
     }

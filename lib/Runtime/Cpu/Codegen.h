@@ -17,7 +17,6 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Target/TargetMachine.h"
 
 namespace norma {
 
@@ -51,7 +50,7 @@ public:
 
 private:
   LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol);
-  Expected<MachinePool::Machine> takeMachine(KernelTier tier) const;
+  Expected<CodeGeneratorPool::Handle> takeGenerator(KernelTier tier) const;
 
   std::shared_ptr<const CpuTarget> target;
   std::string symbol;

@@ -135,8 +135,7 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
     OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
     writeTarget(*module, state->target->description);
     PipelineOptions options;
-    // The branches around an instruction for bf16 cost more than it saves where memory is slow.
-    options.keepBfloats = !spec.streaming;
+    options.keepBfloats = true;
     options.streaming = spec.streaming;
     auto readSchedule = [&](StringRef stage) {
       if (stage != "schedule")

@@ -8,40 +8,16 @@
 #ifndef NORMA_RUNTIME_CPU_CPUTARGET_H
 #define NORMA_RUNTIME_CPU_CPUTARGET_H
 
+#include "CodeGenerator.h"
 #include "Target.h"
 
 #include "norma/Transforms/ScheduleRules.h"
-
-#include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
-#include "llvm/Target/TargetMachine.h"
-
-#include <mutex>
 
 namespace llvm {
 class MCSubtargetInfo;
 } // namespace llvm
 
 namespace norma {
-
-/// Machines that generate code, kept for the next kernel: to make one, and what it
-/// learns of its processor, takes as long as code for a small kernel.
-class MachinePool {
-  struct GiveBack {
-    MachinePool *pool;
-    void operator()(llvm::TargetMachine *machine) const { pool->giveBack(machine); }
-  };
-
-public:
-  /// For one thread at a time. Must not outlive the pool.
-  using Machine = std::unique_ptr<llvm::TargetMachine, GiveBack>;
-  Expected<Machine> take(const llvm::orc::JITTargetMachineBuilder &builder);
-
-private:
-  void giveBack(llvm::TargetMachine *machine);
-
-  std::mutex mutex;
-  std::vector<std::unique_ptr<llvm::TargetMachine>> idle;
-};
 
 /// A processor: how LLVM names it, and what the schedule rules and the engine know of
 /// it.
@@ -51,8 +27,8 @@ struct CpuTarget {
   TargetDescription description;
   int64_t lastLevelBytes = 0;
   /// For the best code, and for code that is made fast.
-  std::unique_ptr<MachinePool> best = std::make_unique<MachinePool>(),
-                               quick = std::make_unique<MachinePool>();
+  std::unique_ptr<CodeGeneratorPool> best = std::make_unique<CodeGeneratorPool>(),
+                                     quick = std::make_unique<CodeGeneratorPool>();
 };
 
 /// Makes the names of all targets that norma knows known to LLVM, and this machine's backend

@@ -8,9 +8,7 @@
 #ifndef NORMA_RUNTIME_CPU_LLVMSTEPS_H
 #define NORMA_RUNTIME_CPU_LLVMSTEPS_H
 
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/PassManager.h"
-#include "llvm/Support/Error.h"
 
 #include <string>
 
@@ -40,18 +38,6 @@ void expandNarrowFloats(llvm::Module &module, bool halves);
 struct SplitAddressesPass : llvm::PassInfoMixin<SplitAddressesPass> {
   llvm::PreservedAnalyses run(llvm::Function &function, llvm::FunctionAnalysisManager &analyses);
 };
-
-/// For LLVM's code generator, of which it leaves out Loop Strength Reduction and what
-/// prepares for it: SplitAddressesPass has done what there is to do.
-class CodegenPasses : public llvm::legacy::PassManager {
-public:
-  void add(llvm::Pass *pass) override;
-};
-
-/// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
-/// inline the wrapper, promote descriptors to registers, and clean up addresses.
-/// The standard -O3 pipeline takes several times as long for the same code.
-llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine);
 
 std::string textOf(const llvm::Module &module);
 

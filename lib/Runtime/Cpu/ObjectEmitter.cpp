@@ -14,8 +14,6 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
-#include "llvm/PassInfo.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 
@@ -88,47 +86,6 @@ void moveBfloatAsInteger(llvm::Module &module) {
   }
 }
 
-llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager callGraph;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(callGraph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, callGraph, modules);
-  // The wrappers, and what they wrap: not worth a thought about what it costs.
-  for (llvm::Function &function : module)
-    if (function.hasLocalLinkage() && function.hasOneUse() &&
-        llvm::isa<llvm::CallBase>(function.user_back()))
-      function.addFnAttr(llvm::Attribute::AlwaysInline);
-  llvm::ModulePassManager passes;
-  if (llvm::Error error =
-          builder.parsePassPipeline(passes, "always-inline,cgscc(inline),globaldce,function(sroa,"
-                                            "early-cse<memssa>,simplifycfg,instsimplify,"
-                                            "loop-simplify)"))
-    return error;
-  llvm::FunctionPassManager addresses;
-  addresses.addPass(SplitAddressesPass());
-  if (llvm::Error error =
-          builder.parsePassPipeline(addresses, "early-cse,loop-mssa(licm<allowspeculation>)"))
-    return error;
-  passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(addresses)));
-  passes.run(module, modules);
-  return llvm::Error::success();
-}
-
-void CodegenPasses::add(llvm::Pass *pass) {
-  const llvm::PassInfo *known = llvm::Pass::lookupPassInfo(pass->getPassID());
-  if (known &&
-      (known->getPassArgument() == "loop-reduce" || known->getPassArgument() == "canon-freeze"))
-    delete pass;
-  else
-    PassManager::add(pass);
-}
-
 std::string textOf(const llvm::Module &module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -156,7 +113,7 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
 LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol)
     : target(std::move(target)), symbol(symbol), context(std::make_unique<llvm::LLVMContext>()) {}
 
-Expected<MachinePool::Machine> LlvmKernel::takeMachine(KernelTier tier) const {
+Expected<CodeGeneratorPool::Handle> LlvmKernel::takeGenerator(KernelTier tier) const {
   if (tier == KernelTier::Optimized)
     return target->best->take(target->machine);
   llvm::orc::JITTargetMachineBuilder builder = target->machine;
@@ -165,60 +122,46 @@ Expected<MachinePool::Machine> LlvmKernel::takeMachine(KernelTier tier) const {
 }
 
 Expected<void> LlvmKernel::optimize() {
-  auto machine = takeMachine(KernelTier::Optimized);
-  if (!machine)
-    return machine.takeError();
-  module->setTargetTriple((*machine)->getTargetTriple());
-  module->setDataLayout((*machine)->createDataLayout());
+  auto generator = takeGenerator(KernelTier::Optimized);
+  if (!generator)
+    return generator.takeError();
+  llvm::TargetMachine &machine = (*generator)->machine();
+  module->setTargetTriple(machine.getTargetTriple());
+  module->setDataLayout(machine.createDataLayout());
   for (llvm::Function &each : *module) {
     each.addFnAttr("target-cpu", target->machine.getCPU());
     each.addFnAttr("target-features", target->machine.getFeatures().getString());
     // Nothing unwinds, so no tables for it.
     each.setDoesNotThrow();
   }
+  expandBfloats(*module, machine);
   moveBfloatAsInteger(*module);
-  expandBfloats(*module, **machine);
-  if (llvm::Error error = norma::optimize(*module, **machine))
-    return internal(std::move(error));
-  return {};
+  return (*generator)->optimize(*module);
 }
 
 std::string LlvmKernel::text() const { return textOf(*module); }
 
-/// Code generation changes the module.
-static Expected<std::string> emit(llvm::Module &module, llvm::TargetMachine &machine,
-                                  llvm::CodeGenFileType kind) {
-  llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  CodegenPasses passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, kind))
-    return Error(ErrorCode::Internal, "code generation: the target emits no such files");
-  passes.run(module);
-  return std::string(bytes.begin(), bytes.end());
-}
-
 Expected<std::string> LlvmKernel::assembly() const {
-  auto machine = takeMachine(KernelTier::Optimized);
-  if (!machine)
-    return machine.takeError();
-  std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
-  return emit(*copy, **machine, llvm::CodeGenFileType::AssemblyFile);
+  auto generator = takeGenerator(KernelTier::Optimized);
+  if (!generator)
+    return generator.takeError();
+  return (*generator)->assembly(*llvm::CloneModule(*module));
 }
 
 Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
-  auto machine = takeMachine(KernelTier::Quick);
-  if (!machine)
-    return machine.takeError();
+  auto generator = takeGenerator(KernelTier::Quick);
+  if (!generator)
+    return generator.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
   copy->getFunction(symbol)->setName(name);
-  return emit(*copy, **machine, llvm::CodeGenFileType::ObjectFile);
+  return (*generator)->object(*copy);
 }
 
 Expected<std::string> LlvmKernel::object() && {
-  auto machine = takeMachine(KernelTier::Optimized);
-  if (!machine)
-    return machine.takeError();
-  return emit(*module, **machine, llvm::CodeGenFileType::ObjectFile);
+  auto generator = takeGenerator(KernelTier::Optimized);
+  if (!generator)
+    return generator.takeError();
+  return (*generator)->object(*module);
 }
 
 } // namespace norma

@@ -42,33 +42,6 @@ void initializeLlvm() {
   });
 }
 
-Expected<MachinePool::Machine>
-MachinePool::take(const llvm::orc::JITTargetMachineBuilder &builder) {
-  std::unique_ptr<llvm::TargetMachine> machine;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    if (!idle.empty()) {
-      machine = std::move(idle.back());
-      idle.pop_back();
-    }
-  }
-  if (!machine) {
-    // The builder is copied because making a machine is not const.
-    llvm::orc::JITTargetMachineBuilder copy = builder;
-    llvm::Expected<std::unique_ptr<llvm::TargetMachine>> made = copy.createTargetMachine();
-    if (!made)
-      return Error(ErrorCode::Internal, "code generation: " + llvm::toString(made.takeError()));
-    machine = std::move(*made);
-  }
-  return Machine(machine.release(), GiveBack{this});
-}
-
-void MachinePool::giveBack(llvm::TargetMachine *machine) {
-  std::unique_ptr<llvm::TargetMachine> owned(machine);
-  std::lock_guard<std::mutex> lock(mutex);
-  idle.push_back(std::move(owned));
-}
-
 void leaveOutHalfArithmetic(CpuTarget &target) {
   if (target.machine.getTargetTriple().isX86())
     target.machine.getFeatures().AddFeature("avx512fp16", false);

@@ -68,7 +68,7 @@ func.func @runs(%x: memref<?x3x100xf32>, %c: memref<3xf32>, %y: memref<?x3x100xf
 
 // CHECK-LABEL: func @flat
 // CHECK:         %[[LINE:.*]] = memref.alloca() {alignment = 64 : i64} : memref<224xf32>
-// CHECK:         %[[X:.*]] = memref.collapse_shape %arg0 {{\[}}[0, 1]] : memref<?x13xf32> into memref<?xf32>
+// CHECK:         %[[X:.*]] = memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}], strides: [1] : memref<?x13xf32> to memref<?xf32>
 // CHECK:         %[[ROW:.*]] = vector.maskedload %arg1[%c0]
 // CHECK:         vector.store %[[ROW]], %[[LINE]][%c0]
 // CHECK:         scf.for %[[START:.*]] = %c13 to %c208 step %c13

@@ -57,9 +57,9 @@ func.func @runs(%x: memref<?x3x100xi8>, %dy: memref<?x3x100xbf16>, %c: memref<3x
 // flat: every coefficient is written out for one line.
 
 // CHECK-LABEL: func @flat
-// CHECK:         %[[X:.*]] = memref.collapse_shape %arg0
-// CHECK:         %[[DY:.*]] = memref.collapse_shape %arg1
-// CHECK:         %[[DX:.*]] = memref.collapse_shape %arg6
+// CHECK:         %[[X:.*]] = memref.reinterpret_cast %arg0
+// CHECK:         %[[DY:.*]] = memref.reinterpret_cast %arg1
+// CHECK:         %[[DX:.*]] = memref.reinterpret_cast %arg6
 // CHECK:         vector.store %{{.*}}, %[[C:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
 // CHECK:         vector.store %{{.*}}, %[[T:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
 // CHECK:         vector.store %{{.*}}, %[[Q:.*]][%{{.*}}] : memref<224xf32>, vector<16xf32>
