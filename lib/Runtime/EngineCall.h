@@ -149,7 +149,7 @@ public:
 
 private:
   using Clock = std::chrono::steady_clock;
-  static constexpr uint64_t kSmallBytes = 1 << 16, kEvery = 16;
+  static constexpr uint64_t kSmallBytes = 1 << 20, kEvery = 16;
   Kernel::State &kernel;
   uint64_t weight = 1;
   Clock::time_point start;

@@ -100,7 +100,8 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     // For the sake of threads alone, of which each shall have as many.
     const auto few = std::bit_floor(uint64_t(perIndex * blocks.extent / kLeastBytes) | 1);
     blocks.width = roundUp(divideUp(blocks.extent, int64_t(few)), run);
-    return blocks;
+    // Where they cannot be cut, other axes can, and all is in a cache anyway.
+    return few == 1 || blocks.count() > 1 ? std::optional(blocks) : std::nullopt;
   }
   int64_t widest = budget / perIndex / run * run;
   if (widest == 0)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "EngineImpl.h"
+#include "SharedWork.h"
 
 #include <algorithm>
 #include <oneapi/tbb/info.h>
@@ -20,15 +21,35 @@ namespace norma {
 // What a thread sanitizer cannot see for itself, since oneTBB is not built with one: what
 // was done before handing over has happened for those who take over at the same place.
 #ifdef NORMA_ANNOTATE_TASKS
-static void handOver(char &place) { __tsan_release(&place); }
-static void takeOver(char &place) { __tsan_acquire(&place); }
+static void handOver(void *place) { __tsan_release(place); }
+static void takeOver(void *place) { __tsan_acquire(place); }
 #else
-static void handOver(char & /*place*/) {}
-static void takeOver(char & /*place*/) {}
+static void handOver(void * /*place*/) {}
+static void takeOver(void * /*place*/) {}
 #endif
 
 struct ThreadPool::Arena {
-  explicit Arena(int threads) : tasks(threads) {}
+  explicit Arena(int threads)
+      : work(new SharedWork(threads),
+             [](SharedWork *shared) {
+               takeOver(shared);
+               delete shared;
+             }),
+        tasks(threads) {}
+  // Helpers need not be waited for.
+  ~Arena() { work->stop(); }
+
+  /// Makes a thread of oneTBB a helper for a while.
+  void wake(int id) {
+    handOver(work.get());
+    tasks.enqueue([shared = work, id] {
+      takeOver(shared.get());
+      shared->help(id);
+      handOver(shared.get());
+    });
+  }
+
+  std::shared_ptr<SharedWork> work;
   oneapi::tbb::task_arena tasks;
 };
 
@@ -42,8 +63,8 @@ ThreadPool::ThreadPool(int threads) : threads(threads) {
 
 ThreadPool::~ThreadPool() = default;
 
-// To share a call with another thread takes 1 to 2 microseconds, in which one thread goes
-// through this much in its second-level cache.
+// To share a call with another thread takes about a microsecond, and that thread may have to
+// fetch what it works on from the cache of this one; so a part is several microseconds of work.
 static constexpr int64_t kLeastPartBytes = 192 * 1024;
 /// Parts that are larger would leave threads without work while the last one ends.
 static constexpr int64_t kMostPartBytes = 1024 * 1024;
@@ -62,20 +83,23 @@ void ThreadPool::forEach(int64_t count, const std::function<void(int64_t)> &body
       body(i);
     return;
   }
+  if (arena->work->tryRun(count, body, [this](int id) { arena->wake(id); }))
+    return;
+  // Another call has the helpers.
   char begun = 0, done = 0;
-  handOver(begun);
+  handOver(&begun);
   arena->tasks.execute([&] {
     oneapi::tbb::parallel_for(
         oneapi::tbb::blocked_range<int64_t>(0, count),
         [&](const oneapi::tbb::blocked_range<int64_t> &range) {
-          takeOver(begun);
+          takeOver(&begun);
           for (int64_t i = range.begin(); i != range.end(); ++i)
             body(i);
-          handOver(done);
+          handOver(&done);
         },
         oneapi::tbb::auto_partitioner());
   });
-  takeOver(done);
+  takeOver(&done);
 }
 
 } // namespace norma

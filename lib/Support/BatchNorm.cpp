@@ -270,12 +270,20 @@ RangedBatchNormForward::RangedBatchNormForward(const BatchNormRules &rules, cons
     : rules(rules) {
   const auto kept = size_t(product(keptShape));
   forward.groupShape = keptShape;
-  for (std::vector<double> *values : {&forward.count, &forward.mean, &forward.invStd})
-    values->resize(kept);
+  forward.invStd.resize(kept);
   if (rules.renorm)
     for (std::vector<double> *values : {&forward.r, &forward.d})
       values->resize(kept);
   forward.updated = std::move(moving);
+}
+
+/// Variances and what to multiply with, in one loop: all else goes on beside its divisions.
+static void invertDeviations(const double *counts, const double *m2, double epsilon, size_t size,
+                             double *__restrict variances, double *__restrict invStd) {
+  for (size_t i = 0; i < size; ++i) {
+    variances[i] = varianceOf(counts[i], m2[i]);
+    invStd[i] = inverseDeviation(variances[i], epsilon);
+  }
 }
 
 void RangedBatchNormForward::add(const Statistics &statistics, int64_t begin, int64_t end) {
@@ -286,27 +294,22 @@ void RangedBatchNormForward::add(const Statistics &statistics, int64_t begin, in
   const double epsilon = rules.effectiveEpsilon();
   for (int64_t first = begin; first < end; first += kChunk) {
     const auto size = size_t(std::min(kChunk, end - first));
-    const double *const n = statistics.count.data() + first, *const m2 =
-                                                                 statistics.m2.data() + first;
+    const double *const n = statistics.count.data() + first;
     const double *const mean = statistics.mean.data() + first;
-    std::copy_n(n, size, forward.count.data() + first);
-    std::copy_n(mean, size, forward.mean.data() + first);
-    for (size_t i = 0; i < size; ++i)
-      population[i] = varianceOf(n[i], m2[i]);
-    double *const invStd = forward.invStd.data() + first;
-    for (size_t i = 0; i < size; ++i)
-      invStd[i] = inverseDeviation(population[i], epsilon);
+    const double *const m2 = statistics.m2.data() + first;
+    invertDeviations(n, m2, epsilon, size, population.data(), forward.invStd.data() + first);
     for (size_t i = 0; isSample && i < size; ++i)
       sample[i] = sampleVariance(n[i], population[i]);
-    const std::span<const double> variances(population.data(), size);
-    advance(
-        rules,
-        {{n, size}, {mean, size}, variances, isSample ? std::span(sample.data(), size) : variances},
-        size_t(first), forward);
+    const std::span<const double> ofBatch(population.data(), size);
+    advance(rules,
+            {{n, size}, {mean, size}, ofBatch, isSample ? std::span(sample.data(), size) : ofBatch},
+            size_t(first), forward);
   }
 }
 
-BatchNormForward RangedBatchNormForward::finish() {
+BatchNormForward RangedBatchNormForward::finish(Statistics statistics) {
+  forward.count = std::move(statistics.count);
+  forward.mean = std::move(statistics.mean);
   countBatch(rules, forward.count, forward.updated);
   return std::move(forward);
 }
@@ -317,7 +320,7 @@ BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics 
   if (rules.useBatchStatistics && !cut) {
     RangedBatchNormForward all(rules, groups.shape, moving);
     all.add(groups, 0, groups.size());
-    return all.finish();
+    return all.finish(groups);
   }
 
   const Dims keptShape{std::span<const int64_t>(groups.shape).subspan(cut ? 1 : 0)};

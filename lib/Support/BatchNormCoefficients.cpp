@@ -19,29 +19,41 @@ static size_t keptSizeOf(const Dims &shape) {
   return size;
 }
 
-/// `values` as the compute type has them.
-static void roundTo(DType compute, std::vector<double> &values) {
-  if (compute == DType::F32)
-    for (double &value : values)
-      value = double(float(value));
+/// A number as the compute type has it.
+template <DType Compute>
+static double rounded(double value) {
+  return Compute == DType::F32 ? double(float(value)) : value;
 }
 
-/// Adds to `shift` what x - center misses of x - mean, times `factor`.
-static void addLost(std::span<const double> center, std::span<const double> mean,
-                    std::span<const double> factor, std::vector<double> &shift) {
-  for (size_t i = 0; i < shift.size(); ++i) {
-    const double lost = (center[i] - mean[i]) * factor[i];
+/// Centers for `means`, and what x - center misses of x - mean, times `factors`, added to
+/// `shifts`.
+template <DType Compute>
+static void centre(std::span<const double> means, const double *factors, double *__restrict centers,
+                   double *__restrict shifts) {
+  for (size_t i = 0; i < means.size(); ++i) {
+    const double mean = means[i], center = rounded<Compute>(mean);
+    const double lost = (center - mean) * factors[i];
+    centers[i] = center;
     // Not 0 * infinity, where epsilon and the variance are 0.
-    shift[i] += center[i] == mean[i] ? 0 : lost;
+    shifts[i] += center == mean ? 0 : lost;
   }
+}
+
+/// The same; the vectors are as long as `means`.
+static std::vector<double> centersOf(std::span<const double> means,
+                                     const std::vector<double> &factors, DType compute,
+                                     std::vector<double> &shifts) {
+  std::vector<double> centers(means.size());
+  (compute == DType::F32 ? centre<DType::F32> : centre<DType::F64>)(means, factors.data(),
+                                                                    centers.data(), shifts.data());
+  return centers;
 }
 
 /// The map around `mean`, with its center as the compute type has it.
 static Coefficients centred(std::span<const double> mean, std::vector<double> scale,
                             std::vector<double> shift, const Dims &shape, DType compute) {
-  Coefficients result{shape, {mean.begin(), mean.end()}, std::move(scale), std::move(shift)};
-  roundTo(compute, result.center);
-  addLost(result.center, mean, result.scale, result.shift);
+  Coefficients result{shape, {}, std::move(scale), std::move(shift)};
+  result.center = centersOf(mean, result.scale, compute, result.shift);
   if (std::none_of(result.shift.begin(), result.shift.end(), [](double s) { return s != 0; }))
     result.shift.clear();
   return result;
@@ -65,10 +77,12 @@ static std::vector<double> valuesOr(const std::vector<double> &values, int64_t f
   return {values.begin() + first, values.begin() + first + int64_t(size)};
 }
 
-Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t first,
-                                   const Dims &keptShape, const BatchNormParameters &parameters,
-                                   DType compute, int64_t firstKept) {
-  const size_t kept = keptSizeOf(keptShape);
+/// batchNormCoefficients() around means that `forward` need not have yet.
+static Coefficients coefficientsAround(std::span<const double> mean,
+                                       const BatchNormForward &forward, int64_t first,
+                                       const Dims &keptShape, const BatchNormParameters &parameters,
+                                       DType compute, int64_t firstKept) {
+  const size_t kept = mean.size();
   std::vector<double> scale = valuesOr(forward.invStd, first, kept, 1);
   multiply(scale, forward.r, firstKept);
   multiply(scale, parameters.gamma, firstKept);
@@ -81,8 +95,22 @@ Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t firs
     for (size_t i = 0; !parameters.beta.empty() && i < kept; ++i)
       shift[i] += parameters.beta[size_t(firstKept) + i];
   }
-  return centred(std::span(forward.mean).subspan(size_t(first), kept), std::move(scale),
-                 std::move(shift), keptShape, compute);
+  return centred(mean, std::move(scale), std::move(shift), keptShape, compute);
+}
+
+Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t first,
+                                   const Dims &keptShape, const BatchNormParameters &parameters,
+                                   DType compute, int64_t firstKept) {
+  const auto mean = std::span(forward.mean).subspan(size_t(first), keptSizeOf(keptShape));
+  return coefficientsAround(mean, forward, first, keptShape, parameters, compute, firstKept);
+}
+
+Coefficients RangedBatchNormForward::coefficients(const Statistics &statistics, int64_t begin,
+                                                  int64_t end,
+                                                  const BatchNormParameters &parameters,
+                                                  DType compute) const {
+  const auto mean = std::span(statistics.mean).subspan(size_t(begin), size_t(end - begin));
+  return coefficientsAround(mean, forward, begin, Dims{end - begin}, parameters, compute, begin);
 }
 
 Coefficients batchNormCoefficients(std::span<const double> mean, std::span<const double> variance,
@@ -95,34 +123,36 @@ Coefficients batchNormCoefficients(std::span<const double> mean, std::span<const
                  compute);
 }
 
+/// Slopes and offsets, in one loop: all else goes on beside its division.
+static void slopesAndOffsets(const double *counts, const double *invStds, const double *scales,
+                             const double *sums, const double *dots, size_t size,
+                             double *__restrict slopes, double *__restrict offsets) {
+  for (size_t i = 0; i < size; ++i) {
+    const double n = counts[i], share = -scales[i] / (n == 0 ? 1 : n);
+    const double ofDot = share * (invStds[i] * invStds[i]) * dots[i], ofSum = share * sums[i];
+    slopes[i] = n == 0 ? 0 : ofDot;
+    offsets[i] = n == 0 ? 0 : ofSum;
+  }
+}
+
 GradientCoefficients batchNormGradientCoefficients(const BatchNormForward &forward, int64_t first,
                                                    const Dims &keptShape, const GradientSums &sums,
                                                    const BatchNormParameters &parameters,
                                                    DType compute, int64_t firstKept) {
   const auto size = keptSizeOf(keptShape);
-  // Loops without branches, which are compiled to vectors: there may be more numbers per
-  // kept index here than in its data.
   const double *const invStds = forward.invStd.data() + first;
-  const double *const counts = forward.count.data() + first;
-  const double *const dots = sums.dot.data() + first, *const sum = sums.sum.data() + first;
-  const std::span means = std::span(forward.mean).subspan(size_t(first), size);
+  const auto means = std::span(forward.mean).subspan(size_t(first), size);
   GradientCoefficients result{keptShape,
-                              {means.begin(), means.end()},
+                              {},
                               std::vector<double>(size),
                               std::vector<double>(size),
                               {invStds, invStds + size}};
-  roundTo(compute, result.center);
   multiply(result.scale, forward.r, firstKept);
   multiply(result.scale, parameters.gamma, firstKept);
-  const double *const scale = result.scale.data();
-  double *const slope = result.slope.data(), *const offset = result.offset.data();
-  for (size_t i = 0; i < size; ++i) {
-    const double n = counts[i], share = -scale[i] / (n == 0 ? 1 : n);
-    const double ofDot = share * (invStds[i] * invStds[i]) * dots[i], ofSum = share * sum[i];
-    slope[i] = n == 0 ? 0 : ofDot;
-    offset[i] = n == 0 ? 0 : ofSum;
-  }
-  addLost(result.center, means, result.slope, result.offset);
+  slopesAndOffsets(forward.count.data() + first, invStds, result.scale.data(),
+                   sums.sum.data() + first, sums.dot.data() + first, size, result.slope.data(),
+                   result.offset.data());
+  result.center = centersOf(means, result.slope, compute, result.offset);
   return result;
 }
 

@@ -193,7 +193,13 @@ TEST_F(NormalizationWithoutMemory, Learning) {
     EXPECT_TRUE(layer.updateState(batch));
     return layer;
   };
-  expectSurvives(updated, [](Normalization &layer) { return layer.finalizeState(); });
+  // What is finalized is made when it is used.
+  const auto finalized = [&] {
+    Normalization layer = updated();
+    EXPECT_TRUE(layer.finalizeState());
+    return layer;
+  };
+  expectSurvives(finalized, [&](Normalization &layer) { return layer.apply(x); });
   const Statistics other = makeAdapted().statistics();
   expectSurvives(updated, [&](Normalization &layer) { return layer.merge(other); });
 }

@@ -159,6 +159,8 @@ TEST_F(EngineBlocked, WholeWhereItCannotBeCut) {
   // A run of kept indices that is worth reading does not fit.
   EXPECT_EQ(expectContract(dataOf(DType::F32, {710'000, 3}), {1}, DType::F32, std::nullopt), 1);
   EXPECT_EQ(expectContract(dataOf(DType::F32, {50'000}), {}, DType::F32, DType::F32), 1);
+  // One run of them, which would be the work of one thread.
+  EXPECT_EQ(expectContract(dataOf(DType::F32, {1'000, 100}), {1}, DType::F32, DType::F32), 1);
 }
 
 TEST_F(EngineBlocked, WholeWhereItIsSmall) {

@@ -244,6 +244,25 @@ TEST_P(LayerAdapt, UpdateStateThenFinalize) {
   EXPECT_EQ(apply(layer, x), x.values);
 }
 
+/// What is in use is what there was when it was put to use, though nobody had asked for it until
+/// more was gathered.
+TEST_P(LayerAdapt, GatheringChangesNothingInUse) {
+  Data<float> x = f32({1, 3, 5, 9}, {4});
+  for (const bool merges : {false, true}) {
+    Normalization layer = make({.axis = {}}), other = make({.axis = {}});
+    ASSERT_TRUE(other.adapt(Tensor(x).rows(2, 4)));
+    ASSERT_TRUE(layer.adapt(Tensor(x).rows(0, 2)));
+    ASSERT_TRUE(merges ? layer.merge(other.statistics())
+                       : layer.updateState({.data = Tensor(x).rows(2, 4)}));
+    EXPECT_TRUE(layer.isAdapted());
+    EXPECT_EQ(layer.statistics().count, (std::vector<double>{4}));
+    EXPECT_EQ(layer.mean(), (std::vector<double>{2}));
+    EXPECT_EQ(apply(layer, x), (std::vector<float>{-1, 1, 3, 7}));
+    ASSERT_TRUE(layer.finalizeState());
+    EXPECT_EQ(layer.mean(), (std::vector<double>{4.5}));
+  }
+}
+
 TEST_P(LayerAdapt, MergesShards) {
   Data<float> x = ramp({9, 2});
   Normalization whole = make(), a = make(), b = make();

@@ -170,9 +170,19 @@ TEST(BatchNormForward, IsTheSameInRangesOfKeptIndices) {
       const BatchNormRules rules{
           .momentum = {}, .movingVariance = variance, .renorm = renorm, .clipping = {.rmax = 2}};
       RangedBatchNormForward ranges(rules, all.shape, moving);
-      for (const auto &[begin, end] : {std::pair(300, 1'000), {0, 1}, {1, 300}})
+      const BatchNormForward whole = batchNormForward(rules, all, moving);
+      const BatchNormParameters parameters{.gamma = numbers(1, 0.5), .beta = numbers(-2, 0.25)};
+      for (const auto &[begin, end] : {std::pair(300, 1'000), {0, 1}, {1, 300}}) {
         ranges.add(all, begin, end);
-      const BatchNormForward made = ranges.finish(), whole = batchNormForward(rules, all, moving);
+        const Coefficients found = ranges.coefficients(all, begin, end, parameters, DType::F32);
+        const Coefficients expected =
+            batchNormCoefficients(whole, begin, {end - begin}, parameters, DType::F32, begin);
+        EXPECT_EQ(found.shape, expected.shape);
+        EXPECT_EQ(found.center, expected.center);
+        EXPECT_EQ(found.scale, expected.scale);
+        EXPECT_EQ(found.shift, expected.shift);
+      }
+      const BatchNormForward made = ranges.finish(all);
       EXPECT_EQ(made.groupShape, whole.groupShape);
       EXPECT_EQ(made.updated.batches, 4);
       for (const auto values :

@@ -119,26 +119,6 @@ struct BatchNormForward {
 BatchNormForward batchNormForward(const BatchNormRules &rules, const Statistics &groups,
                                   const MovingStatistics &moving);
 
-/// batchNormForward() in ranges of kept indices, of a batch that is not cut and whose own
-/// statistics are used. Threads may add ranges at the same time.
-class RangedBatchNormForward {
-public:
-  /// The rules must outlive it.
-  RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
-                         MovingStatistics moving);
-
-  /// Adds kept indices [begin, end), whose statistics are there.
-  void add(const Statistics &statistics, int64_t begin, int64_t end);
-  /// What is there of the ranges that were added.
-  const BatchNormForward &soFar() const { return forward; }
-  /// All, when every kept index was added.
-  BatchNormForward finish();
-
-private:
-  const BatchNormRules &rules;
-  BatchNormForward forward;
-};
-
 /// Numbers per kept index that may be absent (empty): gamma is then 1, beta 0.
 struct BatchNormParameters {
   std::vector<double> gamma = {}, beta = {};
@@ -154,6 +134,28 @@ struct BatchNormParameters {
 Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t first,
                                    const Dims &keptShape, const BatchNormParameters &parameters,
                                    DType compute, int64_t firstKept = 0);
+
+/// batchNormForward() in ranges of kept indices, of a batch that is not cut and whose own
+/// statistics are used. Threads may add ranges at the same time.
+class RangedBatchNormForward {
+public:
+  /// The rules must outlive it.
+  RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
+                         MovingStatistics moving);
+
+  /// Adds kept indices [begin, end), whose statistics are there.
+  void add(const Statistics &statistics, int64_t begin, int64_t end);
+  /// The coefficients of the map of kept indices that were added, as batchNormCoefficients() of
+  /// all has them.
+  Coefficients coefficients(const Statistics &statistics, int64_t begin, int64_t end,
+                            const BatchNormParameters &parameters, DType compute) const;
+  /// All, when every kept index was added: with their statistics, which were left where they are.
+  BatchNormForward finish(Statistics statistics);
+
+private:
+  const BatchNormRules &rules;
+  BatchNormForward forward;
+};
 
 /// The inference coefficients of given statistics:
 ///   scale = gamma / sqrt(variance + epsilon), center = mean, shift = beta.

@@ -41,6 +41,13 @@ public:
       push_back(value);
   }
   static bool fits(size_t rank) { return rank <= size_t(kMaxRank); }
+  /// Copies what there is, not the room for higher ranks.
+  Dims(const Dims &other) { *this = other; }
+  Dims &operator=(const Dims &other) {
+    count = other.count;
+    std::copy_n(other.values.begin(), count, values.begin());
+    return *this;
+  }
 
   int size() const { return count; }
   bool empty() const { return count == 0; }

@@ -97,14 +97,13 @@ trainInBlocks(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
   RangedBatchNormForward forward(rules, keptShape(x.shape, kept), std::move(moving));
   const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
     forward.add(statistics, begin, end);
-    return batchNormCoefficients(forward.soFar(), begin, Dims{end - begin}, parameters, compute,
-                                 begin);
+    return forward.coefficients(statistics, begin, end, parameters, compute);
   };
   Expected<Statistics> done = engine.momentsThenAffine(
       x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make, compute, y);
   if (!done)
     return done.takeError();
-  return forward.finish();
+  return forward.finish(std::move(*done));
 }
 
 /// Maps every piece. All coefficients are made first, so that an adjustment may lie where

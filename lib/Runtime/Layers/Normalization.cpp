@@ -32,28 +32,33 @@ static std::shared_ptr<const PreparedNormalization> makePrepared(const Normaliza
 }
 
 void Normalization::State::set(NormalizationState next) {
-  auto fresh = makePrepared(next);
   const std::lock_guard lock(mutex);
   built = std::move(next);
-  setPrepared(std::move(fresh));
+  finalize();
 }
 
 void Normalization::State::setStatistics(Statistics learned) {
-  auto fresh = std::make_shared<const PreparedNormalization>(built->options, built->axis, learned);
   const std::lock_guard lock(mutex);
   std::swap(built->statistics, learned);
-  setPrepared(std::move(fresh));
+  finalize();
 }
 
 void Normalization::State::finalize() {
-  auto fresh = makePrepared(*built);
-  const std::lock_guard lock(mutex);
-  setPrepared(std::move(fresh));
+  prepared.reset();
+  ++generation;
 }
 
-void Normalization::State::setPrepared(std::shared_ptr<const PreparedNormalization> fresh) {
-  prepared = std::move(fresh);
-  ++generation;
+const std::shared_ptr<const PreparedNormalization> &Normalization::State::preparedNow() const {
+  if (!prepared && built)
+    prepared = makePrepared(*built);
+  return prepared;
+}
+
+Expected<void> Normalization::State::gather(const Statistics &more) {
+  const std::lock_guard lock(mutex);
+  // It is to be made of the statistics that there were.
+  preparedNow();
+  return mergeStatistics(built->statistics, more);
 }
 
 Expected<std::shared_ptr<const PreparedNormalization>>
@@ -68,7 +73,7 @@ Normalization::State::preparedFor(const Tensor &x, std::optional<NormalizationSt
   }
   if (Expected<void> valid = checkInputShape(fresh ? *fresh : *built, x.shape, "x"); !valid)
     return valid.takeError();
-  return fresh ? makePrepared(*fresh) : prepared;
+  return fresh ? makePrepared(*fresh) : preparedNow();
 }
 
 void Normalization::State::keep(NormalizationState fresh,
@@ -77,7 +82,8 @@ void Normalization::State::keep(NormalizationState fresh,
   if (built)
     return;
   built = std::move(fresh);
-  setPrepared(std::move(coefficients));
+  finalize();
+  prepared = std::move(coefficients);
 }
 
 static Expected<void> checkEngine(const std::shared_ptr<Engine> &engine,
@@ -211,17 +217,21 @@ const Statistics &Normalization::statistics() const {
 
 std::vector<double> Normalization::mean() const {
   const std::lock_guard lock(state->mutex);
-  return state->prepared ? state->prepared->mean() : std::vector<double>();
+  const auto &prepared = state->preparedNow();
+  return prepared ? prepared->mean() : std::vector<double>();
 }
 
 std::vector<double> Normalization::variance() const {
   const std::lock_guard lock(state->mutex);
-  return state->prepared ? state->prepared->variance : std::vector<double>();
+  const auto &prepared = state->preparedNow();
+  return prepared ? prepared->variance : std::vector<double>();
 }
 
 const std::vector<int64_t> &Normalization::constantFeatures() const {
   static const std::vector<int64_t> none;
-  return state->prepared ? state->prepared->constant : none;
+  const std::lock_guard lock(state->mutex);
+  const auto &prepared = state->preparedNow();
+  return prepared ? prepared->constant : none;
 }
 
 //===----------------------------------------------------------------------===//

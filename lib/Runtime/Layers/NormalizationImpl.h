@@ -29,8 +29,9 @@ struct Normalization::State {
   /// Guards `built` and `prepared`, which even a const apply() may create.
   mutable std::mutex mutex;
   std::optional<NormalizationState> built;
-  std::shared_ptr<const PreparedNormalization> prepared;
-  /// Grows with every `prepared`.
+  /// What apply() uses. Null until somebody asks what that is: it may cost more than learning.
+  mutable std::shared_ptr<const PreparedNormalization> prepared;
+  /// Grows whenever apply() is to use something else.
   std::atomic<uint64_t> generation{0};
   mutable LastPlan lastPlan;
 
@@ -38,10 +39,12 @@ struct Normalization::State {
   void set(NormalizationState next);
   /// The same for a built layer that has learned: what is not statistics stays.
   void setStatistics(Statistics learned);
-  /// Makes the gathered statistics of a built layer what apply() uses.
+  /// Makes the gathered statistics of a built layer what apply() uses; called with the mutex held.
   void finalize();
-  /// Replaces what apply() uses; called with the mutex held.
-  void setPrepared(std::shared_ptr<const PreparedNormalization> fresh);
+  /// What apply() uses; null for a layer that is not built. Called with the mutex held.
+  const std::shared_ptr<const PreparedNormalization> &preparedNow() const;
+  /// Adds to the gathered statistics of a built layer, but not to what apply() uses.
+  Expected<void> gather(const Statistics &more);
 
   /// The coefficients for an input. What a layer that is not built would be for it goes to
   /// `fresh`, for a call to keep() when it has succeeded.

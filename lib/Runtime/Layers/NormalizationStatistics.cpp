@@ -292,9 +292,13 @@ Expected<void> Normalization::updateState(const Batch &batch) try {
                      {.nan = state->options.nan, .mask = batch.mask, .weights = batch.weights});
   if (!part)
     return fail(part.takeError());
-  if (fresh)
-    state->set(std::move(*fresh));
-  if (Expected<void> merged = mergeStatistics(state->built->statistics, *part); !merged)
+  if (fresh) {
+    // Made before the layer changes, since memory may run out.
+    auto identity = std::make_shared<const PreparedNormalization>(fresh->options, fresh->axis,
+                                                                  fresh->statistics);
+    state->keep(std::move(*fresh), std::move(identity));
+  }
+  if (Expected<void> merged = state->gather(*part); !merged)
     return fail(merged.takeError());
   return {};
 } catch (...) {
@@ -314,7 +318,7 @@ Expected<void> Normalization::merge(const Statistics &other) try {
   from.statistics = other;
   if (Expected<void> valid = checkNormalizationState(from); !valid)
     return valid.takeError().within("merge");
-  if (Expected<void> merged = mergeStatistics(state->built->statistics, other); !merged)
+  if (Expected<void> merged = state->gather(other); !merged)
     return merged.takeError().within("merge");
   return {};
 } catch (...) {
@@ -337,9 +341,9 @@ Expected<void> Normalization::resetState() try {
 Expected<void> Normalization::finalizeState() try {
   if (Expected<void> valid = state->checkLearns("finalize_state"); !valid)
     return valid;
-  if (!state->built)
-    return {};
-  state->finalize();
+  const std::lock_guard lock(state->mutex);
+  if (state->built)
+    state->finalize();
   return {};
 } catch (...) {
   return outOfMemory();
@@ -347,7 +351,9 @@ Expected<void> Normalization::finalizeState() try {
 
 bool Normalization::isAdapted() const {
   const std::lock_guard lock(state->mutex);
-  return state->prepared && state->prepared->isAdapted;
+  if (state->prepared || !state->built)
+    return state->prepared && state->prepared->isAdapted;
+  return isAdaptedFrom(state->options, state->built->statistics);
 }
 
 } // namespace norma

@@ -40,6 +40,11 @@ bool mayHaveConstants(const Statistics &statistics, const std::vector<double> &v
 
 } // namespace
 
+bool isAdaptedFrom(const NormalizationOptions &options, const Statistics &statistics) {
+  return !options.mean && std::any_of(statistics.count.begin(), statistics.count.end(),
+                                      [](double count) { return count > 0; });
+}
+
 PreparedNormalization::PreparedNormalization(const NormalizationOptions &options,
                                              const Dims &keptAxes, const Statistics &statistics)
     : axis(keptAxes), variance(statistics.count.size()) {
@@ -47,8 +52,7 @@ PreparedNormalization::PreparedNormalization(const NormalizationOptions &options
   const bool isGiven = options.mean.has_value();
   const std::vector<double> &counts = statistics.count;
   const size_t size = counts.size();
-  isAdapted =
-      !isGiven && std::any_of(counts.begin(), counts.end(), [](double count) { return count > 0; });
+  isAdapted = isAdaptedFrom(options, statistics);
   if (!isAdapted && !isGiven) {
     // Absent coefficients are exactly the identity.
     std::fill(variance.begin(), variance.end(), 1.0);

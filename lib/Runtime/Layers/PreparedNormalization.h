@@ -12,6 +12,9 @@
 
 namespace norma {
 
+/// Whether statistics of data are all there is to apply, and there were data.
+bool isAdaptedFrom(const NormalizationOptions &options, const Statistics &statistics);
+
 /// What apply() uses: computed from statistics once, then never changed, so that
 /// threads may share it.
 struct PreparedNormalization {
