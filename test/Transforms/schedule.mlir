@@ -144,8 +144,8 @@ module @blocks attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 5, nontemporal = true, prefetch = 1568>
     norma.affine kept [1] ins(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>) center(%c2 : memref<2xf32>)
         scale(%c2 : memref<2xf32>) shift(%c2 : memref<2xf32>) outs(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>)
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 1568, block = 4>
-    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 8, line = 1568, block = 4, nontemporal = true, prefetch = 6272>
+    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 1568, block = 4>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 1568, block = 4, nontemporal = true, prefetch = 6272>
     norma.affine kept [1] ins(%short : memref<?x128x49xf32, strided<[?, 49, 1]>>) center(%c128 : memref<128xf32>)
         scale(%c128 : memref<128xf32>) shift(%c128 : memref<128xf32>) outs(%short : memref<?x128x49xf32, strided<[?, 49, 1]>>)
     // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 4624, block = 16>
