@@ -68,8 +68,7 @@ BlockKernel::BlockKernel(KernelCall call, KernelFamily family, const std::vector
   pushArrays(written);
   for (size_t t = inputs; t < problem.broadcastFrom; ++t)
     pushTensor(t);
-  for (size_t t = 0; t < problem.broadcastFrom; ++t)
-    bytes += uint64_t(problem.size()) * sizeOf(problem.tensors[t].dtype);
+  bytes = uint64_t(problem.bytes());
 }
 
 void BlockKernel::run(int64_t begin, std::initializer_list<const void *> arrays) const {
@@ -165,7 +164,7 @@ Expected<void> Engine::State::BlockedCall::run(const KernelSpec &reduce, const K
   }
   std::vector<Expected<void>> outcomes(static_cast<size_t>(count));
   std::atomic<bool> failed = false;
-  engine.pool->forEach(count, [&](int64_t b) {
+  engine.pool->forEach(count, problem.bytes(), [&](int64_t b) {
     if (failed)
       return;
     const BlockKernels &mine = narrower && b == count - 1 ? *narrower : *prepared;

@@ -137,9 +137,8 @@ RoundedValues::RoundedValues(const Problem &problem,
 
 MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> values,
                  DType compute)
-    : call(std::move(prepared)), coefficients(call.problem, values, compute) {
-  for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
-    dataBytes += call.problem.size() * int64_t(sizeOf(call.problem.tensors[t].dtype));
+    : call(std::move(prepared)), coefficients(call.problem, values, compute),
+      dataBytes(call.problem.bytes()) {
   if (call.blocks() > 0)
     pushArguments(whole, call.block(0, call.blocks()), data(), out());
 }
@@ -176,7 +175,7 @@ void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder o
     arguments.setData(arguments.size() - 1, out);
     return arguments.call(entry);
   }
-  threads.forEach(parts, [&](int64_t i) {
+  threads.forEach(parts, dataBytes, [&](int64_t i) {
     const int64_t part = order == BlockOrder::Forwards ? i : backwards(i, parts, threads.size());
     KernelArguments arguments;
     pushArguments(arguments, call.block(part * together, together), data, out);

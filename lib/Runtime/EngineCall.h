@@ -119,7 +119,7 @@ private:
 
   KernelCall call;
   RoundedValues coefficients;
-  int64_t dataBytes = 0;
+  int64_t dataBytes;
   /// Those of all blocks as one.
   KernelArguments whole;
 };

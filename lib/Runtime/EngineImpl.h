@@ -120,8 +120,9 @@ public:
   /// would not make it faster.
   int64_t partsOf(int64_t bytes) const;
   /// Calls body(i) for every i in [0, count), on this thread alone when there is
-  /// only one task or one thread. Which thread runs what is not defined.
-  void forEach(int64_t count, const std::function<void(int64_t)> &body) const;
+  /// only one task or one thread. Which thread runs what is not defined. `bytes` are those that
+  /// all tasks read and write: for many, threads that sleep are woken before it begins.
+  void forEach(int64_t count, int64_t bytes, const std::function<void(int64_t)> &body) const;
 
 private:
   struct Arena;

@@ -192,7 +192,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     runs.emplace_back(call, shape);
   const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
   while (!std::all_of(runs.begin(), runs.end(), isDone)) {
-    state->pool->forEach(int64_t(runs.size()),
+    state->pool->forEach(int64_t(runs.size()), int64_t(bytes),
                          [&](int64_t i) { runs[i].work(*state->pool, pace); });
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();

@@ -18,6 +18,13 @@ static int64_t product(const Dims &extents) {
 }
 
 int64_t Problem::size() const { return product(extents); }
+
+int64_t Problem::bytes() const {
+  int64_t each = 0;
+  for (size_t t = 0; t < broadcastFrom; ++t)
+    each += int64_t(sizeOf(tensors[t].dtype));
+  return size() * each;
+}
 int64_t Problem::keptSize() const { return product(keptExtents); }
 
 Slice Problem::slice(int64_t begin, int64_t end) const {

@@ -49,6 +49,8 @@ struct Problem {
 
   /// Elements of the data.
   int64_t size() const;
+  /// Of the data and of the tensors with its shape: what a kernel reads and writes.
+  int64_t bytes() const;
   int64_t outer() const { return extents[0]; }
   bool outerKept() const { return kinds[0] == 'K'; }
   int64_t keptSize() const;

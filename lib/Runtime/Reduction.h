@@ -51,7 +51,7 @@ public:
 
   /// Goes on until all is done or a step of the pace is over.
   void work(const ThreadPool &threads, Pace &pace) {
-    threads.forEach(tasks, [&](int64_t t) {
+    threads.forEach(tasks, call.problem.bytes(), [&](int64_t t) {
       if (isShared())
         workOn(t, pace);
       else if (next[t] == t && pace.mayGoOn())

@@ -86,7 +86,7 @@ void SharedWork::wakeHelpers(int most, const Wake &wake) {
   }
 }
 
-bool SharedWork::tryRun(int64_t count, const Body &bodyOfCall, const Wake &wake) {
+bool SharedWork::tryRun(int64_t count, Effort effort, const Body &bodyOfCall, const Wake &wake) {
   if (taken.exchange(true))
     return false;
   const int most = int(std::clamp<int64_t>(count - 1, 0, int64_t(parts.size()) - 1));
@@ -94,7 +94,7 @@ bool SharedWork::tryRun(int64_t count, const Body &bodyOfCall, const Wake &wake)
   // Little work does not wait for those who sleep.
   bool mayWake = !areHelpersThere(most);
   const Clock::time_point begin = mayWake ? Clock::now() : Clock::time_point();
-  if (mayWake && begin - last < kWatch) {
+  if (mayWake && (effort == Effort::Large || begin - last < kWatch)) {
     wakeHelpers(most, wake);
     mayWake = false;
   }

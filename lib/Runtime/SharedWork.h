@@ -34,12 +34,19 @@ public:
   /// is not in a hurry.
   using Wake = std::function<void(int id)>;
 
+  /// What the caller knows of all tasks together.
+  enum class Effort : uint8_t {
+    /// Whether it is worth waking others is seen by what the first tasks take.
+    Unknown,
+    Large,
+  };
+
   explicit SharedWork(int threads);
 
   /// Calls body(i) for every i in [0, count) on this thread and those that help; false where
   /// the helpers have other work, and nothing was done. What a body throws goes to the
   /// caller, one exception of all; tasks that have not begun by then are left out.
-  bool tryRun(int64_t count, const Body &body, const Wake &wake);
+  bool tryRun(int64_t count, Effort effort, const Body &body, const Wake &wake);
 
   /// What a helper does: takes part in calls until there has been none for a while.
   void help(int id);

@@ -24,8 +24,9 @@ struct Team {
   explicit Team(int threads) : work(threads) {}
   ~Team() { work.stop(); }
 
-  bool run(int64_t count, const SharedWork::Body &body) {
-    return work.tryRun(count, body, [this](int id) {
+  bool run(int64_t count, const SharedWork::Body &body,
+           SharedWork::Effort effort = SharedWork::Effort::Unknown) {
+    return work.tryRun(count, effort, body, [this](int id) {
       ++woken;
       threads.emplace_back([this, id] { work.help(id); });
     });
@@ -81,6 +82,21 @@ TEST(SharedWork, OneCallWakesHelpersForMuch) {
   EXPECT_EQ(team.woken, 2);
 }
 
+TEST(SharedWork, LargeTasksAreSharedFromTheFirstOn) {
+  Team team(2);
+  // Each waits for the other.
+  std::atomic<int> begun = 0;
+  ASSERT_TRUE(team.run(
+      2,
+      [&](int64_t) {
+        ++begun;
+        while (begun < 2)
+          std::this_thread::yield();
+      },
+      SharedWork::Effort::Large));
+  EXPECT_EQ(team.woken, 1);
+}
+
 TEST(SharedWork, HelpersComeForBursts) {
   Team team(2);
   callUntilHelped(team);
@@ -108,7 +124,9 @@ TEST(SharedWork, WorksAloneWhereNobodyCanBeWoken) {
   SharedWork work(4);
   std::atomic<int64_t> sum = 0;
   for (int round = 0; round < 20; ++round)
-    ASSERT_TRUE(work.tryRun(10, [&](int64_t i) { sum += i; }, [](int) { throw std::bad_alloc(); }));
+    ASSERT_TRUE(work.tryRun(
+        10, SharedWork::Effort::Unknown, [&](int64_t i) { sum += i; },
+        [](int) { throw std::bad_alloc(); }));
   EXPECT_EQ(sum, 900);
 }
 
@@ -127,7 +145,8 @@ TEST(ThreadPool, CallsFromManyThreadsAndFromTasks) {
     for (int caller = 0; caller < 4; ++caller)
       callers.emplace_back([&] {
         for (int round = 0; round < 200; ++round)
-          pool.forEach(5, [&](int64_t i) { pool.forEach(3, [&](int64_t j) { sum += i * j; }); });
+          pool.forEach(5, 0,
+                       [&](int64_t i) { pool.forEach(3, 0, [&](int64_t j) { sum += i * j; }); });
       });
   }
   EXPECT_EQ(sum, 4 * 200 * 10 * 3);
@@ -138,7 +157,7 @@ TEST(ThreadPool, MayGoWhileHelpersWatch) {
     const ThreadPool pool(4);
     std::atomic<int64_t> sum = 0;
     for (int call = 0; call < 5; ++call)
-      pool.forEach(6, [&](int64_t i) { sum += i; });
+      pool.forEach(6, 0, [&](int64_t i) { sum += i; });
     EXPECT_EQ(sum, 75);
   }
 }
