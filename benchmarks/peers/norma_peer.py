@@ -132,8 +132,15 @@ class Norma:
         self._held.append((self.c.norma_normalization_destroy, layer))
         x = as_tensor(inputs.x, case.dtype)
         if case.work == "moments":
-            adapt, check = self.c.norma_normalization_adapt, self._check
-            return lambda: check(adapt(layer, byref(x), None))
+            c, check = self.c, self._check
+            mean, variance = (c_double * case.channels)(), (c_double * case.channels)()
+
+            def adapt_and_finish():
+                # adapt() leaves the variances to whoever asks for them; others make them at once.
+                check(c.norma_normalization_adapt(layer, byref(x), None))
+                check(c.norma_normalization_get_moments(layer, mean, variance, c_size_t(case.channels)))
+
+            return adapt_and_finish
         y = as_tensor(inputs.y, case.out)
         apply, check = self.c.norma_normalization_apply, self._check
         return lambda: check(apply(layer, byref(x), byref(y)))
