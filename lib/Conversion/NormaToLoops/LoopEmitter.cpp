@@ -112,7 +112,8 @@ void LoopEmitter::walk(Value extent, int64_t unroll,
     for (int64_t u = 0; u < unroll; ++u)
       body(add(iv, index(u * width)), {});
   });
-  forEach(unrolled, whole, width, [&](Value iv) { body(iv, {}); });
+  if (unroll > 1)
+    forEach(unrolled, whole, width, [&](Value iv) { body(iv, {}); });
   if (width == 1)
     return;
   auto tail = [&] { body(whole, maskOf(whole, extent)); };

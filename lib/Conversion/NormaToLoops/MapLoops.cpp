@@ -114,13 +114,14 @@ void MapLoops::emitFlat() {
         });
       });
     };
-    Value together = e.roundDown(whole, line * abreast);
+    Value together = abreast > 1 ? e.roundDown(whole, line * abreast) : whole;
     walkLines(e.index(0), together, abreast);
     if (abreast > 1)
       walkLines(together, whole, 1);
   }
-  e.walk(e.sub(total, whole), 1, [&](Value i, Value tail) {
-    storeElement(from, to, e.add(whole, i), loadVectors(lines, i, tail), tail);
+  // What is left of a line, once.
+  e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
+    storeElement(from, to, e.add(whole, i), loadVectors(lines, i, {}), tail);
   });
   for (Value expanded : lines)
     if (expanded)

@@ -79,7 +79,13 @@ func.func @runs(%x: memref<?x3x100xf32>, %c: memref<3xf32>, %y: memref<?x3x100xf
 // CHECK-DAG:       vector.load %[[X]]
 // CHECK-DAG:       vector.load %[[LINE]]
 // CHECK:           vector.store
-// CHECK:         vector.maskedstore
+// The rest is one loop, with masks for all of its vectors.
+// CHECK:         scf.for %[[I:.*]] = %c0 to %{{.*}} step %c16
+// CHECK:           vector.load %[[LINE]][%[[I]]]
+// CHECK:           vector.maskedload %[[X]]
+// CHECK:           vector.maskedstore
+// CHECK-NOT:     scf.for
+// CHECK:         return
 func.func @flat(%x: memref<?x13xf32>, %c: memref<13xf32>, %y: memref<?x13xf32>) {
   norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>)
       outs(%y : memref<?x13xf32>)
