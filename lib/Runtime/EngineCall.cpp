@@ -87,10 +87,12 @@ bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes)
 
 bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes) {
   // Narrow elements are more instructions for a byte: the processor sees less far ahead.
-  constexpr size_t kLeastBytes = 4;
-  int64_t each = 0;
-  for (size_t t = 0; t < problem.broadcastFrom; ++t)
-    each += int64_t(std::max(sizeOf(problem.tensors[t].dtype), kLeastBytes));
+  const auto bytesOf = [](const GroupedTensor &tensor) {
+    return std::max<int64_t>(int64_t(sizeOf(tensor.dtype)), 4);
+  };
+  int64_t each = bytesOf(problem.tensors.front());
+  for (size_t t = 1; t < problem.broadcastFrom; ++t)
+    each += bytesOf(problem.tensors[t]);
   return problem.size() > cacheBytes / each && layout == Layout::Contiguous;
 }
 
