@@ -133,7 +133,6 @@ TEST_F(EngineStreaming, SmallResultsAndThoseInPlaceStayInTheCaches) {
 TEST_F(EngineStreaming, ReductionsOfLargeDataAskInAdvance) {
   // More than a sixteenth of the last level, as bytes count as f32; and a last group that asks
   // for what is not there.
-  // asks for what is not there.
   const int64_t lastLevel = std::max<int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), int64_t(32) << 20);
   if (lastLevel > int64_t(1) << 30)
     GTEST_SKIP() << "a cache of " << lastLevel << " bytes";
