@@ -8,7 +8,7 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_size_
 
 import numpy
 
-from harness import EPSILON, MOMENTUM, Unsupported
+from harness import EPSILON, MOMENTUM, Unsupported, seconds_of
 
 NAME = "norma"
 # The numbers of include/norma-c/norma.h.
@@ -41,12 +41,6 @@ class BatchNormalizationOptions(ctypes.Structure):
                 ("name", c_char_p), ("preset", c_int32), ("cumulative", c_int32), ("center", c_int32),
                 ("scale", c_int32), ("renorm", c_int32), ("trainable", c_int32), ("compute_dtype", c_int32),
                 ("output_dtype", c_int32)]
-
-
-class EngineStats(ctypes.Structure):
-    _fields_ = [("struct_size", c_size_t), ("memory_hits", c_uint64), ("disk_hits", c_uint64),
-                ("misses", c_uint64), ("compiles", c_uint64), ("failures", c_uint64),
-                ("compile_milliseconds", c_double), ("load_milliseconds", c_double), ("object_bytes", c_uint64)]
 
 
 def as_tensor(array, dtype):
@@ -83,27 +77,23 @@ class Norma:
         return self._batch_normalization(case, inputs, self.engine)
 
     def compile_seconds(self, case, inputs):
-        """What an engine spends on the kernels of a call, all of them. As for the others, what is done once
-        for all kernels was done before."""
+        """The first call without its own run, in a new engine: it lowers, compiles and links the kernels of the
+        call. As for the others, what is done once for all kernels was done before, and a gradient's forward
+        pass, too."""
         engine = self._new_engine()
         self._check(self.c.norma_normalization_adapt(self._plain_layer(engine), byref(self._warmup), None))
-        before = self._compiled_milliseconds(engine)
         prepare = self._normalization if case.work in ("normalize", "moments") else self._batch_normalization
-        prepare(case, inputs, engine)()
-        after = self._compiled_milliseconds(engine)
+        call = prepare(case, inputs, engine)
+        first = seconds_of(call, 1)
+        second = seconds_of(call, 1)
         self.c.norma_engine_destroy(engine)
-        return (after - before) * 1e-3
+        return first - second
 
     def _plain_layer(self, engine):
         layer = c_void_p()
         self._check(self.c.norma_normalization_create(engine, None, byref(layer)))
         self._held.append((self.c.norma_normalization_destroy, layer))
         return layer
-
-    def _compiled_milliseconds(self, engine):
-        stats = EngineStats(struct_size=ctypes.sizeof(EngineStats))
-        self._check(self.c.norma_engine_get_stats(engine, byref(stats)))
-        return stats.compile_milliseconds + stats.load_milliseconds
 
     def _new_engine(self):
         options = EngineOptions()

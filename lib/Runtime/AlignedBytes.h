@@ -29,6 +29,11 @@ struct LineAllocator {
 
   T *allocate(size_t count) { return static_cast<T *>(::operator new(count * sizeof(T), kLine)); }
   void deallocate(T *memory, size_t) { ::operator delete(memory, kLine); }
+  /// All of it is written before it is read.
+  template <typename U>
+  void construct(U *at) {
+    ::new (static_cast<void *>(at)) U;
+  }
   friend bool operator==(const LineAllocator &, const LineAllocator &) { return true; }
 };
 

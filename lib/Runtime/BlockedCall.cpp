@@ -14,6 +14,35 @@
 namespace norma {
 
 //===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+BlockedCall::BlockedCall(std::vector<Tensor> data, const Operands &operands,
+                         std::span<const int64_t> kept, NanPolicy nan, DType compute)
+    : tensors(std::move(data)), inputs(tensors.size() - 1), operands(operands), kept(kept),
+      nan(nan), compute(compute) {
+  operands.appendTo(tensors);
+}
+
+BlockedKey BlockedCall::key() const {
+  BlockedKey key;
+  key.push(int64_t(inputs));
+  key.push(int64_t(operands.mask.has_value()));
+  key.push(int64_t(nan));
+  key.push(int64_t(compute));
+  key.push(tensors.front().shape);
+  key.push(kept);
+  // Of addresses it matters whether the map is in place, and whether the result is aligned: both
+  // decide how it is written.
+  for (const Tensor &tensor : tensors) {
+    key.push(int64_t(tensor.dtype) << 1 | int64_t(tensor.data == result().data));
+    key.push(tensor.strides);
+  }
+  key.push(int64_t(reinterpret_cast<uintptr_t>(result().data) % kStreamingAlignment == 0));
+  return key;
+}
+
+//===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
 
@@ -44,12 +73,13 @@ static bool isMap(KernelFamily family) {
   return family == KernelFamily::Affine || family == KernelFamily::GradMap;
 }
 
-BlockKernel::BlockKernel(KernelCall call, KernelFamily family, const std::vector<int64_t> &steps)
-    : kernel(std::move(call.kernel)), entry(call.entry) {
+BlockKernel::BlockKernel(KernelCall call, KernelFamily family, std::vector<MovingTensor> moving)
+    : kernel(call.kernel), tensors(std::move(moving)) {
   const Problem &problem = call.problem;
   const Block all{0, problem.outer(), problem.slice(0, problem.outer()), 0};
+  tensorArguments.resize(tensors.size());
   const auto pushTensor = [&](size_t t) {
-    tensors.push_back({first.size(), problem.tensors[t].data, steps[t]});
+    tensorArguments[t] = first.size();
     call.pushTensor(first, all, t);
   };
   const auto pushArrays = [&](int count) {
@@ -71,15 +101,20 @@ BlockKernel::BlockKernel(KernelCall call, KernelFamily family, const std::vector
   bytes = uint64_t(problem.bytes());
 }
 
-void BlockKernel::run(int64_t begin, std::initializer_list<const void *> arrays) const {
+void BlockKernel::run(const BlockedCall &call, int64_t begin,
+                      std::initializer_list<const void *> arrays) const {
   assert(arrays.size() == arrayArguments.size() && "not the arrays of this kernel");
   const CallTimer timer(*kernel, bytes);
   KernelArguments arguments(first);
-  for (const MovingTensor &tensor : tensors)
-    arguments.setData(tensor.argument, tensor.data + begin * tensor.step);
+  for (size_t t = 0; t < tensors.size(); ++t) {
+    const auto [source, step] = tensors[t];
+    arguments.setData(tensorArguments[t],
+                      static_cast<const char *>(call.tensors[source].data) + begin * step);
+  }
   for (size_t i = 0; i < arrays.size(); ++i)
     arguments.setData(arrayArguments[i], arrays.begin()[i]);
-  arguments.call(entry);
+  // There may be better code than when the plan was made.
+  arguments.call(kernel->code().loaded->entry);
 }
 
 //===----------------------------------------------------------------------===//
@@ -100,16 +135,31 @@ static void addSampleAxis(Problem &problem) {
     addFirst(tensor.strides, 0);
 }
 
+namespace {
+
+/// Prepares kernels for blocks.
+struct Preparation {
+  const ThreadPool &threads;
+  const BlockedPlan::FindKernel &findKernel;
+  const BlockedCall &call;
+  const Problem &problem;
+  const KeptBlocks &blocks;
+
+  Expected<BlockKernel> kernel(const KernelSpec &chosen, int64_t width) const;
+  Expected<BlockKernels> kernels(int64_t width) const;
+};
+
+} // namespace
+
 /// The kernel for the first `width` kept indices.
-Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chosen,
-                                                          int64_t width) const {
-  std::vector<int64_t> steps;
+Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t width) const {
+  std::vector<MovingTensor> moving;
   const auto slice = [&](size_t t) {
     const GroupedTensor &tensor = problem.tensors[t];
-    steps.push_back(tensor.strides[blocks.group] * int64_t(sizeOf(tensor.dtype)));
+    moving.push_back({t, tensor.strides[blocks.group] * int64_t(sizeOf(tensor.dtype))});
     return blocks.slice(problem, t, 0, width);
   };
-  const size_t count = problem.broadcastFrom - (isMap(chosen.family) ? 0 : 1);
+  const size_t count = call.inputs + (isMap(chosen.family) ? 1 : 0);
   std::vector<Tensor> views;
   views.reserve(count);
   for (size_t t = 0; t < count; ++t)
@@ -118,9 +168,9 @@ Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chos
   // Coefficients are all that this map is given beside the data.
   if (chosen.family != KernelFamily::Affine) {
     size_t next = problem.broadcastFrom;
-    if (operands.mask)
+    if (call.operands.mask)
       parts.mask = slice(next++);
-    if (operands.weights)
+    if (call.operands.weights)
       parts.weights = slice(next);
   }
   Problem part = makeProblem(std::move(views), parts, Dims{blocks.group});
@@ -131,51 +181,89 @@ Expected<BlockKernel> Engine::State::BlockedCall::prepare(const KernelSpec &chos
   if (blocks.wholeLines)
     spec.layout = std::max(spec.layout, Layout::DenseRows);
   spec.streaming = blocks.streams && isMap(chosen.family);
-  Expected<KernelCall> call = engine.call(std::move(part), spec);
-  if (!call)
-    return call.takeError();
-  return BlockKernel(std::move(*call), chosen.family, steps);
+  Expected<KernelCall> made = findKernel(std::move(part), spec);
+  if (!made)
+    return made.takeError();
+  return BlockKernel(std::move(*made), chosen.family, std::move(moving));
 }
 
-Expected<BlockKernels> Engine::State::BlockedCall::prepare(const KernelSpec &reduce,
-                                                           const KernelSpec &map,
-                                                           int64_t width) const {
-  Expected<BlockKernel> first = prepare(reduce, width);
-  if (!first)
-    return first.takeError();
-  Expected<BlockKernel> second = prepare(map, width);
-  if (!second)
-    return second.takeError();
-  return BlockKernels{std::move(*first), std::move(*second)};
+Expected<BlockKernels> Preparation::kernels(int64_t width) const {
+  const DType out = call.result().dtype;
+  KernelSpec reduce{.family = KernelFamily::Moments, .nan = call.nan};
+  KernelSpec map{.family = KernelFamily::Affine,
+                 .center = true,
+                 .scale = true,
+                 .shift = true,
+                 .out = out,
+                 .compute = call.compute};
+  if (call.isGradient()) {
+    const DType dy = call.tensors[1].dtype;
+    reduce = {.family = KernelFamily::GradSums, .dy = dy};
+    map = {.family = KernelFamily::GradMap, .out = out, .compute = call.compute, .dy = dy};
+  }
+  // Both at once, in case they must be compiled.
+  std::optional<Expected<BlockKernel>> first, second;
+  threads.forEach(2, ThreadPool::kManyBytes, [&](int64_t i) {
+    if (i == 0)
+      first.emplace(kernel(reduce, width));
+    else
+      second.emplace(kernel(map, width));
+  });
+  for (std::optional<Expected<BlockKernel>> *made : {&first, &second})
+    if (!**made)
+      return (*made)->takeError();
+  return BlockKernels{std::move(**first), std::move(**second)};
 }
 
-Expected<void> Engine::State::BlockedCall::run(const KernelSpec &reduce, const KernelSpec &map,
-                                               const Body &body) const {
-  const int64_t count = blocks.count(), last = blocks.begin(count - 1);
-  Expected<BlockKernels> prepared = prepare(reduce, map, blocks.end(0));
-  if (!prepared)
-    return prepared.takeError();
-  std::optional<BlockKernels> narrower;
-  if (blocks.extent - last < blocks.end(0)) {
-    Expected<BlockKernels> made = prepare(reduce, map, blocks.extent - last);
+Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCall &call,
+                                                                 int64_t l2Bytes,
+                                                                 const ThreadPool &threads,
+                                                                 const FindKernel &findKernel) {
+  std::shared_ptr<BlockedPlan> plan(new BlockedPlan);
+  const Problem problem = makeProblem(call.tensors, call.inputs + 1, call.kept);
+  plan->bytes = problem.bytes();
+  plan->blocks = KeptBlocks::choose(problem, l2Bytes);
+  if (!plan->blocks)
+    return std::shared_ptr<const BlockedPlan>(std::move(plan));
+  const KeptBlocks &blocks = *plan->blocks;
+  const Preparation preparation{threads, findKernel, call, problem, blocks};
+  const int64_t width = blocks.end(0), last = blocks.extent - blocks.begin(blocks.count() - 1);
+  for (auto [kernels, size] :
+       {std::pair(&plan->kernels, width), std::pair(&plan->narrower, last)}) {
+    if (kernels == &plan->narrower && last == width)
+      continue;
+    Expected<BlockKernels> made = preparation.kernels(size);
     if (!made)
       return made.takeError();
-    narrower.emplace(std::move(*made));
+    kernels->emplace(std::move(*made));
   }
+  return std::shared_ptr<const BlockedPlan>(std::move(plan));
+}
+
+Expected<std::shared_ptr<const BlockedPlan>>
+Engine::State::blockedPlan(const BlockedCall &blocked) {
+  const auto findKernel = [&](Problem problem, const KernelSpec &spec) {
+    return call(std::move(problem), spec);
+  };
+  return plans.get(blocked.key(),
+                   [&] { return BlockedPlan::create(blocked, l2Bytes, *pool, findKernel); });
+}
+
+Expected<void> BlockedPlan::run(const ThreadPool &threads, const Body &body) const {
+  const int64_t count = blocks->count();
   std::vector<Expected<void>> outcomes(static_cast<size_t>(count));
   std::atomic<bool> failed = false;
-  engine.pool->forEach(count, problem.bytes(), [&](int64_t b) {
+  threads.forEach(count, bytes, [&](int64_t b) {
     if (failed)
       return;
-    const BlockKernels &mine = narrower && b == count - 1 ? *narrower : *prepared;
-    const int64_t begin = blocks.begin(b), end = blocks.end(b);
-    if (outcomes[b] = body(mine, begin, end); !outcomes[b])
+    const BlockKernels &mine = narrower && b == count - 1 ? *narrower : *kernels;
+    if (outcomes[b] = body(mine, blocks->begin(b), blocks->end(b)); !outcomes[b])
       failed = true;
   });
   for (int64_t b = 0; b < count; ++b)
     if (!outcomes[b])
       return outcomes[b].takeError().within(
-          fmt::format("kept indices [{}, {})", blocks.begin(b), blocks.end(b)));
+          fmt::format("kept indices [{}, {})", blocks->begin(b), blocks->end(b)));
   return {};
 }
 

@@ -7,44 +7,66 @@
 //
 // What a block of kept indices needs is prepared once: it is two plain calls of kernels,
 // by the thread that took it. So x is read once from memory, threads are handed their
-// work once, and little data, which is one block, costs little beside it.
+// work once, and little data, which is one block, costs little beside it. To prepare it takes
+// as long as a small kernel, so an engine keeps it for later calls on tensors like these.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef NORMA_RUNTIME_BLOCKEDCALL_H
 #define NORMA_RUNTIME_BLOCKEDCALL_H
 
+#include "BlockedKey.h"
 #include "EngineCall.h"
 #include "KeptBlocks.h"
 
 namespace norma {
 
+/// A reduction and a map of the same data. Arguments have been checked.
+struct BlockedCall {
+  /// `data` are the inputs and the result of the map.
+  BlockedCall(std::vector<Tensor> data, const Operands &operands, std::span<const int64_t> kept,
+              NanPolicy nan, DType compute);
+
+  BlockedKey key() const;
+  /// Of statistics of x, or of sums over x and dy.
+  bool isGradient() const { return inputs > 1; }
+  const Tensor &result() const { return tensors[inputs]; }
+
+  /// The data, then mask and weights.
+  std::vector<Tensor> tensors;
+  size_t inputs;
+  const Operands &operands;
+  std::span<const int64_t> kept;
+  NanPolicy nan;
+  DType compute;
+};
+
+/// A tensor of a kernel: which one of the call it is, and the bytes from a kept index to the next.
+struct MovingTensor {
+  size_t source;
+  int64_t step;
+};
+
 /// A kernel for blocks of one width.
 class BlockKernel {
 public:
-  /// `call` is on the first block; `steps` lead from a kept index to the next, in bytes, in
-  /// each of its tensors.
-  BlockKernel(KernelCall call, KernelFamily family, const std::vector<int64_t> &steps);
+  /// `call` is on the first block; `tensors` are those of its problem.
+  BlockKernel(KernelCall call, KernelFamily family, std::vector<MovingTensor> tensors);
 
   /// Calls it on the block that begins at kept index `begin`, with arrays of one value per
   /// kept index: those that it reads, then those that it writes.
-  void run(int64_t begin, std::initializer_list<const void *> arrays) const;
+  void run(const BlockedCall &call, int64_t begin,
+           std::initializer_list<const void *> arrays) const;
 
 private:
-  struct MovingTensor {
-    int argument;
-    char *data;
-    int64_t step;
-  };
-
   std::shared_ptr<Kernel::State> kernel;
-  EntryPoint entry;
   /// What a call reads and writes of data.
   uint64_t bytes = 0;
-  /// The arguments for the first block, the addresses of arrays aside.
+  /// The arguments for the first block, but for addresses.
   KernelArguments first;
   std::vector<MovingTensor> tensors;
-  std::vector<int> arrayArguments;
+  /// Where among the arguments they are.
+  std::vector<int> tensorArguments, arrayArguments;
 };
 
 /// Both kernels of a block.
@@ -52,25 +74,34 @@ struct BlockKernels {
   BlockKernel reduce, map;
 };
 
-/// A call that is cut into blocks.
-struct Engine::State::BlockedCall {
-  Engine::State &engine;
-  /// Of the inputs, the result of the map, mask and weights.
-  const Problem &problem;
-  const Operands &operands;
-  KeptBlocks blocks;
+/// What calls with the same key share. Safe from several threads.
+class BlockedPlan {
+public:
+  /// Finds the kernel of a spec, to be called on the tensors of a problem.
+  using FindKernel = std::function<Expected<KernelCall>(Problem problem, const KernelSpec &spec)>;
+  /// For a second-level cache of so many bytes. Kernels are found by `threads`.
+  static Expected<std::shared_ptr<const BlockedPlan>> create(const BlockedCall &call,
+                                                             int64_t l2Bytes,
+                                                             const ThreadPool &threads,
+                                                             const FindKernel &findKernel);
+
+  /// Whether there are blocks; otherwise the whole is reduced, then mapped.
+  bool hasBlocks() const { return blocks.has_value(); }
 
   /// Both passes over kept indices [begin, end), on this thread.
   using Body =
       std::function<Expected<void>(const BlockKernels &kernels, int64_t begin, int64_t end)>;
-  /// Runs `body` for all blocks. The specs are what tensors do not say of the kernels.
-  /// Returns the error of the first block that has one.
-  Expected<void> run(const KernelSpec &reduce, const KernelSpec &map, const Body &body) const;
+  /// Runs `body` for all blocks. Returns the error of the first block that has one.
+  Expected<void> run(const ThreadPool &threads, const Body &body) const;
 
 private:
-  Expected<BlockKernels> prepare(const KernelSpec &reduce, const KernelSpec &map,
-                                 int64_t width) const;
-  Expected<BlockKernel> prepare(const KernelSpec &chosen, int64_t width) const;
+  BlockedPlan() = default;
+
+  /// What a call reads and writes of data.
+  int64_t bytes = 0;
+  std::optional<KeptBlocks> blocks;
+  /// For all blocks, and for the last one where it is narrower.
+  std::optional<BlockKernels> kernels, narrower;
 };
 
 } // namespace norma

@@ -47,13 +47,17 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
     return operands.takeError();
   const Dims shape = keptShape(x.shape, kept);
   if (x.size() > 0) {
-    const Problem problem = makeProblem({x, y}, *operands, kept);
-    if (const auto blocks = KeptBlocks::choose(problem, state->l2Bytes)) {
+    const BlockedCall call({x, y}, *operands, kept, options.nan, compute);
+    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call);
+    if (!plan)
+      return plan.takeError();
+    if ((*plan)->hasBlocks()) {
       Statistics all = Statistics::zeros(shape);
       const auto reduceAndMap = [&](const BlockKernels &kernels, int64_t begin,
                                     int64_t end) -> Expected<void> {
         kernels.reduce.run(
-            begin, {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+            call, begin,
+            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
         Coefficients made = coefficients(begin, end, all);
         if (Expected<void> ok = checkCoefficients(made, Dims{end - begin}); !ok)
           return ok;
@@ -61,20 +65,11 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
         fillAbsent(made.center, end - begin, 0);
         fillAbsent(made.scale, end - begin, 1);
         fillAbsent(made.shift, end - begin, 0);
-        const RoundedValues values(problem, {made.center, made.scale, made.shift}, compute);
-        kernels.map.run(begin, {values.at(0), values.at(1), values.at(2)});
+        const RoundedValues values({made.center, made.scale, made.shift}, compute);
+        kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2)});
         return {};
       };
-      const State::BlockedCall call{*state, problem, *operands, *blocks};
-      if (Expected<void> done = call.run({.family = KernelFamily::Moments, .nan = options.nan},
-                                         {.family = KernelFamily::Affine,
-                                          .center = true,
-                                          .scale = true,
-                                          .shift = true,
-                                          .out = y.dtype,
-                                          .compute = compute},
-                                         reduceAndMap);
-          !done)
+      if (Expected<void> done = (*plan)->run(*state->pool, reduceAndMap); !done)
         return done.takeError();
       return all;
     }
@@ -125,29 +120,24 @@ Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor
                         std::vector<double>(center.size())};
   };
   if (x.size() > 0) {
-    const Problem problem = makeProblem({x, dy, dx}, *operands, kept);
-    if (const auto blocks = KeptBlocks::choose(problem, state->l2Bytes)) {
+    const BlockedCall call({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
+    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call);
+    if (!plan)
+      return plan.takeError();
+    if ((*plan)->hasBlocks()) {
       GradientSums all = zeros();
       const auto sumAndMap = [&](const BlockKernels &kernels, int64_t begin,
                                  int64_t end) -> Expected<void> {
-        kernels.reduce.run(begin,
+        kernels.reduce.run(call, begin,
                            {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
         const GradientCoefficients made = coefficients(begin, end, all);
         if (Expected<void> ok = checkGradientCoefficients(made, Dims{end - begin}); !ok)
           return ok;
-        const RoundedValues values(problem, {made.center, made.slope, made.offset, made.scale},
-                                   compute);
-        kernels.map.run(begin, {values.at(0), values.at(1), values.at(2), values.at(3)});
+        const RoundedValues values({made.center, made.slope, made.offset, made.scale}, compute);
+        kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2), values.at(3)});
         return {};
       };
-      const State::BlockedCall call{*state, problem, *operands, *blocks};
-      if (Expected<void> done = call.run({.family = KernelFamily::GradSums, .dy = dy.dtype},
-                                         {.family = KernelFamily::GradMap,
-                                          .out = dx.dtype,
-                                          .compute = compute,
-                                          .dy = dy.dtype},
-                                         sumAndMap);
-          !done)
+      if (Expected<void> done = (*plan)->run(*state->pool, sumAndMap); !done)
         return done.takeError();
       return all;
     }

@@ -113,8 +113,7 @@ static void roundInto(std::byte *bytes, std::span<const double> values) {
     out[i] = T(values[i]);
 }
 
-RoundedValues::RoundedValues(const Problem &problem,
-                             std::initializer_list<std::span<const double>> arrays, DType compute)
+RoundedValues::RoundedValues(std::span<const std::span<const double>> arrays, DType compute)
     : compute(compute) {
   for (std::span<const double> values : arrays)
     if (!values.empty()) {
@@ -124,22 +123,30 @@ RoundedValues::RoundedValues(const Problem &problem,
     }
   bytes.resize(count * size_t(arrayBytes));
   std::byte *next = bytes.data();
-  std::vector<double> ordered;
   for (std::span<const double> values : arrays) {
-    if (!problem.keptInOrder)
-      values = ordered = problem.toKernelOrder(values);
-    if (compute == DType::F64)
-      roundInto<double>(next, values);
-    else
-      roundInto<float>(next, values);
-    if (!values.empty())
-      next += arrayBytes;
+    if (values.empty())
+      continue;
+    (compute == DType::F64 ? roundInto<double> : roundInto<float>)(next, values);
+    next += arrayBytes;
   }
+}
+
+/// Coefficients as a kernel reads them.
+static RoundedValues inKernelOrder(const Problem &problem,
+                                   std::initializer_list<std::span<const double>> arrays,
+                                   DType compute) {
+  if (problem.keptInOrder)
+    return RoundedValues(arrays, compute);
+  std::vector<std::vector<double>> ordered;
+  for (std::span<const double> values : arrays)
+    ordered.push_back(problem.toKernelOrder(values));
+  return RoundedValues(std::vector<std::span<const double>>(ordered.begin(), ordered.end()),
+                       compute);
 }
 
 MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> values,
                  DType compute)
-    : call(std::move(prepared)), coefficients(call.problem, values, compute),
+    : call(std::move(prepared)), coefficients(inKernelOrder(call.problem, values, compute)),
       dataBytes(call.problem.bytes()) {
   if (call.blocks() > 0)
     pushArguments(whole, call.block(0, call.blocks()), data(), out());

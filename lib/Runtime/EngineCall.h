@@ -76,10 +76,10 @@ bool streamsAsWhole(const Problem &problem);
 /// Arrays of one value per kept index as kernels read them: in the type they compute in.
 class RoundedValues {
 public:
-  /// Takes arrays in the caller's order of the problem's kept indices, and keeps them in that
-  /// of its kernels. Empty ones stay out.
-  RoundedValues(const Problem &problem, std::initializer_list<std::span<const double>> arrays,
-                DType compute);
+  /// Takes arrays in the kernel's order of kept indices. Empty ones stay out.
+  RoundedValues(std::span<const std::span<const double>> arrays, DType compute);
+  RoundedValues(std::initializer_list<std::span<const double>> arrays, DType compute)
+      : RoundedValues(std::span(arrays.begin(), arrays.size()), compute) {}
 
   size_t size() const { return count; }
   /// Value `first` of an array.

@@ -9,6 +9,7 @@
 #define NORMA_RUNTIME_ENGINEIMPL_H
 
 #include "BackgroundQueue.h"
+#include "BlockedKey.h"
 #include "Cache/DiskCache.h"
 #include "Cache/MemoryCache.h"
 #include "Cpu/Compiler.h"
@@ -113,6 +114,9 @@ private:
 /// Threads, as oneTBB gives them; the header is kept out of everybody's way.
 class ThreadPool {
 public:
+  /// To read so many takes longer than to wake a thread up, even from a cache.
+  static constexpr int64_t kManyBytes = 2 * 1024 * 1024;
+
   explicit ThreadPool(int threads);
   ~ThreadPool();
   int size() const { return threads; }
@@ -137,6 +141,8 @@ enum class BlockOrder : uint8_t {
   Backwards,
 };
 
+struct BlockedCall;
+class BlockedPlan;
 struct KernelCall;
 class Pace;
 
@@ -149,7 +155,8 @@ struct EngineCounters {
 
 struct Engine::State {
   State(int threads, size_t cachedKernels)
-      : kernels(cachedKernels), pool(std::make_shared<ThreadPool>(threads)) {}
+      : kernels(cachedKernels), plans(std::min(cachedKernels, kMostPlans)),
+        pool(std::make_shared<ThreadPool>(threads)) {}
 
   CodeOrigin origin;
   CompilePolicy policy = CompilePolicy::Optimized;
@@ -165,6 +172,9 @@ struct Engine::State {
   /// Null when the cache is off.
   std::unique_ptr<DiskCache> disk;
   MemoryCache<KernelSpec, Kernel::State> kernels;
+  /// Of blocked calls. They keep their kernels.
+  static constexpr size_t kMostPlans = 256;
+  MemoryCache<BlockedKey, const BlockedPlan> plans;
   EngineCounters counters;
   /// Shared with plans, which may outlive the engine.
   std::shared_ptr<const ThreadPool> pool;
@@ -208,7 +218,8 @@ struct Engine::State {
                              const GradientCoefficients &coefficients, DType compute,
                              const Tensor &dx, const Operands &operands, BlockOrder order);
 
-  struct BlockedCall;
+  /// That of an earlier call with the same key, or a new one.
+  Expected<std::shared_ptr<const BlockedPlan>> blockedPlan(const BlockedCall &blocked);
 
 private:
   // EngineKernels.cpp

@@ -13,7 +13,10 @@ namespace norma {
 
 Pace::Pace(const CallWatch &watchOfCall, int64_t elements)
     : watch(watchOfCall.progress || watchOfCall.stop.stop_possible() ? &watchOfCall : nullptr),
-      total(elements), start(Clock::now()) {}
+      total(elements) {
+  if (watch)
+    start = Clock::now();
+}
 
 bool Pace::isOver() const {
   if (watch->stop.stop_requested())

@@ -77,9 +77,6 @@ int64_t ThreadPool::partsOf(int64_t bytes) const {
   return std::max<int64_t>(1, std::min<int64_t>(threads, bytes / kLeastPartBytes));
 }
 
-/// To read so many takes longer than to wake a thread up, even from a cache.
-static constexpr int64_t kManyBytes = 2 * 1024 * 1024;
-
 void ThreadPool::forEach(int64_t count, int64_t bytes,
                          const std::function<void(int64_t)> &body) const {
   if (count <= 1 || !arena) {
@@ -87,7 +84,7 @@ void ThreadPool::forEach(int64_t count, int64_t bytes,
       body(i);
     return;
   }
-  const auto effort = bytes > kManyBytes ? SharedWork::Effort::Large : SharedWork::Effort::Unknown;
+  const auto effort = bytes >= kManyBytes ? SharedWork::Effort::Large : SharedWork::Effort::Unknown;
   if (arena->work->tryRun(count, effort, body, [this](int id) { arena->wake(id); }))
     return;
   // Another call has the helpers.

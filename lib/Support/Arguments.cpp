@@ -11,6 +11,7 @@
 #include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fmt/format.h>
 
@@ -55,13 +56,14 @@ bool haveSameStrides(const Tensor &x, const Tensor &y) {
 }
 
 static bool isInjective(const Tensor &tensor) {
-  std::vector<std::pair<int64_t, int64_t>> axes;
+  std::array<std::pair<int64_t, int64_t>, kMaxRank> axes;
+  size_t count = 0;
   for (int axis = 0; axis < tensor.rank(); ++axis)
     if (tensor.shape[axis] > 1)
-      axes.emplace_back(std::llabs(tensor.strides[axis]), tensor.shape[axis]);
-  std::sort(axes.begin(), axes.end());
+      axes[count++] = {std::llabs(tensor.strides[axis]), tensor.shape[axis]};
+  std::sort(axes.begin(), axes.begin() + count);
   int64_t reach = 0;
-  for (auto [stride, extent] : axes) {
+  for (auto [stride, extent] : std::span(axes.data(), count)) {
     if (stride <= reach)
       return false;
     reach += stride * (extent - 1);

@@ -141,6 +141,11 @@ Expected<BatchNormForward> batchNormTraining(Engine &engine, const Tensor &x,
   if (Expected<void> ok = checkTraining(x, kept, rules, parameters, moving, inputs, compute, y);
       !ok)
     return ok.takeError();
+  const bool adjusts = inputs.adjustScale || inputs.adjustBias;
+  if (inputs.cacheBlocked && rules.useBatchStatistics && rules.ghosts.size == 0 && !adjusts &&
+      !inputs.allReduce)
+    return trainInBlocks(engine, x, kept, rules, parameters, std::move(moving), inputs, compute, y);
+
   // A frozen layer that learns nothing looks at no statistics, so that any batch will do.
   const bool looks = rules.useBatchStatistics || rules.updateMoving;
   BatchNormRules used = rules;
@@ -149,11 +154,6 @@ Expected<BatchNormForward> batchNormTraining(Engine &engine, const Tensor &x,
   Expected<BatchGroups> groups = BatchGroups::create(x.shape, kept, used.ghosts);
   if (!groups)
     return groups.takeError();
-
-  const bool adjusts = inputs.adjustScale || inputs.adjustBias;
-  if (inputs.cacheBlocked && rules.useBatchStatistics && rules.ghosts.size == 0 && !adjusts &&
-      !inputs.allReduce)
-    return trainInBlocks(engine, x, kept, rules, parameters, std::move(moving), inputs, compute, y);
 
   Statistics statistics = Statistics::zeros(groups->groupShape);
   if (looks) {

@@ -15,8 +15,10 @@ AdaptWatch::AdaptWatch(const AdaptOptions &given, std::optional<int64_t> total) 
   done.totalElements = total;
   call.interval = options.progressInterval;
   call.stop = options.stop;
-  if (options.progress)
-    call.progress = [this](int64_t elements) { return look(elements); };
+  if (!options.progress)
+    return;
+  call.progress = [this](int64_t elements) { return look(elements); };
+  lastTold = Clock::now();
 }
 
 const CallWatch &AdaptWatch::begin(std::span<const Tensor> batches) {

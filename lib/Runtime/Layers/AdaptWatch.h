@@ -41,7 +41,7 @@ private:
   AdaptProgress next;
   /// What was told last, and when.
   AdaptProgress told;
-  Clock::time_point lastTold = Clock::now();
+  Clock::time_point lastTold;
 };
 
 } // namespace norma

@@ -52,10 +52,10 @@ static BatchNormInputs makeInputs(const BatchNormalizationOptions &options,
                                   const BatchNormalizationCall &call,
                                   const SavedForward::State &saved) {
   BatchNormInputs inputs{.mask = call.mask, .weights = call.weights};
-  if (saved.adjustment.scale)
-    inputs.adjustScale = saved.adjustment.scale->view();
-  if (saved.adjustment.bias)
-    inputs.adjustBias = saved.adjustment.bias->view();
+  if (saved.adjustment && saved.adjustment->scale)
+    inputs.adjustScale = saved.adjustment->scale->view();
+  if (saved.adjustment && saved.adjustment->bias)
+    inputs.adjustBias = saved.adjustment->bias->view();
   // Moving statistics are the same everywhere already.
   if (saved.rules.useBatchStatistics)
     inputs.allReduce = options.allReduce;
@@ -78,7 +78,7 @@ Expected<SavedForward> BatchNormalization::State::forward(const Tensor &x, const
     Expected<Adjustment> adjustment = options.adjustment(x.shape);
     if (!adjustment)
       return adjustment.takeError().within("adjustment");
-    saved->adjustment = std::move(*adjustment);
+    saved->adjustment = std::make_unique<const Adjustment>(std::move(*adjustment));
   }
   Expected<BatchNormForward> result =
       batchNormTraining(*engine, x, layer.shape.axis, saved->rules, saved->parameters,

@@ -14,6 +14,7 @@
 
 #include "norma/Runtime/Layers/BatchNormalization.h"
 
+#include <memory>
 #include <mutex>
 
 namespace norma {
@@ -113,7 +114,9 @@ struct SavedForward::State {
   Dims shape;
   BatchNormRules rules;
   BatchNormParameters parameters;
-  Adjustment adjustment;
+  /// Null for most calls, which shall not need memory for what they do not have: so little is
+  /// given out and taken back fast.
+  std::unique_ptr<const Adjustment> adjustment;
   BatchNormForward forward;
 };
 

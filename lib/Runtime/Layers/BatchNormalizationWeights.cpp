@@ -83,11 +83,7 @@ BatchNormalizationWeights::find(std::string_view name) const {
 std::vector<double> BatchNormalizationWeights::values(std::string_view name) const {
   std::vector<double> result;
   if (const Entry *entry = find(name))
-    withValues(entry->value, [&](auto kept) {
-      result.resize(kept.size());
-      for (size_t i = 0; i < kept.size(); ++i)
-        result[i] = double(kept[i]);
-    });
+    withValues(entry->value, [&](auto kept) { result.assign(kept.begin(), kept.end()); });
   return result;
 }
 
