@@ -25,6 +25,7 @@
 #include <atomic>
 #include <bit>
 #include <memory>
+#include <type_traits>
 
 namespace norma {
 
@@ -38,15 +39,17 @@ inline constexpr uint64_t kGrain = 64;
 
 /// A reduction that can be left and taken up again. Results are in the kernel's order of
 /// kept indices.
-///   zeros:               a result of all kept indices, of no data
+///   zeros():             a result of all kept indices, of no data
 ///   run(block, result):  writes that of a block, from block.firstKept on
 ///   merge(into, from):   adds the result of a later block
-template <typename Result, typename Run, typename Merge>
+template <typename Zeros, typename Run, typename Merge>
 class Reduction {
 public:
+  using Result = std::invoke_result_t<Zeros>;
+
   /// The call must outlive the reduction.
-  Reduction(const KernelCall &kernelCall, Result none, Run runBlock, Merge mergeInto)
-      : call(kernelCall), zeros(std::move(none)), run(std::move(runBlock)),
+  Reduction(const KernelCall &kernelCall, Zeros makeZeros, Run runBlock, Merge mergeInto)
+      : call(kernelCall), zeros(std::move(makeZeros)), run(std::move(runBlock)),
         merge(std::move(mergeInto)), blocks(isShared() ? sharedBlocks() : call.blocks()),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
         perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
@@ -54,7 +57,7 @@ public:
     for (int64_t t = 0; t < tasks; ++t)
       next[t] = first(t);
     if (!isShared())
-      results[0] = std::move(zeros);
+      results[0] = zeros();
   }
 
   /// Goes on until all is done or a step of the pace is over.
@@ -123,12 +126,12 @@ private:
     std::optional<Result> part;
     for (; b < last && pace.mayGoOn(); ++b) {
       if (b == first(task)) {
-        sum = blocks == 1 ? std::move(zeros) : zeros;
+        sum = zeros();
         runBlock(b, sum, pace);
         continue;
       }
       if (!part)
-        part = zeros;
+        part = zeros();
       runBlock(b, *part, pace);
       merge(sum, *part);
     }
@@ -153,7 +156,7 @@ private:
   }
 
   const KernelCall &call;
-  Result zeros;
+  Zeros zeros;
   Run run;
   Merge merge;
   /// Calls of the kernel, and what is done by one thread.
