@@ -18,6 +18,10 @@ Block KernelCall::block(int64_t b, int64_t count) const {
   const int64_t extent = kernel->block ? kernel->block : problem.outer();
   const int64_t begin = b * extent, left = problem.outer() - begin;
   const int64_t end = begin + (left / extent < count ? left : extent * count);
+  return range(begin, end);
+}
+
+Block KernelCall::range(int64_t begin, int64_t end) const {
   return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
 }
 

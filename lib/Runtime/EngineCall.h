@@ -40,6 +40,8 @@ struct KernelCall {
   int64_t blocks() const;
   /// Block `b`, or as many blocks from there on as there are, as one.
   Block block(int64_t b, int64_t count = 1) const;
+  /// Any range of the outermost group.
+  Block range(int64_t begin, int64_t end) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
   void pushTensor(KernelArguments &arguments, const Block &block, size_t t) const {
     pushTensor(arguments, block, t, problem.tensors[t].data);

@@ -37,7 +37,7 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
   const CallTimer timer(*call->kernel, uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
   const std::vector<double> centers = call->problem.toKernelOrder(center);
   Reduction sums(
-      *call, zeroSums(keptShape(x.shape, kept), int64_t(center.size())),
+      *call, [&] { return zeroSums(keptShape(x.shape, kept), int64_t(center.size())); },
       [&](const Block &block, GradientSums &into) {
         KernelArguments arguments;
         call->pushTensor(arguments, block, 0);

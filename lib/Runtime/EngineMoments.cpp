@@ -29,8 +29,8 @@ class MomentsRun {
 public:
   /// The call must outlive the run; `shape` is that of the caller's kept indices.
   MomentsRun(const KernelCall &kernelCall, const Dims &shape)
-      : call(kernelCall), reduction(call, Statistics::zeros({call.problem.keptSize()}),
-                                    RunBlock{&kernelCall}, MergeBlocks{}) {
+      : call(kernelCall),
+        reduction(call, MakeZeros{call.problem.keptSize()}, RunBlock{&kernelCall}, MergeBlocks{}) {
     result.shape = shape;
   }
 
@@ -47,6 +47,12 @@ public:
   Statistics &statistics() { return result; }
 
 private:
+  struct MakeZeros {
+    int64_t size;
+
+    Statistics operator()() const { return Statistics::zeros({size}); }
+  };
+
   struct RunBlock {
     const KernelCall *call;
 
@@ -78,7 +84,7 @@ private:
   }
 
   const KernelCall &call;
-  Reduction<Statistics, RunBlock, MergeBlocks> reduction;
+  Reduction<MakeZeros, RunBlock, MergeBlocks> reduction;
   Statistics result;
   bool isFinished = false;
 };

@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 //
 // Blocks that share kept indices are merged: consecutive ones in order within a task,
-// and the tasks in a tree. Where there are many, several go into one call of the kernel. Blocks
-// with kept indices of their own are tasks of their own. Tasks depend on shape and schedule alone,
-// and each goes through its blocks in order, however often it is left and taken up again. So the
-// bits are the same for any number of threads and of steps.
+// and the tasks in a tree, by the thread that has the second of two results. Where there are many,
+// several go into one call of the kernel. They are about as long, and so many that threads have
+// equal shares, of the rows that a map gives them, too. Blocks with kept indices of their own are
+// tasks of their own. Tasks depend on shape and schedule alone, and each goes through its blocks
+// in order, however often it is left and taken up again. So the bits are the same for any number
+// of threads and of steps.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,33 +22,42 @@
 #include "Pace.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
+#include <memory>
+#include <type_traits>
 
 namespace norma {
 
 /// Tasks of a reduction at most; enough for the cores of a large machine, few enough
 /// that their results stay small next to the data.
 inline constexpr int64_t kTasks = 64;
+/// Few blocks are a power of two up to this, and more a multiple of it.
+inline constexpr uint64_t kFairBlocks = 8;
+/// Blocks begin at multiples of so many rows, if they are much longer.
+inline constexpr uint64_t kGrain = 64;
 
 /// A reduction that can be left and taken up again. Results are in the kernel's order of
 /// kept indices.
-///   zeros:               a result of all kept indices, of no data
+///   zeros():             a result of all kept indices, of no data
 ///   run(block, result):  writes that of a block, from block.firstKept on
 ///   merge(into, from):   adds the result of a later block
-template <typename Result, typename Run, typename Merge>
+template <typename Zeros, typename Run, typename Merge>
 class Reduction {
 public:
+  using Result = std::invoke_result_t<Zeros>;
+
   /// The call must outlive the reduction.
-  Reduction(const KernelCall &kernelCall, Result none, Run runBlock, Merge mergeInto)
-      : call(kernelCall), zeros(std::move(none)), run(std::move(runBlock)),
-        merge(std::move(mergeInto)), together(isShared() ? blocksTogether(call.blocks()) : 1),
-        blocks((call.blocks() + together - 1) / together),
+  Reduction(const KernelCall &kernelCall, Zeros makeZeros, Run runBlock, Merge mergeInto)
+      : call(kernelCall), zeros(std::move(makeZeros)), run(std::move(runBlock)),
+        merge(std::move(mergeInto)), blocks(isShared() ? sharedBlocks() : call.blocks()),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
         perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
-        results(isShared() ? size_t(tasks) : 1) {
+        results(isShared() ? size_t(tasks) : 1), isThere(new std::atomic<bool>[size_t(tasks)]()) {
     for (int64_t t = 0; t < tasks; ++t)
       next[t] = first(t);
     if (!isShared())
-      results[0] = std::move(zeros);
+      results[0] = zeros();
   }
 
   /// Goes on until all is done or a step of the pace is over.
@@ -67,12 +78,7 @@ public:
   }
 
   /// The result, once all is done.
-  Result take() {
-    for (int64_t stride = 1; stride < int64_t(results.size()); stride *= 2)
-      for (int64_t t = 0; t + stride < int64_t(results.size()); t += 2 * stride)
-        merge(results[t], results[t + stride]);
-    return std::move(results[0]);
-  }
+  Result take() { return std::move(results[0]); }
 
 private:
   bool isShared() const { return !call.problem.outerKept(); }
@@ -85,8 +91,27 @@ private:
     return std::max({int64_t(1), few, many});
   }
 
+  /// Calls of the kernel that are not longer than that, for as many for each of 2, 4 or 8 threads.
+  int64_t sharedBlocks() const {
+    const int64_t together = blocksTogether(call.blocks());
+    const auto least = uint64_t((call.blocks() + together - 1) / together);
+    const uint64_t fair = std::min(std::bit_ceil(least), kFairBlocks);
+    return std::min(int64_t((least + fair - 1) / fair * fair), call.problem.outer());
+  }
+
+  /// Where block `b` begins: at a multiple of some rows, and all are about as long.
+  int64_t cut(int64_t b) const {
+    const int64_t outer = call.problem.outer(), each = outer / blocks;
+    if (b == blocks)
+      return outer;
+    const auto multiple =
+        int64_t(std::bit_floor(std::clamp<uint64_t>(uint64_t(each) / 8, 1, kGrain)));
+    // Not outer * b, which may overflow.
+    return (each * b + outer % blocks * b / blocks) / multiple * multiple;
+  }
+
   void runBlock(int64_t b, Result &into, Pace &pace) {
-    const Block block = call.block(b * together, together);
+    const Block block = isShared() ? call.range(cut(b), cut(b + 1)) : call.block(b);
     run(block, into);
     pace.done((block.end - block.begin) * perOuter);
   }
@@ -94,35 +119,57 @@ private:
   void workOn(int64_t task, Pace &pace) {
     const int64_t last = first(task + 1);
     int64_t b = next[task];
+    // In an earlier step: its result may have been merged.
+    if (b == last)
+      return;
     Result sum = std::move(results[task]);
     std::optional<Result> part;
     for (; b < last && pace.mayGoOn(); ++b) {
       if (b == first(task)) {
-        sum = blocks == 1 ? std::move(zeros) : zeros;
+        sum = zeros();
         runBlock(b, sum, pace);
         continue;
       }
       if (!part)
-        part = zeros;
+        part = zeros();
       runBlock(b, *part, pace);
       merge(sum, *part);
     }
     results[task] = std::move(sum);
     next[task] = b;
+    if (b == last)
+      mergeUpwards(task);
+  }
+
+  /// Merges the result of a task with those beside it, as far up the tree as they are there:
+  /// whoever comes second merges two, and most are still in its cache.
+  void mergeUpwards(int64_t task) {
+    for (int64_t stride = 1; stride < tasks; stride *= 2) {
+      const int64_t right = task | stride;
+      if (right >= tasks)
+        continue;
+      if (!isThere[size_t(right)].exchange(true))
+        return;
+      task = right - stride;
+      merge(results[task], results[right]);
+    }
   }
 
   const KernelCall &call;
-  Result zeros;
+  Zeros zeros;
   Run run;
   Merge merge;
-  /// Blocks in one call of the kernel, such calls, and what is done by one thread.
-  int64_t together, blocks, tasks;
+  /// Calls of the kernel, and what is done by one thread.
+  int64_t blocks, tasks;
   /// Elements of one index of the outermost group.
   int64_t perOuter;
   /// The block that a task goes on with.
   std::vector<int64_t> next;
-  /// Those of the tasks so far, or the one that all write to.
+  /// Those of the tasks so far, each with what has been merged into it, or the one that all
+  /// write to.
   std::vector<Result> results;
+  /// Of a result that is merged into one before it: whether one of the two is there.
+  std::unique_ptr<std::atomic<bool>[]> isThere;
 };
 
 } // namespace norma

@@ -121,25 +121,19 @@ static void mergeAny(Statistics &into, const Statistics &from, int64_t i) {
   into.m2[i] += from.m2[i] + d * d * (na * weight);
 }
 
-/// Merges what has finite differences of means: the same without branches, one number at
-/// a time, which is compiled to vectors.
-static void mergeFinite(Statistics &into, const Statistics &from) {
-  const size_t size = into.count.size();
-  const double *const nbs = from.count.data(), *const mbs = from.mean.data();
-  double *const nas = into.count.data(), *const mas = into.mean.data();
-  double *const m2s = into.m2.data();
+/// Merges what has finite differences of means: the same without branches, which is compiled to
+/// vectors, in one loop, so that all else goes on beside its division.
+static void mergeFinite(double *__restrict nas, double *__restrict mas, double *__restrict m2s,
+                        const double *__restrict nbs, const double *__restrict mbs,
+                        const double *__restrict fromM2s, size_t size) {
   for (size_t i = 0; i < size; ++i) {
-    const double na = nas[i], nb = nbs[i], d = mbs[i] - mas[i], weight = nb / (na + nb);
-    const double sum = m2s[i] + (from.m2[i] + d * d * (na * weight));
-    m2s[i] = nb == 0 ? m2s[i] : na == 0 ? from.m2[i] : sum;
+    const double na = nas[i], nb = nbs[i], ma = mas[i], mb = mbs[i], m2 = m2s[i];
+    const double n = na + nb, d = mb - ma, weight = nb / n, fromM2 = fromM2s[i];
+    const double mean = ma + d * weight, sum = m2 + (fromM2 + d * d * (na * weight));
+    nas[i] = n;
+    mas[i] = nb == 0 ? ma : na == 0 ? mb : mean;
+    m2s[i] = nb == 0 ? m2 : na == 0 ? fromM2 : sum;
   }
-  for (size_t i = 0; i < size; ++i) {
-    const double na = nas[i], nb = nbs[i], weight = nb / (na + nb);
-    const double mean = mas[i] + (mbs[i] - mas[i]) * weight;
-    mas[i] = nb == 0 ? mas[i] : na == 0 ? mbs[i] : mean;
-  }
-  for (size_t i = 0; i < size; ++i)
-    nas[i] += nbs[i];
 }
 
 Expected<void> mergeStatistics(Statistics &into, const Statistics &from) try {
@@ -159,7 +153,8 @@ Expected<void> mergeStatistics(Statistics &into, const Statistics &from) try {
     return !(std::fabs(from.mean[i] - into.mean[i]) <= std::numeric_limits<double>::max());
   });
   if (isFinite) {
-    mergeFinite(into, from);
+    mergeFinite(into.count.data(), into.mean.data(), into.m2.data(), from.count.data(),
+                from.mean.data(), from.m2.data(), into.count.size());
     return {};
   }
   for (int64_t i = 0; i < into.size(); ++i)

@@ -7,7 +7,10 @@
 
 #include "EngineTest.h"
 
+#include <algorithm>
+#include <bit>
 #include <gmock/gmock.h>
+#include <numeric>
 
 using namespace norma;
 using namespace norma::test;
@@ -65,6 +68,36 @@ TEST_F(EngineWatch, SeveralTensors) {
   EXPECT_EQ(reports.back(), 3 * 240'001);
   EXPECT_THAT(messageOf(shared()->moments(batches, Dims{1}, {}, watch(1))),
               HasSubstr("stopped by its progress callback after"));
+}
+
+// Two, four or eight threads have as many rows each, and what is left and taken up again, or done
+// by some threads, is merged as if it were not.
+TEST_F(EngineWatch, BlocksAreEqualShares) {
+  const Expected<std::shared_ptr<Engine>> alone =
+      Engine::create({.threads = 1, .cacheDirectory = "off"});
+  const Expected<std::shared_ptr<Engine>> three =
+      Engine::create({.threads = 3, .cacheDirectory = "off"});
+  ASSERT_TRUE(alone && three);
+  // What one block takes, and then some.
+  for (int64_t count : {400, 784, 1100, 1568, 3000, 4700, 9000}) {
+    SCOPED_TRACE(count);
+    const Array x = arrayOf(DType::F32, {count, 512}, [](int64_t i) { return double(i % 1009); });
+    const Expected<Statistics> whole = (*alone)->moments(x, Dims{1});
+    const Expected<Statistics> watched = (*alone)->moments(x, Dims{1}, {}, watch());
+    ASSERT_TRUE(whole && watched);
+    EXPECT_TRUE(haveSameBits(*watched, *whole));
+    std::vector<int64_t> blocks(reports.size());
+    std::adjacent_difference(reports.begin(), reports.end(), blocks.begin());
+    std::erase(blocks, 0);
+    const auto [least, most] = std::minmax_element(blocks.begin(), blocks.end());
+    EXPECT_LE(double(*most), double(*least) * 1.3);
+    const size_t number = blocks.size();
+    EXPECT_TRUE(number <= 8 ? std::has_single_bit(number) : number % 8 == 0) << number;
+
+    const Expected<Statistics> byThree = (*three)->moments(x, Dims{1}, {}, watch());
+    ASSERT_TRUE(byThree);
+    EXPECT_TRUE(haveSameBits(*byThree, *whole));
+  }
 }
 
 TEST_F(EngineWatch, KeptOutermostAxis) {
