@@ -158,6 +158,16 @@ struct Lines {
 /// shows in the time of data from the last level; more take longer to compile.
 static constexpr int64_t kMapRegisters = 4;
 
+/// Vectors of an iteration along a line: about as many as usual, and so many that none is left
+/// over, where that can be: the loop has no other body then.
+static int64_t unrollOfLine(int64_t vectors, int64_t usual) {
+  const int64_t most = std::max<int64_t>(std::min(usual, vectors / 2), 1);
+  for (int64_t other : {most, most - 1, most + 1})
+    if (most > 2 && vectors % other == 0 && other <= vectors / 2)
+      return other;
+  return most;
+}
+
 /// Lines of dense rows that lie apart: as many whole runs as are whole vectors, and have their
 /// coefficients in half the L1. Runs of whole vectors need none.
 static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector, int64_t unroll,
@@ -171,7 +181,7 @@ static std::optional<Lines> chooseLinesOfRows(const Form &form, int64_t vector, 
     if (form.row() % next == 0)
       line = next;
   if (line > 0)
-    return Lines{line, unroll};
+    return Lines{line, unrollOfLine(line / vector, unroll)};
   if (period * elementBytes <= target.l2Bytes / 4)
     return Lines{period, 2, 4};
   return std::nullopt;
@@ -204,7 +214,7 @@ static std::optional<Lines> chooseLines(const Map &map, const Form &form, int64_
     int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
     if (vectors * registers <= map.inRegisters)
       return Lines{period, vectors};
-    return Lines{period, std::max<int64_t>(std::min(unroll, vectors / 2), 1)};
+    return Lines{period, unrollOfLine(vectors, unroll)};
   }
   // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
   // coefficients from the second level, shared by lines, cost less than what it saves.
