@@ -33,7 +33,7 @@ namespace norma {
 /// that their results stay small next to the data.
 inline constexpr int64_t kTasks = 64;
 /// Few blocks are a power of two up to this, and more a multiple of it.
-inline constexpr uint64_t kFairBlocks = 8;
+inline constexpr uint64_t kEvenShares = 8;
 /// Blocks begin at multiples of so many rows, if they are much longer.
 inline constexpr uint64_t kGrain = 64;
 
@@ -95,7 +95,7 @@ private:
   int64_t sharedBlocks() const {
     const int64_t together = blocksTogether(call.blocks());
     const auto least = uint64_t((call.blocks() + together - 1) / together);
-    const uint64_t fair = std::min(std::bit_ceil(least), kFairBlocks);
+    const uint64_t fair = std::min(std::bit_ceil(least), kEvenShares);
     return std::min(int64_t((least + fair - 1) / fair * fair), call.problem.outer());
   }
 
