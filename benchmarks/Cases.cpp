@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <unistd.h>
 
 namespace norma::benchmarks {
@@ -70,12 +71,23 @@ int64_t Case::channels() const {
   return product;
 }
 
+/// The part of the second-level cache that can hold lines of memory which begin `distance` bytes
+/// apart: a line has its place by its address, of which those of a power of two of lines share the
+/// low bits. Which page lies where is left to chance, so distances of pages and more share as much.
+static int64_t reachableBytes(int64_t distance) {
+  constexpr int64_t kLine = 64, kPage = 4096;
+  return distance % kLine ? cacheSizes().l2 : cacheSizes().l2 * kLine / std::gcd(distance, kPage);
+}
+
 bool Case::blockFits() const {
-  const int64_t each = int64_t(sizeOf(in)) * (familyOf(work) == Family::Gradient ? 2 : 1);
+  const auto size = int64_t(sizeOf(in));
+  const int64_t tensors = familyOf(work) == Family::Gradient ? 2 : 1;
+  const int64_t perChannel = elements() / channels() * size * tensors;
   const bool neighbours = !kept.empty() && kept.back() == shape.size() - 1;
-  const int64_t block = neighbours ? std::min(channels(), 64 / int64_t(sizeOf(in)))
-                                   : std::min<int64_t>(1, channels());
-  return elements() / channels() * block * each <= cacheSizes().l2 / 2;
+  if (!neighbours)
+    return perChannel <= cacheSizes().l2 / 2;
+  const int64_t ofLine = std::min(channels(), 64 / size);
+  return perChannel * ofLine <= reachableBytes(channels() * size) / 2;
 }
 
 int64_t Case::bytes() const {

@@ -59,7 +59,8 @@ struct Case {
   /// Kept indices.
   int64_t channels() const;
   /// Whether a block of channels fits in the second-level cache, so that data need only be
-  /// read once: for channels next to each other those of a cache line, otherwise one.
+  /// read once: for channels next to each other those of a cache line, otherwise one. It takes
+  /// half of what of the cache it can be in.
   bool blockFits() const;
   /// The fewest bytes that must move between memory and processor.
   int64_t bytes() const;
