@@ -70,6 +70,8 @@ static LogicalResult verifySchedule(Operation *op, ScheduleAttr schedule, Shaped
     return op->emitOpError("schedule: rows needs a kept innermost axis");
   if (schedule.getTraversal() == Traversal::Runs && innermostKept)
     return op->emitOpError("schedule: runs needs a reduced innermost axis");
+  if (schedule.getInterleave() && isa<MomentsOp, GradSumsOp>(op))
+    return op->emitOpError("schedule: interleave is for the map, which goes before the reduction");
   return success();
 }
 

@@ -52,7 +52,7 @@ Operation *norma::NormaDialect::materializeConstant(OpBuilder &builder, Attribut
 LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
                                           Traversal traversal, int64_t vector, int64_t unroll,
                                           int64_t group, int64_t line, Type accumulate,
-                                          int64_t block, bool, int64_t prefetch) {
+                                          int64_t block, bool, int64_t prefetch, bool interleave) {
   if (vector < 1 || vector > 64 || (vector & (vector - 1)))
     return emitError() << "schedule: vector = " << vector
                        << ", expected a power of two from 1 to 64";
@@ -80,5 +80,7 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
   if (prefetch < 0 || prefetch > kMostPrefetch)
     return emitError() << "schedule: prefetch = " << prefetch << ", expected 1 to "
                        << kMostPrefetch;
+  if (interleave && traversal != Traversal::Runs)
+    return emitError() << "schedule: interleave is for traversals by runs";
   return success();
 }

@@ -10,6 +10,7 @@
 #include "norma/Support/BatchNorm.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
@@ -182,6 +183,43 @@ bool hasDenseRows(MemRefType type) {
         llvm::MulOverflow(dense, type.getDimSize(axis), dense))
       return false;
   return true;
+}
+
+namespace {
+
+/// What decides whether two kernels go beside each other.
+struct Steps {
+  ScheduleAttr schedule;
+  MemRefType data;
+  ArrayRef<int64_t> kept;
+
+  template <typename Op>
+  explicit Steps(Op op)
+      : schedule(op.getScheduleAttr()), data(dyn_cast<MemRefType>(op.getData().getType())),
+        kept(op.getKept()) {}
+
+  bool byRuns() const {
+    return schedule && schedule.getTraversal() == Traversal::Runs && data && data.getRank() > 0;
+  }
+};
+
+} // namespace
+
+Operation *reductionBeside(Operation *map) {
+  Operation *next = map->getNextNode();
+  if (!isa<AffineOp, GradMapOp>(map) || !isa_and_nonnull<MomentsOp, GradSumsOp>(next))
+    return nullptr;
+  const auto stepsOf = [](Operation *op) -> Steps {
+    return TypeSwitch<Operation *, Steps>(op).Case<AffineOp, GradMapOp, MomentsOp, GradSumsOp>(
+        [](auto kernel) { return Steps(kernel); });
+  };
+  const Steps steps = stepsOf(map), other = stepsOf(next);
+  if (!steps.byRuns() || !other.byRuns() || steps.kept != other.kept ||
+      steps.data.getShape() != other.data.getShape() ||
+      steps.schedule.getVector() != other.schedule.getVector())
+    return nullptr;
+  const bool whole = steps.data.getShape().back() % steps.schedule.getVector() == 0;
+  return whole || !steps.schedule.getNontemporal() ? next : nullptr;
 }
 
 FloatType defaultComputeType(Type data, Type result) {

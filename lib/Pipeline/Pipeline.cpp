@@ -65,6 +65,7 @@ static void buildCollapseAxes(OpPassManager &pm, const PipelineOptions &) {
 static void buildSchedule(OpPassManager &pm, const PipelineOptions &options) {
   SchedulePassOptions schedule;
   schedule.streaming = options.streaming;
+  schedule.interleave = options.interleave;
   pm.addPass(createSchedulePass(schedule));
 }
 

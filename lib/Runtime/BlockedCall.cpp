@@ -73,13 +73,25 @@ static bool isMap(KernelFamily family) {
   return family == KernelFamily::Affine || family == KernelFamily::GradMap;
 }
 
-BlockKernel::BlockKernel(KernelCall call, KernelFamily family, std::vector<MovingTensor> moving)
-    : kernel(call.kernel), tensors(std::move(moving)) {
+static bool isGradient(KernelFamily family) {
+  return family == KernelFamily::GradSums || family == KernelFamily::GradMap;
+}
+
+BlockKernel::BlockKernel(KernelCall call, const KernelSpec &spec,
+                         std::span<const MovingTensor> tensors)
+    : kernel(call.kernel), bytes(uint64_t(call.problem.bytes())) {
+  pushArguments(call, spec.family, tensors, /*ofNext=*/false);
+  if (spec.interleaved)
+    pushArguments(call, isGradient(spec.family) ? KernelFamily::GradSums : KernelFamily::Moments,
+                  tensors, /*ofNext=*/true);
+}
+
+void BlockKernel::pushArguments(const KernelCall &call, KernelFamily family,
+                                std::span<const MovingTensor> tensors, bool ofNext) {
   const Problem &problem = call.problem;
   const Block all{0, problem.outer(), problem.slice(0, problem.outer()), 0};
-  tensorArguments.resize(tensors.size());
   const auto pushTensor = [&](size_t t) {
-    tensorArguments[t] = first.size();
+    tensorArguments.push_back({first.size(), tensors[t], ofNext});
     call.pushTensor(first, all, t);
   };
   const auto pushArrays = [&](int count) {
@@ -89,28 +101,25 @@ BlockKernel::BlockKernel(KernelCall call, KernelFamily family, std::vector<Movin
     }
   };
   const auto [read, written] = arraysOf(family);
-  const size_t inputs = problem.broadcastFrom - (isMap(family) ? 1 : 0);
+  const size_t inputs = isGradient(family) ? 2 : 1;
   for (size_t t = 0; t < inputs; ++t)
     pushTensor(t);
   pushArrays(read);
   for (size_t t = problem.broadcastFrom; t < problem.tensors.size(); ++t)
     pushTensor(t);
   pushArrays(written);
-  for (size_t t = inputs; t < problem.broadcastFrom; ++t)
-    pushTensor(t);
-  bytes = uint64_t(problem.bytes());
+  if (isMap(family))
+    pushTensor(inputs);
 }
 
 void BlockKernel::run(const BlockedCall &call, int64_t begin,
-                      std::initializer_list<const void *> arrays) const {
+                      std::initializer_list<const void *> arrays, int64_t next) const {
   assert(arrays.size() == arrayArguments.size() && "not the arrays of this kernel");
   const CallTimer timer(*kernel, bytes);
   KernelArguments arguments(first);
-  for (size_t t = 0; t < tensors.size(); ++t) {
-    const auto [source, step] = tensors[t];
-    arguments.setData(tensorArguments[t],
-                      static_cast<const char *>(call.tensors[source].data) + begin * step);
-  }
+  for (const auto &[position, tensor, ofNext] : tensorArguments)
+    arguments.setData(position, static_cast<const char *>(call.tensors[tensor.source].data) +
+                                    (ofNext ? next : begin) * tensor.step);
   for (size_t i = 0; i < arrays.size(); ++i)
     arguments.setData(arrayArguments[i], arrays.begin()[i]);
   // There may be better code than when the plan was made.
@@ -145,6 +154,7 @@ struct Preparation {
   const Problem &problem;
   const KeptBlocks &blocks;
 
+  bool interleaves() const;
   Expected<BlockKernel> kernel(const KernelSpec &chosen, int64_t width) const;
   Expected<BlockKernels> kernels(int64_t width) const;
 };
@@ -184,7 +194,22 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   Expected<KernelCall> made = findKernel(std::move(part), spec);
   if (!made)
     return made.takeError();
-  return BlockKernel(std::move(*made), chosen.family, std::move(moving));
+  return BlockKernel(std::move(*made), chosen, moving);
+}
+
+/// Chains of blocks that a thread takes; more than one, since some threads come late.
+static constexpr int64_t kChainsOfThread = 2;
+
+/// Whether the sums of a block go beside the map of the one before. That must be written past the
+/// caches, in the vectors and runs of the sums, which are of f32; and several blocks must be left
+/// for each chain.
+bool Preparation::interleaves() const {
+  const auto isF32 = [](const GroupedTensor &tensor) { return tensor.dtype == DType::F32; };
+  const int64_t runBytes = problem.extents.back() * int64_t(sizeOf(DType::F32));
+  return blocks.streams && !call.operands.any() && call.nan == NanPolicy::Propagate &&
+         call.compute == DType::F32 && std::ranges::all_of(problem.tensors, isF32) &&
+         runBytes % int64_t(kStreamingAlignment) == 0 &&
+         blocks.count() >= 2 * kChainsOfThread * threads.size();
 }
 
 Expected<BlockKernels> Preparation::kernels(int64_t width) const {
@@ -201,18 +226,22 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
     reduce = {.family = KernelFamily::GradSums, .dy = dy};
     map = {.family = KernelFamily::GradMap, .out = out, .compute = call.compute, .dy = dy};
   }
-  // Both at once, in case they must be compiled.
-  std::optional<Expected<BlockKernel>> first, second;
-  threads.forEach(2, ThreadPool::kManyBytes, [&](int64_t i) {
-    if (i == 0)
-      first.emplace(kernel(reduce, width));
-    else
-      second.emplace(kernel(map, width));
-  });
-  for (std::optional<Expected<BlockKernel>> *made : {&first, &second})
+  KernelSpec both = map;
+  both.interleaved = true;
+  // At once, in case they must be compiled; what takes longest first.
+  std::optional<Expected<BlockKernel>> reduces, maps, doesBoth;
+  const std::pair<std::optional<Expected<BlockKernel>> *, const KernelSpec *> wanted[] = {
+      {&doesBoth, &both}, {&reduces, &reduce}, {&maps, &map}};
+  const auto some = std::span(wanted).subspan(interleaves() ? 0 : 1);
+  threads.forEach(int64_t(some.size()), ThreadPool::kManyBytes,
+                  [&](int64_t i) { some[i].first->emplace(kernel(*some[i].second, width)); });
+  for (auto [made, spec] : some)
     if (!**made)
       return (*made)->takeError();
-  return BlockKernels{std::move(**first), std::move(**second)};
+  BlockKernels kernels{std::move(**reduces), std::move(**maps), {}};
+  if (doesBoth)
+    kernels.mapAndReduce.emplace(std::move(**doesBoth));
+  return kernels;
 }
 
 Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCall &call,
@@ -249,16 +278,24 @@ Engine::State::blockedPlan(const BlockedCall &blocked) {
                    [&] { return BlockedPlan::create(blocked, l2Bytes, *pool, findKernel); });
 }
 
-Expected<void> BlockedPlan::run(const ThreadPool &threads, const Body &body) const {
+Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body) const {
   const int64_t count = blocks->count();
+  const int64_t chains = kernels->mapAndReduce ? kChainsOfThread * threads.size() : count;
   std::vector<Expected<void>> outcomes(static_cast<size_t>(count));
   std::atomic<bool> failed = false;
-  threads.forEach(count, bytes, [&](int64_t b) {
-    if (failed)
-      return;
-    const BlockKernels &mine = narrower && b == count - 1 ? *narrower : *kernels;
-    if (outcomes[b] = body(mine, blocks->begin(b), blocks->end(b)); !outcomes[b])
-      failed = true;
+  threads.forEach(chains, bytes, [&](int64_t chain) {
+    const int64_t end = (chain + 1) * count / chains;
+    bool isReduced = false;
+    for (int64_t b = chain * count / chains; b < end && !failed; ++b) {
+      const BlockKernels &mine = kernelsOf(b);
+      if (!isReduced)
+        body.reduce(mine, range(b));
+      isReduced = mine.mapAndReduce && b + 1 < end && &kernelsOf(b + 1) == &mine;
+      outcomes[b] =
+          body.map(mine, range(b), isReduced ? std::optional(range(b + 1)) : std::nullopt);
+      if (!outcomes[b])
+        failed = true;
+    }
   });
   for (int64_t b = 0; b < count; ++b)
     if (!outcomes[b])

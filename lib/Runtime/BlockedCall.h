@@ -10,6 +10,9 @@
 // work once, and little data, which is one block, costs little beside it. To prepare it takes
 // as long as a small kernel, so an engine keeps it for later calls on tensors like these.
 //
+// Of many blocks that are written past the caches a thread takes several, one beside the other,
+// and makes the sums of each while it maps the one before: a map waits for memory, sums do not.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef NORMA_RUNTIME_BLOCKEDCALL_H
@@ -41,7 +44,7 @@ struct BlockedCall {
   DType compute;
 };
 
-/// A tensor of a kernel: which one of the call it is, and the bytes from a kept index to the next.
+/// A tensor of a call: which one it is, and the bytes from a kept index to the next.
 struct MovingTensor {
   size_t source;
   int64_t step;
@@ -51,27 +54,53 @@ struct MovingTensor {
 class BlockKernel {
 public:
   /// `call` is on the first block; `tensors` are those of its problem.
-  BlockKernel(KernelCall call, KernelFamily family, std::vector<MovingTensor> tensors);
+  BlockKernel(KernelCall call, const KernelSpec &spec, std::span<const MovingTensor> tensors);
 
   /// Calls it on the block that begins at kept index `begin`, with arrays of one value per
-  /// kept index: those that it reads, then those that it writes.
-  void run(const BlockedCall &call, int64_t begin,
-           std::initializer_list<const void *> arrays) const;
+  /// kept index: those that it reads, then those that it writes. An interleaved reduction is on
+  /// the block that begins at `next`, and its arrays follow.
+  void run(const BlockedCall &call, int64_t begin, std::initializer_list<const void *> arrays,
+           int64_t next = 0) const;
 
 private:
+  /// A tensor among the arguments, which is that of the next block or of this one.
+  struct TensorArgument {
+    int position;
+    MovingTensor tensor;
+    bool ofNext;
+  };
+
+  void pushArguments(const KernelCall &call, KernelFamily family,
+                     std::span<const MovingTensor> tensors, bool ofNext);
+
   std::shared_ptr<Kernel::State> kernel;
   /// What a call reads and writes of data.
   uint64_t bytes = 0;
   /// The arguments for the first block, but for addresses.
   KernelArguments first;
-  std::vector<MovingTensor> tensors;
-  /// Where among the arguments they are.
-  std::vector<int> tensorArguments, arrayArguments;
+  std::vector<TensorArgument> tensorArguments;
+  std::vector<int> arrayArguments;
 };
 
-/// Both kernels of a block.
+/// The kernels of a block.
 struct BlockKernels {
   BlockKernel reduce, map;
+  /// The map, interleaved with the reduction of another block, where that is of use.
+  std::optional<BlockKernel> mapAndReduce;
+};
+
+/// Kept indices [begin, end).
+struct KeptRange {
+  int64_t begin, end;
+};
+
+/// What is done with a block, by one thread.
+struct BlockBody {
+  std::function<void(const BlockKernels &kernels, KeptRange block)> reduce;
+  /// The map, after the reduction; beside it the reduction of `next`, where there is one.
+  std::function<Expected<void>(const BlockKernels &kernels, KeptRange block,
+                               std::optional<KeptRange> next)>
+      map;
 };
 
 /// What calls with the same key share. Safe from several threads.
@@ -88,14 +117,15 @@ public:
   /// Whether there are blocks; otherwise the whole is reduced, then mapped.
   bool hasBlocks() const { return blocks.has_value(); }
 
-  /// Both passes over kept indices [begin, end), on this thread.
-  using Body =
-      std::function<Expected<void>(const BlockKernels &kernels, int64_t begin, int64_t end)>;
   /// Runs `body` for all blocks. Returns the error of the first block that has one.
-  Expected<void> run(const ThreadPool &threads, const Body &body) const;
+  Expected<void> run(const ThreadPool &threads, const BlockBody &body) const;
 
 private:
   BlockedPlan() = default;
+  KeptRange range(int64_t block) const { return {blocks->begin(block), blocks->end(block)}; }
+  const BlockKernels &kernelsOf(int64_t block) const {
+    return narrower && block == blocks->count() - 1 ? *narrower : *kernels;
+  }
 
   /// What a call reads and writes of data.
   int64_t bytes = 0;

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One thread reduces and maps a block of kept indices before it takes the next, and reads
-// the data a second time from its cache. Where no block fits in the cache, the whole is
-// reduced, then mapped from its end.
+// One thread reduces and maps a block of kept indices before it takes the next, or while it
+// reduces that, and reads the data a second time from its cache. Where no block fits in the cache,
+// the whole is reduced, then mapped from its end.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,11 +53,15 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
       Statistics all = Statistics::zeros(shape);
-      const auto reduceAndMap = [&](const BlockKernels &kernels, int64_t begin,
-                                    int64_t end) -> Expected<void> {
+      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
+        const auto [begin, end] = block;
         kernels.reduce.run(
             call, begin,
             {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+      };
+      const auto map = [&](const BlockKernels &kernels, KeptRange block,
+                           std::optional<KeptRange> next) -> Expected<void> {
+        const auto [begin, end] = block;
         Coefficients made = coefficients(begin, end, all);
         if (Expected<void> ok = checkCoefficients(made, Dims{end - begin}); !ok)
           return ok;
@@ -66,10 +70,19 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
         fillAbsent(made.scale, end - begin, 1);
         fillAbsent(made.shift, end - begin, 0);
         const RoundedValues values({made.center, made.scale, made.shift}, compute);
-        kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2)});
+        if (!next) {
+          kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2)});
+          return {};
+        }
+        const int64_t other = next->begin;
+        kernels.mapAndReduce->run(call, begin,
+                                  {values.at(0), values.at(1), values.at(2),
+                                   all.count.data() + other, all.mean.data() + other,
+                                   all.m2.data() + other},
+                                  other);
         return {};
       };
-      if (Expected<void> done = (*plan)->run(*state->pool, reduceAndMap); !done)
+      if (Expected<void> done = (*plan)->run(*state->pool, {reduce, map}); !done)
         return done.takeError();
       return all;
     }
@@ -126,18 +139,31 @@ Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
       GradientSums all = zeros();
-      const auto sumAndMap = [&](const BlockKernels &kernels, int64_t begin,
-                                 int64_t end) -> Expected<void> {
+      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
+        const auto [begin, end] = block;
         kernels.reduce.run(call, begin,
                            {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
+      };
+      const auto map = [&](const BlockKernels &kernels, KeptRange block,
+                           std::optional<KeptRange> next) -> Expected<void> {
+        const auto [begin, end] = block;
         const GradientCoefficients made = coefficients(begin, end, all);
         if (Expected<void> ok = checkGradientCoefficients(made, Dims{end - begin}); !ok)
           return ok;
         const RoundedValues values({made.center, made.slope, made.offset, made.scale}, compute);
-        kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2), values.at(3)});
+        if (!next) {
+          kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2), values.at(3)});
+          return {};
+        }
+        const int64_t other = next->begin;
+        kernels.mapAndReduce->run(call, begin,
+                                  {values.at(0), values.at(1), values.at(2), values.at(3),
+                                   center.data() + other, all.sum.data() + other,
+                                   all.dot.data() + other},
+                                  other);
         return {};
       };
-      if (Expected<void> done = (*plan)->run(*state->pool, sumAndMap); !done)
+      if (Expected<void> done = (*plan)->run(*state->pool, {reduce, map}); !done)
         return done.takeError();
       return all;
     }

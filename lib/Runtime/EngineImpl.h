@@ -74,8 +74,8 @@ public:
   void call(EntryPoint entry) { entry(pointers.data()); }
 
 private:
-  // Data, dy, four coefficients, mask, weights and dx at most.
-  static constexpr int kMost = 9;
+  // Data, dy, four coefficients and dx of a map, beside it data, dy, center and two sums.
+  static constexpr int kMost = 12;
   std::array<Descriptor, kMost> descriptors;
   std::array<void *, kMost> pointers;
   int used = 0;

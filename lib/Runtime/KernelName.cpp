@@ -41,6 +41,8 @@ std::string symbolOf(const KernelSpec &spec) {
     name += spec.layout == Layout::DenseRows   ? "_dense_rows"
             : spec.layout == Layout::UnitInner ? "_unit_inner"
                                                : "_strided";
+  if (spec.interleaved)
+    name += "_interleaved";
   if (spec.streaming)
     name += "_streaming";
   if (spec.family == KernelFamily::Moments && spec.nan == NanPolicy::Omit)

@@ -79,6 +79,7 @@ static void forEachField(const KernelSpec &s, Visit visit) {
                                 s.shift ? "b" : "")
                   : "";
   });
+  visit(s.interleaved, 1, told(s.interleaved, "interleaved"));
   visit(s.streaming, 1, told(s.streaming, "streaming"));
   visit(uint64_t(s.nan), 8,
         [&] { return moments ? fmt::format("nan={}", norma::toString(s.nan)) : ""; });

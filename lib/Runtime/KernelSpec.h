@@ -54,6 +54,9 @@ struct KernelSpec {
 
   // Affine and GradMap.
   DType out = DType::F32, compute = DType::F32;
+  /// Beside it goes the reduction that belongs to it, Moments or GradSums, of other tensors of
+  /// these extents and types, without mask or weights.
+  bool interleaved = false;
 
   // Moments.
   NanPolicy nan = NanPolicy::Propagate;

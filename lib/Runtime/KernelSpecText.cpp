@@ -175,7 +175,18 @@ Expected<void> parseCoefficients(KernelSpec &spec, std::string_view text) {
 }
 
 /// The fields after the first three, by what precedes their '='.
-enum class Field { Layout, Streaming, Dy, To, Compute, Coefficients, Nan, Mask, Weights };
+enum class Field {
+  Layout,
+  Streaming,
+  Interleaved,
+  Dy,
+  To,
+  Compute,
+  Coefficients,
+  Nan,
+  Mask,
+  Weights
+};
 constexpr size_t kFields = size_t(Field::Weights) + 1;
 
 struct FieldNames {
@@ -183,6 +194,11 @@ struct FieldNames {
   /// Those of kFamilies that have it, as bits.
   unsigned families;
 };
+
+/// Fields without a value.
+constexpr bool isFlag(Field field) {
+  return field == Field::Streaming || field == Field::Interleaved;
+}
 
 constexpr unsigned bit(KernelFamily family) { return 1u << unsigned(family); }
 constexpr unsigned kMaps = bit(KernelFamily::Affine) | bit(KernelFamily::GradMap);
@@ -192,6 +208,7 @@ constexpr unsigned kMasked = bit(KernelFamily::Moments) | kGradients;
 /// By Field. A layout stands for itself, without a name.
 constexpr std::array<FieldNames, kFields> kFieldNames{{{"layout", kMaps | kMasked},
                                                        {"streaming", kMaps | kMasked},
+                                                       {"interleaved", kMaps},
                                                        {"dy", kGradients},
                                                        {"to", kMaps},
                                                        {"compute", kMaps},
@@ -226,7 +243,7 @@ std::string SpecParser::fieldsOfFamily() const {
     words += fmt::format("{}, ", toString(layout));
   for (size_t i = size_t(Field::Streaming); i < kFields; ++i)
     if (inFamily(Field(i)))
-      words += fmt::format("{}{}, ", kFieldNames[i].name, Field(i) == Field::Streaming ? "" : "=");
+      words += fmt::format("{}{}, ", kFieldNames[i].name, isFlag(Field(i)) ? "" : "=");
   words.resize(words.size() - 2);
   return words;
 }
@@ -244,6 +261,9 @@ Expected<void> SpecParser::parseValue(Field field, std::string_view value) {
   }
   case Field::Streaming:
     spec.streaming = true;
+    return {};
+  case Field::Interleaved:
+    spec.interleaved = true;
     return {};
   case Field::Dy:
     return parseFloat(spec.dy, name, value);
@@ -286,7 +306,7 @@ Expected<void> SpecParser::parseField(std::string_view text) {
     if (text == toString(layout))
       field = Field::Layout;
   for (size_t i = size_t(Field::Streaming); i < kFields; ++i)
-    if (name == kFieldNames[i].name && hasValue == (Field(i) != Field::Streaming))
+    if (name == kFieldNames[i].name && hasValue != isFlag(Field(i)))
       field = Field(i);
   if (!field || !inFamily(*field))
     return invalidArgument(fmt::format("kernel spec: '{}' is no field of {}; expected one of {}",
@@ -316,6 +336,8 @@ Expected<void> SpecParser::finish() {
   if (spec.streaming && spec.layout == Layout::Strided)
     return wrong("streaming", toString(spec.layout),
                  "the layout contiguous, dense-rows or unit-inner");
+  if (spec.interleaved && (spec.mask || spec.weights))
+    return wrong("interleaved", spec.mask ? "mask" : "weights", "neither mask nor weights");
   if (spec.layout == Layout::DenseRows &&
       std::count(spec.extents.begin(), spec.extents.end(), kDynamic) > 1)
     return wrong("layout", toString(spec.layout), "'?' for no extent but the outermost");

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "norma/Dialect/ShapeRules.h"
 #include "norma/Transforms/Passes.h"
 #include "norma/Transforms/ScheduleRules.h"
 
@@ -18,6 +19,24 @@ namespace norma {
 using namespace mlir;
 using namespace norma;
 
+/// Whether a map finds registers for its coefficients beside the sums and the pivot of a reduction.
+template <typename Map>
+static bool findsRegisters(Map map, Operation *reduction, const TargetDescription &target) {
+  constexpr int64_t kSums = 2, kPivots = 1, kWorking = 4;
+  int64_t coefficients = 4;
+  if constexpr (std::is_same_v<Map, AffineOp>)
+    coefficients = int64_t(map.getCoefficients().size());
+  auto sums = reduction->getAttrOfType<ScheduleAttr>("schedule");
+  return sums.getUnroll() * kSums + kPivots + coefficients + kWorking <= target.vectorRegisters;
+}
+
+/// The schedule of a map beside a reduction, which reads what would be asked for.
+static ScheduleAttr interleaved(ScheduleAttr map) {
+  return ScheduleAttr::get(map.getContext(), map.getTraversal(), map.getVector(), map.getUnroll(),
+                           map.getGroup(), map.getLine(), map.getAccumulate(), map.getBlock(),
+                           map.getNontemporal(), /*prefetch=*/0, /*interleave=*/true);
+}
+
 namespace {
 
 struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
@@ -27,17 +46,29 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
     FailureOr<TargetDescription> target = readTarget(getOperation());
     if (failed(target))
       return signalPassFailure();
+    SmallVector<Operation *> maps;
     getOperation().walk([&](Operation *op) {
       TypeSwitch<Operation *>(op)
           .Case<AffineOp, GradMapOp>([&](auto map) {
-            if (!map.getSchedule())
-              map.setScheduleAttr(chooseSchedule(map, *target, streaming));
+            if (map.getSchedule())
+              return;
+            map.setScheduleAttr(chooseSchedule(map, *target, streaming));
+            maps.push_back(map);
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
             if (!reduction.getSchedule())
-              reduction.setScheduleAttr(chooseSchedule(reduction, *target, streaming));
+              reduction.setScheduleAttr(
+                  chooseSchedule(reduction, *target, streaming && !interleave));
           });
     });
+    if (!interleave)
+      return;
+    for (Operation *op : maps)
+      TypeSwitch<Operation *>(op).Case<AffineOp, GradMapOp>([&](auto map) {
+        if (Operation *reduction = reductionBeside(map);
+            reduction && findsRegisters(map, reduction, *target))
+          map.setScheduleAttr(interleaved(map.getScheduleAttr()));
+      });
   }
 };
 

@@ -288,7 +288,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
       data.getContext(), traversal, vector, unroll,
       /*group=*/abreast > 1 ? abreast : 0, line, Type(),
       blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast),
-      nontemporal, prefetch);
+      nontemporal, prefetch, /*interleave=*/false);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
@@ -435,7 +435,7 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
                            reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
                            reduction.accumulate,
                            blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
-                           /*nontemporal=*/false, prefetch);
+                           /*nontemporal=*/false, prefetch, /*interleave=*/false);
 }
 
 /// f32, or f64 where the sums need it even within a group.

@@ -574,6 +574,21 @@ func.func @schedule_runs(%x: memref<4x3xf32>) {
 
 // -----
 
+func.func @schedule_interleave(%x: memref<4x3xf32>, %n: memref<4xf64>) {
+  // expected-error@+1 {{schedule: interleave is for the map, which goes before the reduction}}
+  norma.moments kept [0] ins(%x : memref<4x3xf32>)
+      outs(%n, %n, %n : memref<4xf64>, memref<4xf64>, memref<4xf64>)
+      {schedule = #norma.schedule<runs, vector = 1, unroll = 1, interleave = true>}
+  return
+}
+
+// -----
+
+// expected-error@+1 {{schedule: interleave is for traversals by runs}}
+#schedule = #norma.schedule<rows, vector = 4, unroll = 1, interleave = true>
+
+// -----
+
 // expected-error@+1 {{schedule: vector = 12, expected a power of two from 1 to 64}}
 #schedule = #norma.schedule<runs, vector = 12, unroll = 1>
 

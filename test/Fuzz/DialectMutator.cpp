@@ -115,6 +115,7 @@ static constexpr const char *kAttributes[] = {
     "schedule = #norma.schedule<rows, vector = 8, unroll = 2>",
     "schedule = #norma.schedule<rows, vector = 64, unroll = 64, group = 1024, block = 1>",
     "schedule = #norma.schedule<runs, vector = 1, unroll = 1>",
+    "schedule = #norma.schedule<runs, vector = 4, unroll = 1, interleave = true>",
     "schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32>",
     "schedule = #norma.schedule<runs, vector = 8, unroll = 3, group = 32, prefetch = 1073741824>",
     "schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 52, prefetch = 1>",

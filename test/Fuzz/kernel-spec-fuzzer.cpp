@@ -39,6 +39,7 @@ static void lower(const KernelSpec &spec) {
   const mlir::OwningOpRef<mlir::ModuleOp> module = buildKernelModule(&context(), spec);
   PipelineOptions options;
   options.streaming = spec.streaming;
+  options.interleave = spec.interleaved;
   require(lowers(*module, "schedule", options), "a spec that was accepted can be lowered");
 }
 
@@ -119,9 +120,11 @@ static std::string makeSpec(Choices &choose) {
   if (isAffine)
     text += std::string(";coefficients=") + choose.from(kCoefficients);
   add(isMap, "streaming");
+  const bool interleaved = isMap && choose.oneIn(4);
+  add(interleaved, "interleaved");
   add(family == 1, "nan=omit");
-  add(!isAffine, std::string("mask=") + choose.from(kMasks) + repeats());
-  add(!isAffine, std::string("weights=") + choose.from(kTypes) + repeats());
+  add(!isAffine && !interleaved, std::string("mask=") + choose.from(kMasks) + repeats());
+  add(!isAffine && !interleaved, std::string("weights=") + choose.from(kTypes) + repeats());
   return text;
 }
 

@@ -1,5 +1,6 @@
 // RUN: norma-opt %s --norma-schedule --split-input-file | FileCheck %s
 // RUN: norma-opt %s --norma-schedule=streaming=true --split-input-file | FileCheck %s --check-prefix=STREAM
+// RUN: norma-opt %s --norma-schedule="streaming=true interleave=true" --split-input-file | FileCheck %s --check-prefix=BESIDE
 
 //===----------------------------------------------------------------------===//
 // The target description
@@ -498,6 +499,62 @@ module @huge {
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<runs, vector = 4, unroll = 1, group = 32, accumulate = f32>}
     norma.moments kept [] ins(%x : memref<?x4611686018427387904x4xf32>)
         outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    return
+  }
+}
+
+// -----
+
+// A map goes beside the reduction behind it, where it can and where that is wanted. It asks for
+// nothing in advance then, and neither does the reduction.
+// CHECK-LABEL: @interleave
+// STREAM-LABEL: @interleave
+// BESIDE-LABEL: @interleave
+module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.vector_registers" = 32 : i64, "norma.l2_bytes" = 2097152 : i64>>} {
+  func.func @f(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %y: memref<?x2x48xf32, strided<[?, 48, 1]>>,
+               %odd: memref<?x2x50xf32, strided<[?, 50, 1]>>, %c: memref<2xf32>, %n: memref<2xf64>) {
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}>}
+    // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, prefetch = 96>}
+    // BESIDE: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, interleave = true>}
+    norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)
+        outs(%y : memref<?x2x48xf32, strided<[?, 48, 1]>>)
+    // STREAM: norma.grad_sums {{.*}} prefetch =
+    // BESIDE: norma.grad_sums {{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>}
+    norma.grad_sums kept [1] ins(%x, %x : memref<?x2x48xf32, strided<[?, 48, 1]>>, memref<?x2x48xf32, strided<[?, 48, 1]>>)
+        center(%n : memref<2xf64>) outs(%n, %n : memref<2xf64>, memref<2xf64>)
+    // Other shapes, and nothing behind.
+    // BESIDE: norma.affine {{.*}} block = {{[0-9]+}}, nontemporal = true, prefetch = 96>}
+    norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)
+        outs(%y : memref<?x2x48xf32, strided<[?, 48, 1]>>)
+    // BESIDE: norma.moments
+    norma.moments kept [1] ins(%odd : memref<?x2x50xf32, strided<[?, 50, 1]>>)
+        outs(%n, %n, %n : memref<2xf64>, memref<2xf64>, memref<2xf64>)
+    // BESIDE: norma.affine {{.*}} prefetch = 96>}
+    norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)
+        outs(%y : memref<?x2x48xf32, strided<[?, 48, 1]>>)
+    return
+  }
+}
+
+// -----
+
+// Sixteen registers hold what a map needs beside four sums, but not beside them what a gradient does.
+// BESIDE-LABEL: @few_registers
+module @few_registers {
+  func.func @f(%x: memref<?x2x3136xf32>, %y: memref<?x2x3136xf32>, %c: memref<2xf32>, %n: memref<2xf64>) {
+    // BESIDE: norma.affine {{.*}} interleave = true>}
+    norma.affine kept [1] ins(%x : memref<?x2x3136xf32>) center(%c : memref<2xf32>)
+        scale(%c : memref<2xf32>) shift(%c : memref<2xf32>) outs(%y : memref<?x2x3136xf32>)
+    norma.moments kept [1] ins(%x : memref<?x2x3136xf32>)
+        outs(%n, %n, %n : memref<2xf64>, memref<2xf64>, memref<2xf64>)
+    // BESIDE: norma.grad_map
+    // BESIDE-NOT: interleave
+    norma.grad_map kept [1] ins(%x, %x : memref<?x2x3136xf32>, memref<?x2x3136xf32>)
+        center(%c : memref<2xf32>) slope(%c : memref<2xf32>) offset(%c : memref<2xf32>)
+        scale(%c : memref<2xf32>) outs(%y : memref<?x2x3136xf32>)
+    norma.grad_sums kept [1] ins(%x, %x : memref<?x2x3136xf32>, memref<?x2x3136xf32>)
+        center(%n : memref<2xf64>) outs(%n, %n : memref<2xf64>, memref<2xf64>)
     return
   }
 }

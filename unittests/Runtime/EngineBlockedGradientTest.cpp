@@ -154,6 +154,26 @@ TEST_F(EngineBlockedGradient, BlocksOfWholeCacheLines) {
   expectBlocks(expectContract(DType::F32, {1, 2'052, 14, 14}, {1}));
 }
 
+TEST_F(EngineBlockedGradient, MapsABlockBesideTheSumsOfTheNext) {
+  // One thread has all blocks in two chains; for so many threads every block is one.
+  const Dims shape{20, 80, 28, 28}, kept{1};
+  const Array x = dataOf(DType::F32, shape), dy = dataOf(DType::F32, shape, 22);
+  std::vector<Outcome> runs;
+  for (const auto &[threads, interleaves] : {std::pair(1, true), std::pair(60, false)}) {
+    const std::shared_ptr<Engine> engine = engineWith({.threads = threads});
+    runs.push_back(callOn(*engine, x, dy, kept, {}, DType::F32, Place::Apart));
+    EXPECT_EQ(runs.back().problem, "");
+    if (::sysconf(_SC_LEVEL2_CACHE_SIZE) > (int64_t(2) << 20))
+      continue;
+    std::string keys;
+    for (const KernelInfo &kernel : engine->kernels())
+      keys += kernel.key + "\n";
+    EXPECT_EQ(keys.find(";interleaved") != std::string::npos, interleaves) << keys;
+  }
+  EXPECT_TRUE(haveSameBits(runs[0].sums, runs[1].sums));
+  EXPECT_EQ(std::memcmp(runs[0].dx.as<char>(), runs[1].dx.as<char>(), runs[0].dx.sizeInBytes()), 0);
+}
+
 TEST_F(EngineBlockedGradient, ChannelsLast) {
   expectBlocks(expectContract(DType::F32, {3, 7, 7, 5'001}, {3}));
   expectBlocks(expectContract(DType::BF16, {150, 9'001}, {1}, Place::OverDy));

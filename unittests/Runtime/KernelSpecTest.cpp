@@ -52,6 +52,7 @@ std::vector<KernelSpec> neighbours(KernelFamily family) {
       add([=](KernelSpec &s) { s.out = dtype; });
     add([](KernelSpec &s) { s.compute = DType::F64; });
     add([](KernelSpec &s) { s.streaming = true; });
+    add([](KernelSpec &s) { s.interleaved = true; });
   }
   if (affine) {
     add([](KernelSpec &s) { s.center = true; });

@@ -65,7 +65,9 @@ public:
       spec.dy = anyFloat();
     if (spec.family == KernelFamily::Moments)
       spec.nan = NanPolicy(below(2));
-    if (spec.family != KernelFamily::Affine) {
+    if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap)
+      spec.interleaved = below(2);
+    if (spec.family != KernelFamily::Affine && !spec.interleaved) {
       addOperand(spec.mask, spec.maskRepeats, DType::U8, rank);
       addOperand(spec.weights, spec.weightsRepeats, DType::F64, rank);
     }
@@ -187,7 +189,12 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
       {"affine;RK[?x13];f32;streaming=1",
        "kernel spec: 'streaming=1' is no field of affine; "
        "expected one of contiguous, dense-rows, unit-inner, strided, "
-       "streaming, to=, compute=, coefficients="},
+       "streaming, interleaved, to=, compute=, coefficients="},
+      {"moments;RK[?x13];f32;interleaved", "kernel spec: 'interleaved' is no field of moments"},
+      {"grad_map;RK[?x13];f32;interleaved;mask=u8",
+       "kernel spec: interleaved: 'mask', expected neither mask nor weights"},
+      {"grad_map;RK[?x13];f32;interleaved;weights=f32",
+       "kernel spec: interleaved: 'weights', expected neither mask nor weights"},
       {"moments;RK[?x13];f32;nan=skip",
        "kernel spec: nan: 'skip', expected one of propagate, omit"},
       {"moments;RK[?x13];f32;nan=omit;nan=omit", "kernel spec: nan: given twice, expected once"},

@@ -83,6 +83,8 @@ TEST(KernelNameTest, NamesAreIdentifiersThatNoTwoSpecsShare) {
               spec.out = bits & 2 ? DType::F16 : DType::F32;
               spec.compute = bits & 4 ? DType::F64 : DType::F32;
               spec.nan = bits & 1 ? NanPolicy::Omit : NanPolicy::Propagate;
+              spec.interleaved =
+                  bits & 16 && (family == KernelFamily::Affine || family == KernelFamily::GradMap);
               spec.dy = bits & 8 ? DType::BF16 : DType::F32;
               spec.mask = bits & 16 ? std::optional(DType::Bool) : std::nullopt;
               spec.weights = bits & 32 ? std::optional(DType::F32) : std::nullopt;

@@ -133,6 +133,9 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       for data that no cache holds: in a reduction what is read next but one or, where
       that is near enough, in the next group; in a map of a block of kept indices, which
       has dense rows that lie apart, the block beside it.
+    - `interleave`: the map goes beside the reduction that is the next op, step by step
+      (maps by runs, beside a reduction by runs in the same vectors, of other data of the
+      same shape and kept axes; neither reads what the other writes).
 
     Example:
 
@@ -149,12 +152,13 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     OptionalParameter<"::mlir::Type">:$accumulate,
     OptionalParameter<"int64_t">:$block,
     OptionalParameter<"bool">:$nontemporal,
-    OptionalParameter<"int64_t">:$prefetch
+    OptionalParameter<"int64_t">:$prefetch,
+    OptionalParameter<"bool">:$interleave
   );
   let assemblyFormat = [{
     `<` $traversal `,`
     struct($vector, $unroll, $group, $line, $accumulate, $block, $nontemporal,
-           $prefetch) `>`
+           $prefetch, $interleave) `>`
   }];
   let genVerifyDecl = 1;
 }

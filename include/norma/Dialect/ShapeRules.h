@@ -86,6 +86,12 @@ mlir::LogicalResult verifyGhosts(EmitError emit, mlir::ShapedType data,
 /// number is known, lie together in row-major order.
 bool hasDenseRows(mlir::MemRefType type);
 
+/// The reduction that a scheduled map can go beside, step by step: the next op, if it is on memrefs
+/// of the same shape and kept axes, by runs as the map is, and in the same vectors. What the map
+/// writes past the caches must be whole vectors: others begin with a head, which a reduction does
+/// not step over. Null where there is none.
+mlir::Operation *reductionBeside(mlir::Operation *map);
+
 /// The float type a formula is evaluated in when nobody says otherwise: f64 when
 /// one of the types is, f32 in all other cases.
 mlir::FloatType defaultComputeType(mlir::Type data, mlir::Type result);

@@ -66,7 +66,10 @@ def SchedulePass : Pass<"norma-schedule", "::mlir::ModuleOp"> {
   let options = [
     Option<"streaming", "streaming", "bool", "false",
            "For data that no cache holds: maps write past the caches, to results that are "
-           "vector-aligned; reductions ask for memory in advance">
+           "vector-aligned; reductions ask for memory in advance">,
+    Option<"interleave", "interleave", "bool", "false",
+           "A map goes beside the reduction that is the next op, where it can: neither reads what "
+           "the other writes. The reduction is as it would be for data in a cache">
   ];
   let dependentDialects = ["::norma::NormaDialect"];
 }

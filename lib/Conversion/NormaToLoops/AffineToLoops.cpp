@@ -41,3 +41,7 @@ private:
 } // namespace
 
 void norma::emitLoops(AffineOp op, RewriterBase &rewriter) { AffineLoops(op, rewriter).emit(); }
+
+std::unique_ptr<MapLoops> norma::createMapLoops(AffineOp op, RewriterBase &rewriter) {
+  return std::make_unique<AffineLoops>(op, rewriter);
+}

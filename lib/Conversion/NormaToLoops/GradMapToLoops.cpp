@@ -57,3 +57,7 @@ private:
 } // namespace
 
 void norma::emitLoops(GradMapOp op, RewriterBase &rewriter) { GradMapLoops(op, rewriter).emit(); }
+
+std::unique_ptr<MapLoops> norma::createMapLoops(GradMapOp op, RewriterBase &rewriter) {
+  return std::make_unique<GradMapLoops>(op, rewriter);
+}

@@ -19,11 +19,12 @@ namespace {
 /// accumulate type; what that takes from it is made good at the end.
 class GradSumsLoops final : private ReductionLoops {
 public:
-  GradSumsLoops(GradSumsOp op, RewriterBase &rewriter)
+  GradSumsLoops(GradSumsOp op, RewriterBase &rewriter, RunCompanion *beside)
       : ReductionLoops(op, rewriter), op(op), center(withAxis(op.getCenter())),
         sum(withAxis(op.getSum())), dot(withAxis(op.getDot())) {
     inputs.push_back(op.getDy());
     keptLike = sum;
+    companion = beside;
   }
 
   void emit() {
@@ -100,4 +101,6 @@ private:
 
 } // namespace
 
-void norma::emitLoops(GradSumsOp op, RewriterBase &rewriter) { GradSumsLoops(op, rewriter).emit(); }
+void norma::emitLoops(GradSumsOp op, RewriterBase &rewriter, RunCompanion *companion) {
+  GradSumsLoops(op, rewriter, companion).emit();
+}

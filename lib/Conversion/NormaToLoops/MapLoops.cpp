@@ -24,8 +24,12 @@ void MapLoops::emit() {
     emitRuns();
     break;
   }
-  // Non-temporal stores are not ordered with those that tell other threads that
-  // the output is there.
+  emitFence();
+}
+
+/// Non-temporal stores are not ordered with those that tell other threads that the output is
+/// there.
+void MapLoops::emitFence() {
   if (schedule.getNontemporal())
     LLVM::FenceOp::create(e, LLVM::AtomicOrdering::seq_cst, StringRef());
 }
@@ -63,6 +67,13 @@ Values MapLoops::eachCoefficient(ArrayRef<Value> from, function_ref<Value(Value)
 Values MapLoops::loadVectors(ArrayRef<Value> from, ValueRange indices, Value tail) {
   return eachCoefficient(
       from, [&](Value memref) { return e.load(memref, indices, compute, false, tail); });
+}
+
+/// For a run: in every lane those of its kept index.
+Values MapLoops::broadcastCoefficients(ValueRange indices) {
+  return eachCoefficient(coefficients, [&](Value memref) {
+    return e.loadBroadcast(memref, keptOf(indices), compute);
+  });
 }
 
 Values MapLoops::keptOf(ValueRange indices) {
@@ -248,9 +259,7 @@ void MapLoops::emitRuns() {
   int64_t rank = dataType.getRank();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(rank - 1, 0)));
   e.nest(inputs.front(), outer, [&](Values indices) {
-    Values c = eachCoefficient(coefficients, [&](Value memref) {
-      return e.loadBroadcast(memref, keptOf(indices), compute);
-    });
+    Values c = broadcastCoefficients(indices);
     if (rank == 0)
       return storeElement(inputs, out, {}, c, {});
     walkInner(indices, [&](Value i, Value tail) {
@@ -258,4 +267,26 @@ void MapLoops::emitRuns() {
       storeElement(inputs, out, indices, c, tail);
     });
   });
+}
+
+//===----------------------------------------------------------------------===//
+// Beside a reduction
+//===----------------------------------------------------------------------===//
+
+void MapLoops::enterRun(OpBuilder::InsertPoint at, ValueRange indices) {
+  OpBuilder::InsertionGuard guard(e);
+  e.restoreInsertionPoint(at);
+  runCoefficients = broadcastCoefficients(indices);
+}
+
+void MapLoops::visit(OpBuilder::InsertPoint at, ValueRange indices, Value tail) {
+  OpBuilder::InsertionGuard guard(e);
+  e.restoreInsertionPoint(at);
+  storeElement(inputs, out, indices, runCoefficients, tail);
+}
+
+void MapLoops::finish(OpBuilder::InsertPoint at) {
+  OpBuilder::InsertionGuard guard(e);
+  e.restoreInsertionPoint(at);
+  emitFence();
 }

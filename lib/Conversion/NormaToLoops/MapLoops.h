@@ -14,6 +14,7 @@
 #define NORMA_CONVERSION_NORMATOLOOPS_MAPLOOPS_H
 
 #include "LoopEmitter.h"
+#include "RunCompanion.h"
 
 #include "norma/Dialect/Norma.h"
 
@@ -23,9 +24,15 @@ namespace norma {
 
 using Values = LoopEmitter::Values;
 
-class MapLoops {
+class MapLoops : public RunCompanion {
 public:
+  virtual ~MapLoops() = default;
   void emit();
+
+  // Beside a reduction, which ends with finish().
+  void enterRun(mlir::OpBuilder::InsertPoint at, mlir::ValueRange indices) override;
+  void visit(mlir::OpBuilder::InsertPoint at, mlir::ValueRange indices, mlir::Value tail) override;
+  void finish(mlir::OpBuilder::InsertPoint at);
 
 protected:
   /// `inputs` are the operands of the data's shape, data first. Coefficients that are
@@ -36,7 +43,6 @@ protected:
         compute(op.getComputeType()),
         dataType(mlir::cast<mlir::MemRefType>(op.getData().getType())), kept(op.getKept()),
         inputs(std::move(inputs)), out(op.getOut()), coefficients(std::move(coefficients)) {}
-  ~MapLoops() = default;
 
   /// The result, in the compute type, for one vector of elements: those of `from` at
   /// `indices`, in the lanes of `tail` (all where it is null).
@@ -49,6 +55,7 @@ protected:
   mlir::MemRefType dataType;
 
 private:
+  void emitFence();
   void emitFlat();
   void emitFlatRows();
   void emitRows();
@@ -60,6 +67,7 @@ private:
   void prefetch(mlir::ValueRange from, mlir::ValueRange indices);
   Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,
                          llvm::function_ref<mlir::Value(mlir::Value)> make);
+  Values broadcastCoefficients(mlir::ValueRange indices);
   Values loadVectors(llvm::ArrayRef<mlir::Value> from, mlir::ValueRange indices, mlir::Value tail);
   Values expandCoefficients();
   Values lineScratch();
@@ -73,6 +81,8 @@ private:
   Values inputs;
   mlir::Value out;
   Values coefficients;
+  /// Those of the run that was entered last.
+  Values runCoefficients;
 };
 
 } // namespace norma

@@ -50,13 +50,14 @@ struct Element {
 
 class MomentsLoops final : private ReductionLoops {
 public:
-  MomentsLoops(MomentsOp op, mlir::RewriterBase &rewriter)
+  MomentsLoops(MomentsOp op, mlir::RewriterBase &rewriter, RunCompanion *beside)
       : ReductionLoops(op, rewriter), op(op), count(withAxis(op.getCount())),
         mean(withAxis(op.getMean())), m2(withAxis(op.getM2())),
         omitsNan(op.getNan() == NanHandling::Omit &&
                  mlir::isa<mlir::FloatType>(dataType.getElementType())),
         partial(mask || weights || omitsNan), sumsExactly(isa<mlir::IntegerType>(accumulate)) {
     keptLike = mean;
+    companion = beside;
   }
 
   void emit();

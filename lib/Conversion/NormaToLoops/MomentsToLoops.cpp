@@ -136,4 +136,6 @@ void MomentsLoops::emitFinish(Value suspect) {
   });
 }
 
-void norma::emitLoops(MomentsOp op, RewriterBase &rewriter) { MomentsLoops(op, rewriter).emit(); }
+void norma::emitLoops(MomentsOp op, RewriterBase &rewriter, RunCompanion *companion) {
+  MomentsLoops(op, rewriter, companion).emit();
+}

@@ -7,6 +7,8 @@
 
 #include "NormaToLoops.h"
 
+#include "MapLoops.h"
+
 #include "norma/Conversion/Passes.h"
 
 #include "norma/Dialect/ShapeRules.h"
@@ -92,6 +94,20 @@ static LogicalResult checkLowerable(Op op) {
   return success();
 }
 
+static LogicalResult checkKernel(Operation *kernel) {
+  return TypeSwitch<Operation *, LogicalResult>(kernel)
+      .Case<AffineOp, GradMapOp>([](auto map) {
+        if (failed(checkLowerable(map)))
+          return failure();
+        if (map.getScheduleAttr().getInterleave() && !reductionBeside(map))
+          return LogicalResult(map.emitOpError(
+              "schedule: interleave needs a reduction as the next op, by runs in the "
+              "same vectors, of data of the same shape and kept axes"));
+        return success();
+      })
+      .Case<MomentsOp, GradSumsOp>([](auto reduction) { return checkLowerable(reduction); });
+}
+
 namespace {
 
 struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<ConvertNormaToLoopsPass> {
@@ -101,20 +117,31 @@ struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<Conver
       if (isa<AffineOp, MomentsOp, GradSumsOp, GradMapOp>(op))
         kernels.push_back(op);
     });
+    // All of them first: what is said of the next op holds while it is there.
+    for (Operation *kernel : kernels)
+      if (failed(checkKernel(kernel)))
+        return signalPassFailure();
     IRRewriter rewriter(&getContext());
+    // The map that waits for the reduction behind it.
+    std::unique_ptr<MapLoops> beside;
     for (Operation *kernel : kernels) {
       rewriter.setInsertionPoint(kernel);
-      LogicalResult lowered = TypeSwitch<Operation *, LogicalResult>(kernel)
-                                  .Case<AffineOp, MomentsOp, GradSumsOp, GradMapOp>([&](auto op) {
-                                    if (failed(checkLowerable(op)))
-                                      return failure();
-                                    emitLoops(op, rewriter);
-                                    return success();
-                                  });
-      if (failed(lowered))
-        return signalPassFailure();
-      rewriter.eraseOp(kernel);
+      TypeSwitch<Operation *>(kernel)
+          .Case<AffineOp, GradMapOp>([&](auto map) {
+            if (map.getScheduleAttr().getInterleave())
+              beside = createMapLoops(map, rewriter);
+            else
+              emitLoops(map, rewriter);
+          })
+          .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
+            emitLoops(reduction, rewriter, beside.get());
+            if (beside)
+              beside->finish(rewriter.saveInsertionPoint());
+            beside.reset();
+          });
     }
+    for (Operation *kernel : kernels)
+      rewriter.eraseOp(kernel);
   }
 };
 

@@ -229,6 +229,7 @@ Values ReductionLoops::addVectors(const Values &indices, Value begin, Value end,
         at.back() = e.add(i, e.index(int64_t(set) * e.width));
       prefetch(inputs, at, int64_t(set));
       llvm::append_range(next, addElements({inputs, at, {}}, pivot, setOf(carried, set, each)));
+      visit(at, {});
     }
     return next;
   });
@@ -243,7 +244,10 @@ Values ReductionLoops::addMasked(const Values &indices, Value begin, Value exten
         Values at = indices;
         if (!at.empty())
           at.back() = i;
-        return addElements({inputs, at, e.maskOf(i, extent)}, pivot, carried);
+        Value tail = e.maskOf(i, extent);
+        Values next = addElements({inputs, at, tail}, pivot, carried);
+        visit(at, tail);
+        return next;
       });
   llvm::append_range(first, sums.drop_front(each));
   return first;
@@ -281,6 +285,7 @@ void ReductionLoops::emitLongRuns(Value pivots) {
   e.nest(data, outer, [&](Values indices) {
     Values k = keptOf(indices);
     Value pivot = pivotOfRun(pivots, k, accumulate);
+    enterRun(indices);
     Type type = e.vectorOf(accumulate);
     auto addTo = [&](ValueRange wide, ValueRange sums) {
       Values next;
@@ -313,6 +318,7 @@ void ReductionLoops::emitShortRuns(Value pivots, int64_t perRun) {
   auto emitGroup = [&](Values indices, Value begin, Value end) {
     Values k = keptOf(indices);
     Value pivot = pivotOfRun(pivots, k, accumulate);
+    enterRun(indices);
     auto addRun = [&](const Values &at, ValueRange sums) {
       return addMasked(at, stepped, extent, pivot,
                        addVectors(at, e.index(0), stepped, pivot, sums));
@@ -380,6 +386,7 @@ ReductionLoops::Rows ReductionLoops::rowsOfInputs(function_ref<Values(ValueRange
 
 void ReductionLoops::emitScheduledTotals(Value pivots) {
   llvm::SaveAndRestore<int64_t> prefetching(ahead, schedule.getPrefetch());
+  llvm::SaveAndRestore<bool> accompanying(accompanied, companion != nullptr);
   auto keptIndices = [&](ValueRange at) { return keptOf(at); };
   if (schedule.getTraversal() == Traversal::Flat)
     emitFlatTotals(pivots);

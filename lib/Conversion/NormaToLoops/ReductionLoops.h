@@ -17,6 +17,7 @@
 #define NORMA_CONVERSION_NORMATOLOOPS_REDUCTIONLOOPS_H
 
 #include "LoopEmitter.h"
+#include "RunCompanion.h"
 
 #include "norma/Dialect/Norma.h"
 
@@ -57,9 +58,9 @@ protected:
   /// of the arithmetic is that of the sums. The pivot is null where there are none.
   virtual Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) = 0;
 
-  /// Adds all elements to the totals, in the traversal of the schedule. The pivots
-  /// are a buffer over the kept indices, of any float type, or null: then the elements
-  /// themselves are summed.
+  /// Adds all elements to the totals, in the traversal of the schedule, and emits the companion
+  /// beside. The pivots are a buffer over the kept indices, of any float type, or null: then the
+  /// elements themselves are summed.
   void emitScheduledTotals(mlir::Value pivots);
   /// The same in f64 throughout, in little code.
   void emitWideTotals(mlir::Value pivots);
@@ -101,8 +102,21 @@ protected:
   Values totals;
   /// How far on that is, in elements; 0 where nothing is asked for.
   int64_t ahead = 0;
+  /// Goes beside the scheduled sums; null for none.
+  RunCompanion *companion = nullptr;
 
 private:
+  /// Whether what is emitted are the sums that the companion goes beside.
+  bool accompanied = false;
+  void enterRun(mlir::ValueRange indices) {
+    if (accompanied)
+      companion->enterRun(e.saveInsertionPoint(), indices);
+  }
+  void visit(mlir::ValueRange indices, mlir::Value tail) {
+    if (accompanied)
+      companion->visit(e.saveInsertionPoint(), indices, tail);
+  }
+
   void emitFlatTotals(mlir::Value pivots);
   /// What is walked by rows: the inputs, or the same cut into lines, with totals for every
   /// column.

@@ -81,6 +81,7 @@ private:
   }
   /// An int64_t argument for every stride that the layout leaves open.
   void addStrides(CBuffer &buffer, Layout layout, uint32_t repeats);
+  void addReductionBeside();
   void describe();
 
   const KernelSpec &spec;
@@ -176,12 +177,32 @@ void FunctionBuilder::describe() {
     lines.push_back("dx may be x or dy; otherwise no two buffers overlap.");
     break;
   }
+  if (spec.interleaved && spec.family == KernelFamily::Affine)
+    lines.push_back("Beside it count, mean and m2 of next_x, in f64.");
+  if (spec.interleaved && spec.family == KernelFamily::GradMap)
+    lines.push_back("Beside it sum = sum(next_dy) and dot = sum(next_dy * (next_x - next_center)), "
+                    "in f64.");
   std::string kept, reduced;
   for (size_t axis = 0; axis < spec.kinds.size(); ++axis)
     (spec.kinds[axis] == 'K' ? kept : reduced) += fmt::format(" {}", axis);
   lines.push_back(fmt::format("Kept axes of x:{}. Reduced axes:{}.", kept.empty() ? " none" : kept,
                               reduced.empty() ? " none" : reduced));
   lines.push_back("Kernel spec: " + spec.key());
+}
+
+/// The reduction of an interleaved map.
+void FunctionBuilder::addReductionBeside() {
+  using Role = CBuffer::Role;
+  addLikeData("next_x", spec.data, Role::Input);
+  if (spec.family == KernelFamily::GradMap) {
+    addLikeData("next_dy", spec.dy, Role::Input);
+    addPerKept("next_center", DType::F64, Role::Input);
+    for (const char *name : {"sum", "dot"})
+      addPerKept(name, DType::F64, Role::Output);
+    return;
+  }
+  for (const char *name : {"count", "mean", "m2"})
+    addPerKept(name, DType::F64, Role::Output);
 }
 
 CFunction FunctionBuilder::build() {
@@ -223,6 +244,8 @@ CFunction FunctionBuilder::build() {
     out.restricted = false;
     out.aligned = spec.streaming;
   }
+  if (spec.interleaved)
+    addReductionBeside();
   describe();
   return std::move(function);
 }

@@ -123,6 +123,7 @@ Expected<void> AotCompiler::addKernel(const KernelSpec &spec, const CFunction &f
   PipelineOptions options;
   options.keepBfloats = true;
   options.streaming = spec.streaming;
+  options.interleave = spec.interleaved;
   if (failed(state->run(*module, kFirstKernelStage, options, [](StringRef) {})))
     return Error(ErrorCode::Internal,
                  fmt::format("kernel {}: lowering failed: {}", spec.key(), diagnostics.text));

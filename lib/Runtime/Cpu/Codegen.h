@@ -20,7 +20,8 @@
 
 namespace norma {
 
-/// The module of a kernel: one function that holds one kernel op on memrefs.
+/// The module of a kernel: one function that holds one kernel op on memrefs, or
+/// two to be interleaved.
 mlir::OwningOpRef<mlir::ModuleOp> buildKernelModule(mlir::MLIRContext *context,
                                                     const KernelSpec &spec);
 

@@ -76,7 +76,7 @@ struct Compiler::State {
   /// and to gather those takes longer than to lower a kernel.
   PassManager &passesOf(size_t stage, const PipelineOptions &options, bool verify) {
     std::unique_ptr<PassManager> &passes =
-        kept[{stage, options.lowering, options.streaming, verify}];
+        kept[{stage, options.lowering, options.streaming, options.interleave, verify}];
     if (!passes) {
       passes = std::make_unique<PassManager>(&context);
       passes->enableVerifier(verify);
@@ -87,7 +87,7 @@ struct Compiler::State {
 
   std::shared_ptr<const CpuTarget> target;
   MLIRContext context;
-  std::map<std::tuple<size_t, KernelLowering, bool, bool>, std::unique_ptr<PassManager>> kept;
+  std::map<std::tuple<size_t, KernelLowering, bool, bool, bool>, std::unique_ptr<PassManager>> kept;
 };
 
 Compiler::Compiler(std::shared_ptr<const CpuTarget> target)
@@ -137,6 +137,7 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
     PipelineOptions options;
     options.keepBfloats = true;
     options.streaming = spec.streaming;
+    options.interleave = spec.interleaved;
     auto readSchedule = [&](StringRef stage) {
       if (stage != "schedule")
         return;
@@ -144,7 +145,8 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
         auto attribute = op->getAttrOfType<ScheduleAttr>("schedule");
         if (!attribute)
           return;
-        llvm::raw_string_ostream(schedule) << attribute;
+        // Of an interleaved kernel that of the map, then that of the reduction.
+        llvm::raw_string_ostream(schedule) << (schedule.empty() ? "" : ", ") << attribute;
         block = attribute.getBlock();
       });
     };

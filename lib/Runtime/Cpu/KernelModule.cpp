@@ -81,7 +81,7 @@ struct KeptGroups {
 
 } // namespace
 
-/// The arguments of the kernel, in the order of the operands of its op.
+/// The arguments of a kernel, in the order of the operands of its op.
 static SmallVector<Type> argumentTypes(Builder &b, const KernelSpec &spec, const KeptGroups &kept) {
   auto perKept = [&](DType dtype) { return MemRefType::get(kept.extents, elementType(b, dtype)); };
   const bool gradient =
@@ -155,17 +155,28 @@ static void createKernelOp(ImplicitLocOpBuilder &b, const KernelSpec &spec, Arra
   }
 }
 
+/// The reduction that goes beside an interleaved map.
+static KernelSpec reductionOf(KernelSpec map) {
+  map.family = map.family == KernelFamily::GradMap ? KernelFamily::GradSums : KernelFamily::Moments;
+  return map;
+}
+
 OwningOpRef<ModuleOp> buildKernelModule(MLIRContext *context, const KernelSpec &spec) {
   auto loc = UnknownLoc::get(context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   ImplicitLocOpBuilder b(loc, module->getBodyRegion());
   const KeptGroups kept(spec);
   SmallVector<Type> types = argumentTypes(b, spec, kept);
+  const size_t own = types.size();
+  if (spec.interleaved)
+    types.append(argumentTypes(b, reductionOf(spec), kept));
   auto function = func::FuncOp::create(b, "kernel", b.getFunctionType(types, {}));
   function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(), b.getUnitAttr());
   Block *body = function.addEntryBlock();
   b.setInsertionPointToStart(body);
-  createKernelOp(b, spec, kept.groups, body->getArguments());
+  createKernelOp(b, spec, kept.groups, body->getArguments().take_front(own));
+  if (spec.interleaved)
+    createKernelOp(b, reductionOf(spec), kept.groups, body->getArguments().drop_front(own));
   func::ReturnOp::create(b);
   return module;
 }

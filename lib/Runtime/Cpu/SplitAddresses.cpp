@@ -76,6 +76,12 @@ static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo 
       loop = loop->getParentLoop();
     return loop ? loop->getLoopDepth() : 0;
   };
+  // A product with a stride stands beside the access, but changes with its factors only.
+  auto depthOfTerm = [&](llvm::Value *value) {
+    llvm::Value *a = nullptr, *b = nullptr;
+    return match(value, m_Mul(m_Value(a), m_Value(b))) ? std::max(depthOf(a), depthOf(b))
+                                                       : depthOf(value);
+  };
   llvm::Type *element = address.getSourceElementType();
   llvm::Value *pointer = address.getPointerOperand();
   const unsigned innermost = loops.getLoopDepth(address.getParent());
@@ -88,8 +94,10 @@ static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo 
     llvm::IRBuilder<> b(at);
     llvm::Value *offset = nullptr;
     for (auto [value, factor] : sum.terms) {
-      if (factor == 0 || std::max(depthOf(value), first) != depth)
+      if (factor == 0 || std::max(depthOfTerm(value), first) != depth)
         continue;
+      if (depthOf(value) > depth)
+        llvm::cast<llvm::Instruction>(value)->moveBefore(at->getIterator());
       llvm::Value *term = factor == 1 ? value : b.CreateMul(value, b.getInt64(factor));
       offset = offset ? b.CreateAdd(offset, term) : term;
     }

@@ -47,6 +47,7 @@ class Spec:
         self.kinds, extents = fields[1].rstrip("]").split("[")
         self.extents = extents.split("x")
         self.options = dict(f.split("=") for f in fields[3:] if "=" in f)
+        self.interleaved = "interleaved" in fields
         self.layout = next((f for f in fields if f in ("dense-rows", "unit-inner", "strided")), "contiguous")
         is_float = self.data in ROUNDING
         self.out = self.options.get("to", self.data if is_float else "f32")
@@ -124,6 +125,16 @@ def close(name, actual, expected, scale, dtype, factor=4):
 
 def check(spec, function, rows):
     call = Call(spec, rows)
+    expectations = [prepare(spec, call, spec.family)]
+    if spec.interleaved:
+        expectations.append(prepare(spec, call, {"affine": "moments", "grad_map": "grad_sums"}[spec.family]))
+    call.run(function)
+    for expect in expectations:
+        expect()
+
+
+def prepare(spec, call, family):
+    """Adds the arguments of a kernel; what is returned looks at what it wrote."""
     keep = lambda values: np.expand_dims(values, call.reduced)
     kept_shape = [call.shape[i] for i in call.kept]
     x = from_memory(call.like_data(numbers(call.shape, spec.data), spec.data), spec.data)
@@ -132,44 +143,43 @@ def check(spec, function, rows):
     def coefficient(values):
         return keep(call.per_kept(values, spec.compute).astype("f8"))
 
-    if spec.family == "affine":
+    if family == "affine":
         letters = spec.options["coefficients"]
         center = coefficient(rng.standard_normal(kept_shape)) if "c" in letters else 0.0
         scale = coefficient(rng.uniform(0.5, 2, kept_shape)) if "s" in letters else 1.0
         shift = coefficient(rng.standard_normal(kept_shape)) if "b" in letters else 0.0
         y = call.like_data(np.zeros(call.shape), spec.out)
-        call.run(function)
-        close(spec.text, from_memory(y, spec.out), (x - center) * scale + shift,
-              np.abs((x - center) * scale) + np.abs(shift) + 1e-6, worst)
-        return
+        return lambda: close(spec.text, from_memory(y, spec.out), (x - center) * scale + shift,
+                             np.abs((x - center) * scale) + np.abs(shift) + 1e-6, worst)
     dy = None
-    if spec.family.startswith("grad"):
+    if family.startswith("grad"):
         dy = from_memory(call.like_data(rng.standard_normal(call.shape), spec.dy), spec.dy)
-    if spec.family == "grad_map":
+    if family == "grad_map":
         center, slope, offset, scale = (coefficient(rng.standard_normal(kept_shape)) for _ in range(4))
-    if spec.family == "grad_sums":
+    if family == "grad_sums":
         center = keep(call.per_kept(3 + rng.standard_normal(kept_shape), "f64"))
     mask = call.operand("mask", lambda shape: rng.integers(0, 2, shape)) != 0
     weight = call.operand("weights", lambda shape: rng.uniform(0.5, 2, shape)) * mask
-    if spec.family == "grad_map":
+    if family == "grad_map":
         y = call.like_data(np.zeros(call.shape), spec.out)
-        call.run(function)
         terms = (dy * scale, (x - center) * slope * weight, offset * weight)
-        close(spec.text, from_memory(y, spec.out), sum(terms), sum(np.abs(t) for t in terms) + 1e-6, worst)
-        return
-    results = [call.per_kept(np.full(kept_shape, 77.0), "f64")
-               for _ in range(3 if spec.family == "moments" else 2)]
-    call.run(function)
-    if spec.family == "grad_sums":
+        return lambda: close(spec.text, from_memory(y, spec.out), sum(terms),
+                             sum(np.abs(t) for t in terms) + 1e-6, worst)
+    results = [call.per_kept(np.full(kept_shape, 77.0), "f64") for _ in range(3 if family == "moments" else 2)]
+
+    def expect_sums():
         for actual, term in zip(results, (dy, dy * (x - center))):
             close(spec.text, actual, term.sum(call.reduced), np.abs(term).sum(call.reduced) + 1e-30, "f32", 8)
-        return
-    weight = np.broadcast_to(weight, x.shape)
-    count = weight.sum(call.reduced)
-    mean = np.where(count > 0, (weight * x).sum(call.reduced) / np.where(count > 0, count, 1), 0)
-    m2 = (weight * (x - keep(mean)) ** 2).sum(call.reduced)
-    for name, actual, expected in zip(("count", "mean", "m2"), results, (count, mean, m2)):
-        close(f"{spec.text}: {name}", actual, expected, np.abs(expected) + 1e-12, "f32", 8)
+
+    def expect_statistics():
+        each = np.broadcast_to(weight, x.shape)
+        count = each.sum(call.reduced)
+        mean = np.where(count > 0, (each * x).sum(call.reduced) / np.where(count > 0, count, 1), 0)
+        m2 = (each * (x - keep(mean)) ** 2).sum(call.reduced)
+        for name, actual, expected in zip(("count", "mean", "m2"), results, (count, mean, m2)):
+            close(f"{spec.text}: {name}", actual, expected, np.abs(expected) + 1e-12, "f32", 8)
+
+    return expect_sums if family == "grad_sums" else expect_statistics
 
 
 def check_all_halves(functions):
@@ -208,6 +218,8 @@ SPECS = [
     "affine;RKR[?x3x8];f32;coefficients=csb;unit-inner",
     "affine;RKR[?x4x12];f32;coefficients=csb;dense-rows",
     "affine;RKR[?x16x17];f32;coefficients=csb;dense-rows;streaming",
+    "affine;RKR[?x3x48];f32;coefficients=csb;dense-rows;streaming;interleaved",
+    "affine;RKR[?x3x50];u8;coefficients=cs;interleaved",
     "affine;RK[?x16];i16;coefficients=;to=bf16",
     "affine;RK[?x5];u8;coefficients=;to=f16;strided",
     "moments;RK[?x13];f32",
@@ -225,6 +237,7 @@ SPECS = [
     "grad_map;RK[?x13];f32",
     "grad_map;RKR[?x3x20];bf16;weights=f64/6;mask=u8/6;unit-inner",
     "grad_map;RKR[?x16x49];f32;dense-rows;streaming",
+    "grad_map;RKR[?x3x48];f32;dense-rows;streaming;interleaved",
     "grad_map;RK[?x5];f64;dy=f32;strided",
 ]
 
