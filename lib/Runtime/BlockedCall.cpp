@@ -204,10 +204,12 @@ static constexpr int64_t kChainsOfThread = 2;
 /// caches, in the vectors and runs of the sums, which are of f32; and several blocks must be left
 /// for each chain.
 bool Preparation::interleaves() const {
-  const auto isF32 = [](const GroupedTensor &tensor) { return tensor.dtype == DType::F32; };
+  const auto sumsInF32 = [](const GroupedTensor &tensor) {
+    return isFloat(tensor.dtype) && tensor.dtype != DType::F64;
+  };
   const int64_t runBytes = problem.extents.back() * int64_t(sizeOf(DType::F32));
   return blocks.streams && !call.operands.any() && call.nan == NanPolicy::Propagate &&
-         call.compute == DType::F32 && std::ranges::all_of(problem.tensors, isF32) &&
+         call.compute == DType::F32 && std::ranges::all_of(problem.tensors, sumsInF32) &&
          runBytes % int64_t(kStreamingAlignment) == 0 &&
          blocks.count() >= 2 * kChainsOfThread * threads.size();
 }

@@ -52,7 +52,7 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
           .Case<AffineOp, GradMapOp>([&](auto map) {
             if (map.getSchedule())
               return;
-            map.setScheduleAttr(chooseSchedule(map, *target, streaming));
+            map.setScheduleAttr(chooseSchedule(map, *target, streaming, interleave));
             maps.push_back(map);
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {

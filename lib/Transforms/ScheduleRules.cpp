@@ -227,7 +227,8 @@ static std::optional<Lines> chooseLines(const Map &map, const Form &form, int64_
 /// What one thread takes of a map at least: beside it, to call the kernel costs little.
 static constexpr int64_t kMapBlockBytes = 64 * 1024;
 
-static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, bool streaming) {
+static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, bool streaming,
+                              bool interleave) {
   auto data = cast<ShapedType>(map.tensors.front().getType());
   Form form(data, map.kept);
   bool contiguous = llvm::all_of(map.tensors, isContiguous);
@@ -235,8 +236,9 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   int64_t outBytes = bytesOf(map.tensors.back());
   int64_t vector = target.vectorBits / 8 / computeBytes;
   // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
-  // each other. So does bf16, of which two vectors are rounded by one instruction.
-  int64_t widest = vector * std::max<int64_t>(computeBytes / outBytes, 1);
+  // each other. So does bf16, of which two vectors are rounded by one instruction. Beside a
+  // reduction vectors are those of its sums.
+  int64_t widest = interleave ? vector : vector * std::max<int64_t>(computeBytes / outBytes, 1);
   // A block of kept indices of larger tensors, beside which the next one lies.
   bool isBlock = !contiguous && haveDenseRows(map.tensors);
   bool streams =
@@ -291,7 +293,8 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
       nontemporal, prefetch, /*interleave=*/false);
 }
 
-ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming) {
+ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming,
+                                   bool interleave) {
   return chooseMap({.operands = op->getOperands(),
                     .tensors = {op.getData(), op.getOut()},
                     .mask = {},
@@ -300,10 +303,11 @@ ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,
                     .compute = op.getComputeType(),
                     .coefficients = int64_t(op.getCoefficients().size()),
                     .inRegisters = 8},
-                   target, streaming);
+                   target, streaming, interleave);
 }
 
-ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming) {
+ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming,
+                                   bool interleave) {
   // Four coefficients of a vector, and four registers to work with.
   return chooseMap({.operands = op->getOperands(),
                     .tensors = {op.getData(), op.getDy(), op.getOut()},
@@ -313,7 +317,7 @@ ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target
                     .compute = op.getComputeType(),
                     .coefficients = 4,
                     .inRegisters = (target.vectorRegisters - 4) / 4},
-                   target, streaming);
+                   target, streaming, interleave);
 }
 
 //===----------------------------------------------------------------------===//

@@ -513,7 +513,8 @@ module @huge {
 module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.vector_registers" = 32 : i64, "norma.l2_bytes" = 2097152 : i64>>} {
   func.func @f(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %y: memref<?x2x48xf32, strided<[?, 48, 1]>>,
-               %odd: memref<?x2x50xf32, strided<[?, 50, 1]>>, %c: memref<2xf32>, %n: memref<2xf64>) {
+               %odd: memref<?x2x50xf32, strided<[?, 50, 1]>>,
+               %half: memref<?x2x96xf16, strided<[?, 96, 1]>>, %c: memref<2xf32>, %n: memref<2xf64>) {
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}>}
     // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, prefetch = 96>}
     // BESIDE: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, interleave = true>}
@@ -523,6 +524,13 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
     // BESIDE: norma.grad_sums {{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>}
     norma.grad_sums kept [1] ins(%x, %x : memref<?x2x48xf32, strided<[?, 48, 1]>>, memref<?x2x48xf32, strided<[?, 48, 1]>>)
         center(%n : memref<2xf64>) outs(%n, %n : memref<2xf64>, memref<2xf64>)
+    // In the vectors of the sums, where f16 would have others by itself.
+    // STREAM: norma.affine {{.*}}xf16{{.*}}<runs, vector = 32,
+    // BESIDE: norma.affine {{.*}}xf16{{.*}}<runs, vector = 16, {{.*}} nontemporal = true, interleave = true>}
+    norma.affine kept [1] ins(%half : memref<?x2x96xf16, strided<[?, 96, 1]>>) scale(%c : memref<2xf32>)
+        outs(%half : memref<?x2x96xf16, strided<[?, 96, 1]>>)
+    norma.moments kept [1] ins(%half : memref<?x2x96xf16, strided<[?, 96, 1]>>)
+        outs(%n, %n, %n : memref<2xf64>, memref<2xf64>, memref<2xf64>)
     // Other shapes, and nothing behind.
     // BESIDE: norma.affine {{.*}} block = {{[0-9]+}}, nontemporal = true, prefetch = 96>}
     norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)

@@ -207,6 +207,11 @@ TEST_F(EngineBlocked, WritesPastCachesWhereBlocksAreWholeCacheLines) {
   }
 }
 
+TEST_F(EngineBlocked, InterleavesNarrowTypes) {
+  for (DType dtype : {DType::F16, DType::BF16})
+    expectBlocks(expectContract(dataOf(dtype, {40, 100, 48, 32}), {1}, DType::F32, dtype));
+}
+
 TEST_F(EngineBlocked, MaskAndWeights) {
   Random random(22);
   const Array mask = arrayOf(DType::Bool, {31}, [](int64_t i) { return i % 5 != 0; });

@@ -34,9 +34,12 @@ llvm::FailureOr<TargetDescription> readTarget(mlir::ModuleOp module);
 void writeTarget(mlir::ModuleOp module, const TargetDescription &target);
 
 /// The schedule of an op in axis form. `streaming` is for data that no cache holds: a map
-/// may write past the caches, a reduction asks for memory in advance.
-ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming);
-ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming);
+/// may write past the caches, a reduction asks for memory in advance. `interleave` is for a map
+/// that may go beside a reduction.
+ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming,
+                            bool interleave);
+ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming,
+                            bool interleave);
 ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming);
 ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming);
 
