@@ -144,6 +144,8 @@ LogicalResult MomentsOp::verify() {
       failed(verifyKeptShapes(emit, {{"count", getCount()}, {"mean", getMean()}, {"m2", getM2()}},
                               data, getKept())))
     return failure();
+  if (getPart() == MomentsPart::Exact && !isa<MemRefType>(getMean().getType()))
+    return emit() << "part: exact goes on with what is in `outs`, expected memrefs";
   return verifyBroadcasts(emit, {{"mask", getMask()}, {"weights", getWeights()}}, data);
 }
 
@@ -155,6 +157,8 @@ LogicalResult MomentsOp::reifyResultShapes(OpBuilder &builder,
 void MomentsOp::getEffects(
     SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   bufferEffects(*this, effects);
+  if (getPart() == MomentsPart::Exact)
+    effects.emplace_back(MemoryEffects::Read::get(), &getMeanMutable());
 }
 
 Speculation::Speculatability MomentsOp::getSpeculatability() { return speculatability(*this); }

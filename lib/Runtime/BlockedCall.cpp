@@ -77,9 +77,9 @@ static bool isGradient(KernelFamily family) {
   return family == KernelFamily::GradSums || family == KernelFamily::GradMap;
 }
 
-BlockKernel::BlockKernel(KernelCall call, const KernelSpec &spec,
+BlockKernel::BlockKernel(KernelCall call, KernelSpec kernelSpec,
                          std::span<const MovingTensor> tensors)
-    : kernel(call.kernel), bytes(uint64_t(call.problem.bytes())) {
+    : kernel(call.kernel), spec(std::move(kernelSpec)), bytes(uint64_t(call.problem.bytes())) {
   pushArguments(call, spec.family, tensors, /*ofNext=*/false);
   if (spec.interleaved)
     pushArguments(call, isGradient(spec.family) ? KernelFamily::GradSums : KernelFamily::Moments,
@@ -112,10 +112,10 @@ void BlockKernel::pushArguments(const KernelCall &call, KernelFamily family,
     pushTensor(inputs);
 }
 
-void BlockKernel::run(const BlockedCall &call, int64_t begin,
+void BlockKernel::run(Kernel::State &other, const BlockedCall &call, int64_t begin,
                       std::initializer_list<const void *> arrays, int64_t next) const {
   assert(arrays.size() == arrayArguments.size() && "not the arrays of this kernel");
-  const CallTimer timer(*kernel, bytes);
+  const CallTimer timer(other, bytes);
   KernelArguments arguments(first);
   for (const auto &[position, tensor, ofNext] : tensorArguments)
     arguments.setData(position, static_cast<const char *>(call.tensors[tensor.source].data) +
@@ -123,7 +123,7 @@ void BlockKernel::run(const BlockedCall &call, int64_t begin,
   for (size_t i = 0; i < arrays.size(); ++i)
     arguments.setData(arrayArguments[i], arrays.begin()[i]);
   // There may be better code than when the plan was made.
-  arguments.call(kernel->code().loaded->entry);
+  arguments.call(other.code().loaded->entry);
 }
 
 //===----------------------------------------------------------------------===//
@@ -194,7 +194,7 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   Expected<KernelCall> made = findKernel(std::move(part), spec);
   if (!made)
     return made.takeError();
-  return BlockKernel(std::move(*made), chosen, moving);
+  return BlockKernel(std::move(*made), std::move(spec), moving);
 }
 
 /// Chains of blocks that a thread takes; more than one, since some threads come late.
@@ -291,10 +291,11 @@ Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body
     for (int64_t b = chain * count / chains; b < end && !failed; ++b) {
       const BlockKernels &mine = kernelsOf(b);
       if (!isReduced)
-        body.reduce(mine, range(b));
+        outcomes[b] = body.reduce(mine, range(b));
       isReduced = mine.mapAndReduce && b + 1 < end && &kernelsOf(b + 1) == &mine;
-      outcomes[b] =
-          body.map(mine, range(b), isReduced ? std::optional(range(b + 1)) : std::nullopt);
+      if (outcomes[b])
+        outcomes[b] =
+            body.map(mine, range(b), isReduced ? std::optional(range(b + 1)) : std::nullopt);
       if (!outcomes[b])
         failed = true;
     }

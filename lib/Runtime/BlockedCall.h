@@ -53,14 +53,21 @@ struct MovingTensor {
 /// A kernel for blocks of one width.
 class BlockKernel {
 public:
-  /// `call` is on the first block; `tensors` are those of its problem.
-  BlockKernel(KernelCall call, const KernelSpec &spec, std::span<const MovingTensor> tensors);
+  /// `call` is on the first block, of a kernel of this spec; `tensors` are those of its problem.
+  BlockKernel(KernelCall call, KernelSpec spec, std::span<const MovingTensor> tensors);
 
   /// Calls it on the block that begins at kept index `begin`, with arrays of one value per
   /// kept index: those that it reads, then those that it writes. An interleaved reduction is on
   /// the block that begins at `next`, and its arrays follow.
   void run(const BlockedCall &call, int64_t begin, std::initializer_list<const void *> arrays,
-           int64_t next = 0) const;
+           int64_t next = 0) const {
+    run(*kernel, call, begin, arrays, next);
+  }
+  /// The same of another kernel that takes these arguments.
+  void run(Kernel::State &other, const BlockedCall &call, int64_t begin,
+           std::initializer_list<const void *> arrays, int64_t next = 0) const;
+
+  const KernelSpec &kernelSpec() const { return spec; }
 
 private:
   /// A tensor among the arguments, which is that of the next block or of this one.
@@ -74,6 +81,7 @@ private:
                      std::span<const MovingTensor> tensors, bool ofNext);
 
   std::shared_ptr<Kernel::State> kernel;
+  KernelSpec spec;
   /// What a call reads and writes of data.
   uint64_t bytes = 0;
   /// The arguments for the first block, but for addresses.
@@ -96,7 +104,7 @@ struct KeptRange {
 
 /// What is done with a block, by one thread.
 struct BlockBody {
-  std::function<void(const BlockKernels &kernels, KeptRange block)> reduce;
+  std::function<Expected<void>(const BlockKernels &kernels, KeptRange block)> reduce;
   /// The map, after the reduction; beside it the reduction of `next`, where there is one.
   std::function<Expected<void>(const BlockKernels &kernels, KeptRange block,
                                std::optional<KeptRange> next)>

@@ -53,11 +53,26 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
       Statistics all = Statistics::zeros(shape);
-      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
+      // Where the sums were not accurate enough.
+      const auto repair = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
         const auto [begin, end] = block;
+        if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
+          return {};
+        Expected<std::shared_ptr<Kernel::State>> exact =
+            state->kernel(exactly(kernels.reduce.kernelSpec()));
+        if (!exact)
+          return exact.takeError();
+        kernels.reduce.run(
+            **exact, call, begin,
+            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+        return {};
+      };
+      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
+        const int64_t begin = block.begin;
         kernels.reduce.run(
             call, begin,
             {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+        return repair(kernels, block);
       };
       const auto map = [&](const BlockKernels &kernels, KeptRange block,
                            std::optional<KeptRange> next) -> Expected<void> {
@@ -80,7 +95,7 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
                                    all.count.data() + other, all.mean.data() + other,
                                    all.m2.data() + other},
                                   other);
-        return {};
+        return repair(kernels, *next);
       };
       if (Expected<void> done = (*plan)->run(*state->pool, {reduce, map}); !done)
         return done.takeError();
@@ -139,10 +154,11 @@ Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
       GradientSums all = zeros();
-      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
-        const auto [begin, end] = block;
+      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
+        const int64_t begin = block.begin;
         kernels.reduce.run(call, begin,
                            {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
+        return {};
       };
       const auto map = [&](const BlockKernels &kernels, KeptRange block,
                            std::optional<KeptRange> next) -> Expected<void> {

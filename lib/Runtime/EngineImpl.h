@@ -144,6 +144,7 @@ enum class BlockOrder : uint8_t {
 struct BlockedCall;
 class BlockedPlan;
 struct KernelCall;
+struct MomentsCall;
 class Pace;
 
 /// What stats() shows. Times are kept in nanoseconds.
@@ -201,8 +202,8 @@ struct Engine::State {
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.
-  Expected<KernelCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
-                                   const Operands &operands);
+  Expected<MomentsCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
+                                    const Operands &operands);
   Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
                                   const Coefficients &coefficients, DType compute, const Tensor &y);
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,

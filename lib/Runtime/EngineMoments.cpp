@@ -14,23 +14,66 @@
 
 namespace norma {
 
-Expected<KernelCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
-                                                NanPolicy nan, const Operands &operands) {
+/// A call of a kernel of moments, and how the kernel is had that does blocks again.
+struct MomentsCall {
+  KernelCall call;
+  std::function<Expected<std::shared_ptr<Kernel::State>>()> findExact;
+};
+
+Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
+                                                 NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
   spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
-  return call(std::move(problem), spec);
+  Expected<KernelCall> made = call(std::move(problem), spec);
+  if (!made)
+    return made.takeError();
+  return MomentsCall{std::move(*made), [this, exact = exactly(spec)] { return kernel(exact); }};
 }
 
 namespace {
+
+/// Does blocks again that look inaccurate, by a kernel that is compiled for the first of them.
+class ExactBlocks {
+public:
+  /// The call must outlive this.
+  explicit ExactBlocks(const MomentsCall &of) : of(of) {}
+
+  /// With the arguments of the kernel that found that out.
+  void run(const Block &block, KernelArguments &arguments) {
+    if (failed)
+      return;
+    Expected<std::shared_ptr<Kernel::State>> kernel = of.findExact();
+    if (!kernel) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!failed.exchange(true))
+        outcome = kernel.takeError();
+      return;
+    }
+    const Problem &problem = of.call.problem;
+    const CallTimer timer(**kernel, uint64_t(problem.bytes() / problem.outer()) *
+                                        uint64_t(block.end - block.begin));
+    arguments.call((*kernel)->code().loaded->entry);
+  }
+
+  /// Once nothing runs: the error of the first block that had one.
+  Expected<void> takeOutcome() { return std::move(outcome); }
+
+private:
+  const MomentsCall &of;
+  std::atomic<bool> failed = false;
+  std::mutex mutex;
+  Expected<void> outcome;
+};
 
 /// A call on its way.
 class MomentsRun {
 public:
   /// The call must outlive the run; `shape` is that of the caller's kept indices.
-  MomentsRun(const KernelCall &kernelCall, const Dims &shape)
-      : call(kernelCall),
-        reduction(call, MakeZeros{call.problem.keptSize()}, RunBlock{&kernelCall}, MergeBlocks{}) {
+  MomentsRun(const MomentsCall &moments, const Dims &shape)
+      : call(moments.call), exact(std::make_unique<ExactBlocks>(moments)),
+        reduction(call, MakeZeros{call.problem.keptSize()}, RunBlock{&call, exact.get()},
+                  MergeBlocks{}) {
     result.shape = shape;
   }
 
@@ -43,8 +86,12 @@ public:
       finish();
   }
   bool isDone() const { return isFinished; }
-  /// In the caller's order of kept indices.
-  Statistics &statistics() { return result; }
+  /// Once it is done, in the caller's order of kept indices.
+  Expected<Statistics> takeStatistics() {
+    if (Expected<void> ok = exact->takeOutcome(); !ok)
+      return ok.takeError();
+    return std::move(result);
+  }
 
 private:
   struct MakeZeros {
@@ -55,6 +102,7 @@ private:
 
   struct RunBlock {
     const KernelCall *call;
+    ExactBlocks *exact;
 
     void operator()(const Block &block, Statistics &into) const {
       KernelArguments arguments;
@@ -63,6 +111,11 @@ private:
       for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
         arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
       arguments.call(call->entry);
+      const auto kept = size_t(call->problem.outerKept()
+                                   ? (block.end - block.begin) * call->problem.keptPerOuter()
+                                   : call->problem.keptSize());
+      if (isMarked(std::span(into.m2).subspan(size_t(block.firstKept), kept)))
+        exact->run(block, arguments);
     }
   };
 
@@ -84,6 +137,7 @@ private:
   }
 
   const KernelCall &call;
+  std::unique_ptr<ExactBlocks> exact;
   Reduction<MakeZeros, RunBlock, MergeBlocks> reduction;
   Statistics result;
   bool isFinished = false;
@@ -94,17 +148,17 @@ private:
 Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int64_t> kept,
                                             NanPolicy nan, const Operands &operands,
                                             const ThreadPool &threads, Pace &pace) {
-  Expected<KernelCall> prepared = momentsCall(x, kept, nan, operands);
+  Expected<MomentsCall> prepared = momentsCall(x, kept, nan, operands);
   if (!prepared)
     return prepared.takeError();
-  const CallTimer timer(*prepared->kernel, uint64_t(x.size()) * sizeOf(x.dtype));
+  const CallTimer timer(*prepared->call.kernel, uint64_t(x.size()) * sizeOf(x.dtype));
   MomentsRun run(*prepared, keptShape(x.shape, kept));
   while (!run.isDone()) {
     run.work(threads, pace);
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();
   }
-  return std::move(run.statistics());
+  return run.takeStatistics();
 }
 
 Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t> kept,
@@ -117,10 +171,10 @@ Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t>
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();
-  Expected<KernelCall> call = state->momentsCall(x, kept, options.nan, *operands);
+  Expected<MomentsCall> call = state->momentsCall(x, kept, options.nan, *operands);
   if (!call)
     return call.takeError();
-  return Kernel(std::move(call->kernel));
+  return Kernel(std::move(call->call.kernel));
 } catch (...) {
   return outOfMemory();
 }
@@ -171,14 +225,14 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   }
 
   Statistics result = Statistics::zeros(shape);
-  std::vector<KernelCall> calls;
+  std::vector<MomentsCall> calls;
   calls.reserve(batches.size());
   Checked elements = 0;
   uint64_t bytes = 0;
   for (const Tensor &batch : batches) {
     if (batch.size() == 0)
       continue;
-    Expected<KernelCall> call = state->momentsCall(batch, kept, options.nan, {});
+    Expected<MomentsCall> call = state->momentsCall(batch, kept, options.nan, {});
     if (!call)
       return call.takeError();
     elements += batch.size();
@@ -190,11 +244,11 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   if (!elements.fits())
     return invalidArgument("batches: the number of their elements overflows 63 bits");
   Pace pace(watch, *elements);
-  const CallTimer timer(*calls[0].kernel, bytes);
+  const CallTimer timer(*calls[0].call.kernel, bytes);
   // Small batches: one task each, merged in order.
   std::vector<MomentsRun> runs;
   runs.reserve(calls.size());
-  for (const KernelCall &call : calls)
+  for (const MomentsCall &call : calls)
     runs.emplace_back(call, shape);
   const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
   while (!std::all_of(runs.begin(), runs.end(), isDone)) {
@@ -203,9 +257,13 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();
   }
-  for (MomentsRun &run : runs)
-    if (Expected<void> merged = mergeStatistics(result, run.statistics()); !merged)
+  for (MomentsRun &run : runs) {
+    Expected<Statistics> statistics = run.takeStatistics();
+    if (!statistics)
+      return statistics;
+    if (Expected<void> merged = mergeStatistics(result, *statistics); !merged)
       return merged.takeError();
+  }
   return result;
 } catch (...) {
   return outOfMemory();

@@ -47,6 +47,8 @@ std::string symbolOf(const KernelSpec &spec) {
     name += "_streaming";
   if (spec.family == KernelFamily::Moments && spec.nan == NanPolicy::Omit)
     name += "_omit_nan";
+  if (spec.exact)
+    name += "_exact";
   return name + operandText("mask", spec.mask, spec.maskRepeats) +
          operandText("weights", spec.weights, spec.weightsRepeats);
 }

@@ -7,6 +7,7 @@
 
 #include "KernelSpec.h"
 
+#include <bit>
 #include <fmt/format.h>
 
 namespace norma {
@@ -83,6 +84,7 @@ static void forEachField(const KernelSpec &s, Visit visit) {
   visit(s.streaming, 1, told(s.streaming, "streaming"));
   visit(uint64_t(s.nan), 8,
         [&] { return moments ? fmt::format("nan={}", norma::toString(s.nan)) : ""; });
+  visit(s.exact, 1, told(s.exact, "exact"));
   visit(s.mask ? uint64_t(*s.mask) + 1 : 0, 8, operand("mask", s.mask, s.maskRepeats));
   visit(s.weights ? uint64_t(*s.weights) + 1 : 0, 8,
         operand("weights", s.weights, s.weightsRepeats));
@@ -125,6 +127,21 @@ std::string KernelSpec::key() const {
       key += (key.empty() ? "" : ";") + told;
   });
   return key;
+}
+
+KernelSpec exactly(KernelSpec spec) {
+  spec.exact = true;
+  spec.streaming = false;
+  return spec;
+}
+
+bool isMarked(std::span<const double> m2) {
+  // Others are no NaN, nor -0: it is enough to look at the signs, of all without an exit, in a loop
+  // that is compiled to vectors.
+  uint64_t bits = 0;
+  for (double value : m2)
+    bits |= std::bit_cast<uint64_t>(value);
+  return bits >> 63;
 }
 
 } // namespace norma

@@ -58,8 +58,10 @@ struct KernelSpec {
   /// these extents and types, without mask or weights.
   bool interleaved = false;
 
-  // Moments.
+  // Moments. `exact` is of a block whose sums look inaccurate, which other kernels say: once more,
+  // in f64, around the means that they found.
   NanPolicy nan = NanPolicy::Propagate;
+  bool exact = false;
 
   // GradSums and GradMap.
   DType dy = DType::F32;
@@ -82,6 +84,11 @@ struct KernelSpec {
 /// data's type (f32 where that is no float), `compute` is f32 (f64 where one of the three
 /// is), and nothing else is there. An error names the field.
 Expected<KernelSpec> parseKernelSpec(std::string_view text);
+
+/// The spec of the kernel that does a block of moments again, exactly.
+KernelSpec exactly(KernelSpec spec);
+/// Whether a kernel of moments has marked one of these m2: then the block must be done again.
+bool isMarked(std::span<const double> m2);
 
 /// The name of the kernel's function, for debuggers and profilers: an identifier that no
 /// two specs share ("norma_affine_RKx13_f32_to_f32_csb").

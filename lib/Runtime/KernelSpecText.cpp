@@ -184,6 +184,7 @@ enum class Field {
   Compute,
   Coefficients,
   Nan,
+  Exact,
   Mask,
   Weights
 };
@@ -197,7 +198,7 @@ struct FieldNames {
 
 /// Fields without a value.
 constexpr bool isFlag(Field field) {
-  return field == Field::Streaming || field == Field::Interleaved;
+  return field == Field::Streaming || field == Field::Interleaved || field == Field::Exact;
 }
 
 constexpr unsigned bit(KernelFamily family) { return 1u << unsigned(family); }
@@ -214,6 +215,7 @@ constexpr std::array<FieldNames, kFields> kFieldNames{{{"layout", kMaps | kMaske
                                                        {"compute", kMaps},
                                                        {"coefficients", bit(KernelFamily::Affine)},
                                                        {"nan", bit(KernelFamily::Moments)},
+                                                       {"exact", bit(KernelFamily::Moments)},
                                                        {"mask", kMasked},
                                                        {"weights", kMasked}}};
 
@@ -285,6 +287,9 @@ Expected<void> SpecParser::parseValue(Field field, std::string_view value) {
     spec.nan = *nan;
     return {};
   }
+  case Field::Exact:
+    spec.exact = true;
+    return {};
   case Field::Mask:
     return parseOperand(spec.mask, spec.maskRepeats, rank, name, value,
                         {DType::U8, DType::I8, DType::Bool});

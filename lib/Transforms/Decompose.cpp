@@ -108,7 +108,7 @@ struct DecomposeAdapt : OpRewritePattern<AdaptOp> {
     auto moments =
         MomentsOp::create(rewriter, loc, TypeRange{type, type, type}, op.getData(), op.getMask(),
                           op.getWeights(), inits[0], inits[1], inits[2], op.getKept(),
-                          op.getUnsignedData(), op.getNan(), ScheduleAttr());
+                          op.getUnsignedData(), op.getNan(), MomentsPart::All, ScheduleAttr());
     SmallVector<Operand> operands{op.getCount(), op.getMean(), op.getM2()};
     llvm::append_range(operands, moments->getResults());
     rewriter.replaceOp(op, mapElements(rewriter, loc, operands, {f64, f64, f64}, mergeFormula));

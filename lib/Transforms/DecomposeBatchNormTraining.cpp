@@ -81,10 +81,10 @@ GroupStatistics TrainingWriter::moments(const BatchPiece &piece) {
   SmallVector<OpFoldResult> sizes = GroupLoops(b, loc, piece, data).sizes;
   for (int i = 0; i < 3; ++i)
     inits.push_back(tensor::EmptyOp::create(b, loc, sizes, f64));
-  auto kernel =
-      MomentsOp::create(b, loc, TypeRange(ValueRange(inits)), data, pieces.cut(piece, op.getMask()),
-                        pieces.cut(piece, op.getWeights()), inits[0], inits[1], inits[2],
-                        piece.kept, op.getUnsignedData(), NanHandling::Propagate, ScheduleAttr());
+  auto kernel = MomentsOp::create(
+      b, loc, TypeRange(ValueRange(inits)), data, pieces.cut(piece, op.getMask()),
+      pieces.cut(piece, op.getWeights()), inits[0], inits[1], inits[2], piece.kept,
+      op.getUnsignedData(), NanHandling::Propagate, MomentsPart::All, ScheduleAttr());
   return kernel->getResults();
 }
 

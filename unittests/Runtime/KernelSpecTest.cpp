@@ -60,8 +60,10 @@ std::vector<KernelSpec> neighbours(KernelFamily family) {
     add([](KernelSpec &s) { s.shift = true; });
     return specs;
   }
-  if (family == KernelFamily::Moments)
+  if (family == KernelFamily::Moments) {
     add([](KernelSpec &s) { s.nan = NanPolicy::Omit; });
+    add([](KernelSpec &s) { s.exact = true; });
+  }
   for (DType dtype : {DType::U8, DType::F64}) {
     add([=](KernelSpec &s) { s.mask = dtype; });
     add([=](KernelSpec &s) { s.weights = dtype; });

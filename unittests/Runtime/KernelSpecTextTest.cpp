@@ -63,8 +63,10 @@ public:
     spec.streaming = spec.layout != Layout::Strided && below(2);
     if (gradient)
       spec.dy = anyFloat();
-    if (spec.family == KernelFamily::Moments)
+    if (spec.family == KernelFamily::Moments) {
       spec.nan = NanPolicy(below(2));
+      spec.exact = below(2);
+    }
     if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap)
       spec.interleaved = below(2);
     if (spec.family != KernelFamily::Affine && !spec.interleaved) {
@@ -183,7 +185,7 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
                               "i8, u8, i16, u16, i32, i64, bool"},
       {"moments;RK[?x13];f32;",
        "kernel spec: '' is no field of moments; expected one of "
-       "contiguous, dense-rows, unit-inner, strided, streaming, nan=, mask=, weights="},
+       "contiguous, dense-rows, unit-inner, strided, streaming, nan=, exact, mask=, weights="},
       {"moments;RK[?x13];f32;to=f32", "kernel spec: 'to=f32' is no field of moments"},
       {"moments;RK[?x13];f32;nan", "kernel spec: 'nan' is no field of moments"},
       {"affine;RK[?x13];f32;streaming=1",
@@ -246,6 +248,7 @@ TEST(KernelSpecTextTest, DifferentSpecsHaveDifferentNamesInC) {
             "affine_RKR3xn_u8_unit_inner_to_f16_copy");
   EXPECT_EQ(kernelName(parsed("moments;R[?];f64;nan=omit;mask=u8/1")),
             "moments_R_f64_nan_omit_mask_u8_1");
+  EXPECT_EQ(kernelName(parsed("moments;RK[?x13];f32;exact")), "moments_RK13_f32_exact");
 }
 
 } // namespace

@@ -57,6 +57,21 @@ def Norma_NanPolicyAttr : EnumAttr<NormaDialect, Norma_NanPolicy, "nan"> {
   }];
 }
 
+def Norma_MomentsPart : I32Enum<"MomentsPart", "Which part of the work a norma.moments does", [
+    I32EnumCase<"All", 0, "all">,
+    I32EnumCase<"Fast", 1, "fast">,
+    I32EnumCase<"Exact", 2, "exact">]> {
+  let cppNamespace = "::norma";
+}
+def Norma_MomentsPartAttr : EnumAttr<NormaDialect, Norma_MomentsPart, "part"> {
+  let summary = "Which part of the work a norma.moments does";
+  let description = [{
+    `fast`: one pass over the data, with m2 = -1 of every kept index whose sums look inaccurate;
+    `exact`: where `fast` left one such, everything again, in f64 and around the means that it
+    found; `all`: both, the second where it is needed. The first two expect data of some elements.
+  }];
+}
+
 def Norma_GhostGrouping : I32Enum<"GhostGroupingKind", "Which samples make a ghost batch", [
     I32EnumCase<"Strided", 0, "strided">,
     I32EnumCase<"Contiguous", 1, "contiguous">]> {

@@ -91,8 +91,9 @@ def Norma_MomentsOp : Norma_KernelOp<"moments"> {
     lowering sums deviations from a pivot near the mean, in groups, in the
     schedule's `accumulate` type, and groups in f64; it measures how far the
     pivot was off and whether anything over- or underflowed, and where that
-    matters it goes over the block again in f64. 8-bit integers and their squares are
-    summed as integers, exactly.
+    matters it goes over the block again in f64. That can be left to another op, of
+    another `part`: hardly any data needs it. 8-bit integers and their squares are summed as
+    integers, exactly.
 
     Example:
 
@@ -111,6 +112,7 @@ def Norma_MomentsOp : Norma_KernelOp<"moments"> {
     DenseI64ArrayAttr:$kept,
     UnitAttr:$unsigned_data,
     DefaultValuedAttr<Norma_NanPolicyAttr, "NanHandling::Propagate">:$nan,
+    DefaultValuedAttr<Norma_MomentsPartAttr, "MomentsPart::All">:$part,
     OptionalAttr<Norma_ScheduleAttr>:$schedule
   );
   let results = (outs Variadic<Norma_StatisticTensor>:$results);

@@ -45,12 +45,13 @@ Value LoopEmitter::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a,
 Value LoopEmitter::sub(Value a, Value b) { return createOrFold<arith::SubIOp>(a, b); }
 Value LoopEmitter::mul(Value a, Value b) { return createOrFold<arith::MulIOp>(a, b); }
 Value LoopEmitter::floorDiv(Value a, Value b) { return createOrFold<arith::DivUIOp>(a, b); }
+Value LoopEmitter::rem(Value a, Value b) { return createOrFold<arith::RemUIOp>(a, b); }
 Value LoopEmitter::min(Value a, Value b) { return createOrFold<arith::MinUIOp>(a, b); }
 
 Value LoopEmitter::roundDown(Value value, int64_t step) {
   if (step == 1)
     return value;
-  return sub(value, createOrFold<arith::RemUIOp>(value, index(step)));
+  return sub(value, rem(value, index(step)));
 }
 
 //===----------------------------------------------------------------------===//

@@ -44,6 +44,7 @@ public:
   Value mul(Value a, Value b);
   /// For a not negative and b positive.
   Value floorDiv(Value a, Value b);
+  Value rem(Value a, Value b);
   Value min(Value a, Value b);
   /// The largest multiple of `step` that is not above `value`.
   Value roundDown(Value value, int64_t step);

@@ -14,9 +14,10 @@
 //
 // Step 3 loses digits by the factor 1 + (c - mean)^2/variance. The factor is
 // known then: where it exceeds 5, or where squares may have left the range of
-// f32, steps 2 and 3 are done again in f64 with c = mean (corrected two-pass;
-// Chan, Golub, LeVeque 1983). So the common case reads the data once, and every
-// case is accurate. A constant kept index has x - c = 0 and m2 = 0 exactly.
+// f32, m2 is marked, and steps 2 and 3 are done again in f64 with c = mean (corrected
+// two-pass; Chan, Golub, LeVeque 1983), by this op or another: see MomentsPart. So the
+// common case reads the data once, and every case is accurate. A constant kept index
+// has x - c = 0 and m2 = 0 exactly.
 //
 // 8-bit integers are summed as integers, without pivots: s1 and s2 are exact, and so is what
 // step 3 makes of them first, sums around the rounded mean.
@@ -67,9 +68,9 @@ private:
 
   // MomentsPivots.cpp
   /// Pivots, and totals of zero.
-  void emitPivots();
-  llvm::SmallVector<Values> samplePlaces();
-  mlir::Value samplePivot(Values indices, llvm::ArrayRef<Values> places, mlir::Value tail);
+  void emitPivots(mlir::Value pivots);
+  Values samplePlace(mlir::Value s);
+  mlir::Value samplePivot(Values indices, mlir::Value tail);
   mlir::Value countedPivot(const Values &indices, mlir::Value tail);
   mlir::Value finished(mlir::Value pivot);
 
@@ -80,14 +81,18 @@ private:
 
   // MomentsToLoops.cpp
   void emitKernel();
+  void emitFast();
+  void emitExact();
+  mlir::Value anySuspect();
   void clearTotals(mlir::ValueRange k);
-  void emitFinish(mlir::Value suspect);
+  /// `pivots` are null where there are none.
+  void emitFinish(mlir::Value pivots, bool marks);
+  mlir::Value isAccurate(mlir::Value n, mlir::Value pivot, mlir::Value correction,
+                         mlir::Value squares);
 
   MomentsOp op;
   /// The outputs, with one axis of extent 1 where no axis is kept.
   mlir::Value count, mean, m2;
-  /// A keptScratch() of f64; null where sums are exact without.
-  mlir::Value pivots;
   /// NaN elements are left out; elements may be left out, or weighted.
   bool omitsNan, partial;
   /// The sums are those of 8-bit integers and of their squares: i32 holds them within a group,

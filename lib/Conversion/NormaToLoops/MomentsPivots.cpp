@@ -18,35 +18,40 @@ using namespace norma;
 /// pivot far from the mean.
 static constexpr int64_t kSamples = 8, kRunSamples = 4;
 
-/// Where samples are along the reduced axes, the same for every kept index: sample s is s/n of
-/// the way along the first; along the others, a third of the way further from sample to sample.
-SmallVector<Values> MomentsLoops::samplePlaces() {
-  SmallVector<Values> places(kSamples);
-  for (auto [s, place] : llvm::enumerate(places))
-    for (auto [a, axis] : llvm::enumerate(reduced)) {
-      int64_t at = a == 0 ? int64_t(s) : int64_t(s) * 3 % kSamples;
-      place.push_back(e.floorDiv(e.mul(e.extent(data, axis), e.index(at)), e.index(kSamples)));
-    }
-  return places;
+/// Where sample s is along the reduced axes, the same for every kept index: s/n of the way along
+/// the first; along the others, a third of the way further from sample to sample.
+Values MomentsLoops::samplePlace(Value s) {
+  Values place;
+  for (int64_t axis : reduced) {
+    Value at = axis == reduced.front() ? s : e.rem(e.mul(s, e.index(3)), e.index(kSamples));
+    place.push_back(e.floorDiv(e.mul(e.extent(data, axis), at), e.index(kSamples)));
+  }
+  return place;
 }
 
 /// The mean of a few samples, where all count. `indices` names the kept position: entries of
 /// reduced axes are not used.
-Value MomentsLoops::samplePivot(Values indices, ArrayRef<Values> places, Value tail) {
-  Value origin, sum;
-  for (const Values &place : places) {
-    for (auto [axis, index] : llvm::zip(reduced, place))
+Value MomentsLoops::samplePivot(Values indices, Value tail) {
+  Type type = e.vectorOf(accumulate);
+  auto sample = [&](Value s) {
+    for (auto [axis, index] : llvm::zip(reduced, samplePlace(s)))
       indices[axis] = index;
-    Value x = e.load(data, indices, accumulate, op.getUnsignedData(), tail);
-    // Deviations from the first sample: exactly 0 for constants.
-    if (!origin) {
-      origin = x;
-      continue;
-    }
-    Value deviation = e.subf(x, origin);
-    sum = sum ? e.addf(sum, deviation) : deviation;
+    return e.load(data, indices, accumulate, op.getUnsignedData(), tail);
+  };
+  // Deviations from the first sample: exactly 0 for constants.
+  Value origin = sample(e.index(0));
+  auto addSample = [&](Value s, Value sum) { return e.addf(sum, e.subf(sample(s), origin)); };
+  Value sum = e.constant(0, type);
+  if (lastIsKept()) {
+    sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange carried) {
+             return Values{addSample(s, carried[0])};
+           }).front();
+  } else {
+    // Of single numbers, where they are costs more than to add them: it is found once for all.
+    for (int64_t s = 1; s < kSamples; ++s)
+      sum = addSample(e.index(s), sum);
   }
-  return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, e.vectorOf(accumulate)))));
+  return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, type))));
 }
 
 /// The mean of those samples that count: in the lanes of `tail` where the innermost axis is
@@ -105,10 +110,7 @@ Value MomentsLoops::finished(Value pivot) {
   return e.finiteOrZero(pivot);
 }
 
-void MomentsLoops::emitPivots() {
-  SmallVector<Values> places;
-  if (!partial)
-    places = samplePlaces();
+void MomentsLoops::emitPivots(Value pivots) {
   bool rows = lastIsKept();
   int64_t vector = e.width;
   Values indices(dataType.getRank(), e.index(0));
@@ -119,11 +121,11 @@ void MomentsLoops::emitPivots() {
     if (partial)
       e.withWidth(vector, [&] { pivot = countedPivot(indices, tail); });
     else
-      pivot = samplePivot(indices, places, tail);
+      pivot = samplePivot(indices, tail);
     if (rows)
       e.store(pivot, pivots, k);
     else
-      e.storeScalar(e.convert(vector::ExtractOp::create(e, pivot, 0), f64), pivots, k);
+      e.storeScalar(vector::ExtractOp::create(e, pivot, 0), pivots, k);
     clearTotals(k);
   });
 }

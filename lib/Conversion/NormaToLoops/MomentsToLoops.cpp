@@ -25,7 +25,9 @@ void MomentsLoops::emit() {
     elements = e.mul(elements, e.extent(data, axis));
   elementsF64 = e.indexToF64(elements);
 
-  if (auto known = getConstantIntValue(elements); known && *known > 0)
+  // Parts of the work are asked for where there is some.
+  auto known = getConstantIntValue(elements);
+  if (op.getPart() != MomentsPart::All || (known && *known > 0))
     return emitKernel();
   // No data: zeros, and nothing to sample.
   e.ifElse(
@@ -41,32 +43,55 @@ void MomentsLoops::emit() {
 void MomentsLoops::emitKernel() {
   for (int64_t sums = partial ? 3 : 2; sums > 0; --sums)
     totals.push_back(keptScratch(f64));
+  MomentsPart part = op.getPart();
+  if (part != MomentsPart::Exact)
+    emitFast();
+  if (part == MomentsPart::Exact)
+    emitExact();
+  else if (part == MomentsPart::All && !sumsExactly)
+    e.ifTrue(anySuspect(), [&] { emitExact(); });
+  for (Value total : totals)
+    e.release(total);
+}
+
+void MomentsLoops::emitFast() {
   if (sumsExactly) {
     walkKept(wideLanes, [&](ValueRange k, Value) { clearTotals(k); });
     emitScheduledTotals({});
-    emitFinish({});
-  } else {
-    pivots = keptScratch(f64);
-    emitPivots();
-    emitScheduledTotals(pivots);
-    // The finish; and where that may be inaccurate the totals once more in f64, around the mean
-    // itself, and so on to the finish: first around the mean that there is (or 0 where that is
-    // not finite), to have the mean right, then around that. A loop, so that the code is there
-    // once.
-    Value suspect = e.scratch({}, e.getI8Type());
-    e.storeScalar(arith::ConstantOp::create(e, e.getI8IntegerAttr(0)), suspect, {});
-    e.forEach(e.index(0), e.index(3), 1, [&](Value round) {
-      Value first = arith::CmpIOp::create(e, arith::CmpIPredicate::eq, round, e.index(0));
-      e.ifTrue(e.either(first, e.notZero(e.loadScalar(suspect, {}))), [&] {
-        e.ifTrue(e.negate(first), [&] { emitWideTotals(pivots); });
-        emitFinish(suspect);
-      });
-    });
+    return emitFinish({}, false);
   }
-  for (Value total : totals)
-    e.release(total);
-  if (pivots)
-    e.release(pivots);
+  Value pivots = keptScratch(accumulate);
+  emitPivots(pivots);
+  emitScheduledTotals(pivots);
+  emitFinish(pivots, /*marks=*/true);
+  e.release(pivots);
+}
+
+/// Twice, in f64: around the mean that there is (or 0 where that is not finite), to have the mean
+/// right, then around that. A loop, so that the code is there once.
+void MomentsLoops::emitExact() {
+  Value pivots = keptScratch(f64);
+  e.forEach(e.index(0), e.index(2), 1, [&](Value) {
+    walkKept(wideLanes, [&](ValueRange k, Value tail) {
+      e.store(e.finiteOrZero(e.load(mean, k, f64, false, tail)), pivots, k);
+      clearTotals(k);
+    });
+    emitWideTotals(pivots);
+    emitFinish(pivots, /*marks=*/false);
+  });
+  e.release(pivots);
+}
+
+/// Whether one of the statistics is marked.
+Value MomentsLoops::anySuspect() {
+  Value least = e.scratch({}, f64), zero = e.constant(0, f64);
+  e.storeScalar(zero, least, {});
+  walkKept(1, [&](ValueRange k, Value) {
+    Value one = e.loadScalar(m2, k);
+    Value isLess = arith::CmpFOp::create(e, arith::CmpFPredicate::OLT, one, zero);
+    e.storeScalar(e.select(isLess, one, e.loadScalar(least, {})), least, {});
+  });
+  return e.notZero(e.loadScalar(least, {}));
 }
 
 void MomentsLoops::clearTotals(ValueRange k) {
@@ -78,9 +103,8 @@ void MomentsLoops::clearTotals(ValueRange k) {
 // Finish
 //===----------------------------------------------------------------------===//
 
-/// Turns the totals into statistics. With `suspect`, notes there (nonzero) whether one of them
-/// may be inaccurate, and prepares pivots and totals to do better.
-void MomentsLoops::emitFinish(Value suspect) {
+/// Turns the totals into statistics, and `marks` those that may be inaccurate: their m2 is -1.
+void MomentsLoops::emitFinish(Value pivots, bool marks) {
   walkKept(wideLanes, [&](ValueRange k, Value tail) {
     Type type = e.vectorOf(f64);
     Value zero = e.constant(0, type);
@@ -107,33 +131,30 @@ void MomentsLoops::emitFinish(Value suspect) {
       center = e.select(counted, center, zero);
       squares = e.select(counted, squares, zero);
     }
+    if (marks) {
+      Value good = isAccurate(n, pivot, correction, squares);
+      if (counted)
+        good = e.either(good, e.negate(counted));
+      squares = e.select(good, squares, e.constant(-1, type));
+    }
     e.store(n, count, k, tail);
     e.store(center, mean, k, tail);
     e.store(squares, m2, k, tail);
-    if (!suspect)
-      return;
-    e.store(e.finiteOrZero(center), pivots, k);
-    clearTotals(k);
-
-    // (pivot - mean)^2 is at most 4 variances; false for NaN, too.
-    Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares));
-    if (accumulate.isF32() && isa<FloatType>(dataType.getElementType())) {
-      // Squares far from where f32 underflows, or deviations that cannot be that
-      // small next to the pivot. (Overflow has made m2 infinite or NaN.)
-      Value large = e.lessEqual(e.mulf(n, e.constant(1e-30, type)), squares);
-      Value coarse = e.lessEqual(e.constant(1e-8, type), e.absf(pivot));
-      good = e.both(good, e.either(large, coarse));
-      good =
-          e.both(good, e.lessEqual(squares, e.constant(std::numeric_limits<double>::max(), type)));
-    }
-    if (counted)
-      good = e.either(good, e.negate(counted));
-    Value bad = e.negate(good);
-    if (tail)
-      bad = e.both(bad, tail);
-    Value any = arith::ExtUIOp::create(e, e.getI8Type(), e.anyLane(bad));
-    e.storeScalar(arith::OrIOp::create(e, any, e.loadScalar(suspect, {})), suspect, {});
   });
+}
+
+Value MomentsLoops::isAccurate(Value n, Value pivot, Value correction, Value squares) {
+  Type type = squares.getType();
+  // (pivot - mean)^2 is at most 4 variances; false for NaN, too.
+  Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares));
+  if (!accumulate.isF32() || !isa<FloatType>(dataType.getElementType()))
+    return good;
+  // Squares far from where f32 underflows, or deviations that cannot be that small next to the
+  // pivot. (Overflow has made m2 infinite or NaN.)
+  Value large = e.lessEqual(e.mulf(n, e.constant(1e-30, type)), squares);
+  Value coarse = e.lessEqual(e.constant(1e-8, type), e.absf(pivot));
+  good = e.both(good, e.either(large, coarse));
+  return e.both(good, e.lessEqual(squares, e.constant(std::numeric_limits<double>::max(), type)));
 }
 
 void norma::emitLoops(MomentsOp op, RewriterBase &rewriter, RunCompanion *companion) {

@@ -126,78 +126,75 @@ void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums
     e.store(e.addf(e.load(total, k, f64), e.convert(sum, f64)), total, k);
 }
 
+/// Adds the sums of the columns [start, stop) to their totals: those of a step, which begins at
+/// `first`, in the order of `at`. A loop, rather than code for every vector, and in vectors that
+/// f64 fills.
+void ReductionLoops::addStepToTotals(const Rows &rows, MutableArrayRef<Values> at, ValueRange sums,
+                                     ValueRange stepSums, Value first, Value start, Value stop) {
+  size_t each = totals.size();
+  for (auto [v, of] : llvm::enumerate(at))
+    for (auto [sum, buffer] : llvm::zip(setOf(sums, v, each), stepSums))
+      e.store(sum, buffer, e.index(int64_t(v) * e.width));
+  e.withWidth(wideLanes, [&] {
+    e.forEach(start, stop, e.width, [&](Value i) {
+      Values parts;
+      for (Value buffer : stepSums)
+        parts.push_back(e.load(buffer, e.sub(i, first), f64));
+      at.front().back() = i;
+      addToTotals(rows, rows.keptIndices(at.front()), parts);
+    });
+  });
+}
+
 /// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
 /// additions and reads memory in longer pieces.
 void ReductionLoops::emitRows(const Rows &rows) {
   Value view = rows.views.front();
   int64_t columns = cast<MemRefType>(view.getType()).getShape().back();
-  int64_t step = schedule.getUnroll() * e.width;
-  if (ShapedType::isDynamic(columns) || columns % e.width != 0 || columns < step)
-    return emitRaggedRows(rows);
-
-  size_t column = size_t(cast<MemRefType>(view.getType()).getRank()) - 1;
-  eachGroup(rows, [&](Values indices, Value begin, Value end) {
-    auto emitStep = [&](Value first, int64_t vectors) {
-      SmallVector<Values> at(vectors, indices);
-      for (auto [v, of] : llvm::enumerate(at))
-        of[column] = e.add(first, e.index(int64_t(v) * e.width));
-      Values sums = addColumn(rows, at, {}, begin, end, accumulate);
-      for (auto [v, of] : llvm::enumerate(at))
-        addToTotals(rows, rows.keptIndices(of), setOf(sums, v, totals.size()));
-    };
-    int64_t stepped = columns / step * step;
-    e.forEach(e.index(0), e.index(stepped), step,
-              [&](Value i) { emitStep(i, schedule.getUnroll()); });
-    if (stepped < columns)
-      emitStep(e.index(stepped), (columns - stepped) / e.width);
-  });
-}
-
-/// The same for rows that are not whole vectors, or not known. The last of the steps along a row
-/// begins early, and only what is new of its sums counts: the loop has no other body, nor masks.
-void ReductionLoops::emitRaggedRows(const Rows &rows) {
-  Value view = rows.views.front();
-  int64_t column = cast<MemRefType>(view.getType()).getRank() - 1;
-  size_t each = totals.size();
-  Value columns = e.extent(view, column);
   int64_t abreast = schedule.getUnroll(), step = abreast * e.width;
   Values stepSums;
-  for (size_t i = 0; i < each; ++i)
+  for (size_t i = 0; i < totals.size(); ++i)
     stepSums.push_back(e.scratch({padded(e.index(step))}, accumulate));
-
+  bool isWhole = !ShapedType::isDynamic(columns) && columns % e.width == 0 && columns >= step;
   eachGroup(rows, [&](Values indices, Value begin, Value end) {
     // The sums of `vectors` from the column `first`; counted are those of [start, stop).
     auto emitStep = [&](Value first, int64_t vectors, Value tail, Value start, Value stop) {
       SmallVector<Values> at(vectors, indices);
       for (auto [v, of] : llvm::enumerate(at))
-        of[column] = e.add(first, e.index(int64_t(v) * e.width));
+        of.back() = e.add(first, e.index(int64_t(v) * e.width));
       Values sums = addColumn(rows, at, tail, begin, end, accumulate);
-      for (int64_t v = 0; v < vectors; ++v)
-        for (auto [sum, buffer] : llvm::zip(setOf(sums, v, each), stepSums))
-          e.store(sum, buffer, e.index(v * e.width));
-      // A loop, rather than code for every vector.
-      e.forEach(start, stop, e.width, [&](Value i) {
-        Values parts;
-        for (Value buffer : stepSums)
-          parts.push_back(e.load(buffer, e.sub(i, first), accumulate));
-        at.front()[column] = i;
-        addToTotals(rows, rows.keptIndices(at.front()), parts);
-      });
+      addStepToTotals(rows, at, sums, stepSums, first, start, stop);
     };
-    std::optional<int64_t> known = getConstantIntValue(columns);
-    if (known && *known >= step)
-      return e.forEach(e.index(0), columns, step, [&](Value i) {
-        Value next = e.min(e.add(i, e.index(step)), columns);
-        emitStep(e.min(i, e.index(*known - step)), abreast, {}, i, next);
-      });
-    Value stepped = known ? e.index(0) : e.roundDown(columns, step);
-    e.forEach(e.index(0), stepped, step,
-              [&](Value i) { emitStep(i, abreast, {}, i, e.add(i, e.index(step))); });
-    e.walkMasked(stepped, columns,
-                 [&](Value i, Value tail) { emitStep(i, 1, tail, i, e.add(i, e.index(e.width))); });
+    auto next = [&](Value i) { return e.add(i, e.index(step)); };
+    if (!isWhole)
+      return emitRaggedSteps(e.extent(view, cast<MemRefType>(view.getType()).getRank() - 1),
+                             emitStep);
+    int64_t stepped = columns / step * step;
+    e.forEach(e.index(0), e.index(stepped), step,
+              [&](Value i) { emitStep(i, abreast, {}, i, next(i)); });
+    if (stepped < columns)
+      emitStep(e.index(stepped), (columns - stepped) / e.width, {}, e.index(stepped),
+               e.index(columns));
   });
   for (Value buffer : stepSums)
     e.release(buffer);
+}
+
+/// The steps of rows that are not whole vectors, or not known. The last of the steps along a row
+/// begins early, and only what is new of its sums counts: the loop has no other body, nor masks.
+void ReductionLoops::emitRaggedSteps(
+    Value columns, function_ref<void(Value, int64_t, Value, Value, Value)> emitStep) {
+  int64_t abreast = schedule.getUnroll(), step = abreast * e.width;
+  auto next = [&](Value i) { return e.add(i, e.index(step)); };
+  std::optional<int64_t> known = getConstantIntValue(columns);
+  if (known && *known >= step)
+    return e.forEach(e.index(0), columns, step, [&](Value i) {
+      emitStep(e.min(i, e.index(*known - step)), abreast, {}, i, e.min(next(i), columns));
+    });
+  Value stepped = known ? e.index(0) : e.roundDown(columns, step);
+  e.forEach(e.index(0), stepped, step, [&](Value i) { emitStep(i, abreast, {}, i, next(i)); });
+  e.walkMasked(stepped, columns,
+               [&](Value i, Value tail) { emitStep(i, 1, tail, i, e.add(i, e.index(e.width))); });
 }
 
 /// The same one vector at a time, in `type`: short code rather than fast code.

@@ -128,11 +128,17 @@ private:
     mlir::ValueRange totals;
   };
   void emitRows(const Rows &rows);
-  void emitRaggedRows(const Rows &rows);
+  void emitRaggedSteps(mlir::Value columns,
+                       llvm::function_ref<void(mlir::Value first, int64_t vectors, mlir::Value tail,
+                                               mlir::Value start, mlir::Value stop)>
+                           emitStep);
   void emitPlainRows(const Rows &rows, mlir::Type type);
   void eachGroup(const Rows &rows, llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    mlir::Value begin, mlir::Value end, mlir::Type type);
+  void addStepToTotals(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::ValueRange sums,
+                       mlir::ValueRange stepSums, mlir::Value first, mlir::Value start,
+                       mlir::Value stop);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);

@@ -118,7 +118,7 @@ Expected<void> AotCompiler::addKernel(const KernelSpec &spec, const CFunction &f
                     "one after it",
                     state->stage, kFirstKernelStage.str()));
   Diagnostics diagnostics(&state->context);
-  OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
+  OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec, MomentsPart::All);
   writeTarget(*module, state->target->description);
   PipelineOptions options;
   options.keepBfloats = true;

@@ -11,6 +11,7 @@
 #include "../KernelSpec.h"
 #include "CpuTarget.h"
 
+#include "norma/Dialect/Norma.h"
 #include "norma/Runtime/Engine.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -20,10 +21,10 @@
 
 namespace norma {
 
-/// The module of a kernel: one function that holds one kernel op on memrefs, or
-/// two to be interleaved.
+/// The module of a kernel: one function that holds one kernel op on memrefs, or two to be
+/// interleaved. Of moments that are not `exact` it does this part.
 mlir::OwningOpRef<mlir::ModuleOp> buildKernelModule(mlir::MLIRContext *context,
-                                                    const KernelSpec &spec);
+                                                    const KernelSpec &spec, MomentsPart part);
 
 /// The LLVM IR of a function, in a context of its own: nothing of MLIR is needed any
 /// more, so that any thread may go on with it while others use the MLIR context.

@@ -132,7 +132,9 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
     std::lock_guard<std::mutex> lock(mutex);
     Stopwatch lowering;
     Diagnostics diagnostics(&state->context);
-    OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec);
+    OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec,
+                                                     // The engine sees to the rest.
+                                                     MomentsPart::Fast);
     writeTarget(*module, state->target->description);
     PipelineOptions options;
     options.keepBfloats = true;

@@ -115,8 +115,8 @@ static SmallVector<Type> argumentTypes(Builder &b, const KernelSpec &spec, const
 }
 
 /// The kernel op, on these arguments.
-static void createKernelOp(ImplicitLocOpBuilder &b, const KernelSpec &spec, ArrayRef<int64_t> kept,
-                           Block::BlockArgListType arguments) {
+static void createKernelOp(ImplicitLocOpBuilder &b, const KernelSpec &spec, MomentsPart part,
+                           ArrayRef<int64_t> kept, Block::BlockArgListType arguments) {
   auto at = arguments.begin();
   auto next = [&]() -> Value { return *at++; };
   auto nextIf = [&](bool there) { return there ? next() : Value(); };
@@ -134,7 +134,7 @@ static void createKernelOp(ImplicitLocOpBuilder &b, const KernelSpec &spec, Arra
     Value count = next(), mean = next(), m2 = next();
     auto nan = spec.nan == NanPolicy::Omit ? NanHandling::Omit : NanHandling::Propagate;
     MomentsOp::create(b, TypeRange(), data, mask, weights, count, mean, m2, kept, unsignedData, nan,
-                      ScheduleAttr());
+                      spec.exact ? MomentsPart::Exact : part, ScheduleAttr());
     return;
   }
   case KernelFamily::GradSums: {
@@ -161,7 +161,8 @@ static KernelSpec reductionOf(KernelSpec map) {
   return map;
 }
 
-OwningOpRef<ModuleOp> buildKernelModule(MLIRContext *context, const KernelSpec &spec) {
+OwningOpRef<ModuleOp> buildKernelModule(MLIRContext *context, const KernelSpec &spec,
+                                        MomentsPart part) {
   auto loc = UnknownLoc::get(context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   ImplicitLocOpBuilder b(loc, module->getBodyRegion());
@@ -174,9 +175,9 @@ OwningOpRef<ModuleOp> buildKernelModule(MLIRContext *context, const KernelSpec &
   function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(), b.getUnitAttr());
   Block *body = function.addEntryBlock();
   b.setInsertionPointToStart(body);
-  createKernelOp(b, spec, kept.groups, body->getArguments().take_front(own));
+  createKernelOp(b, spec, part, kept.groups, body->getArguments().take_front(own));
   if (spec.interleaved)
-    createKernelOp(b, reductionOf(spec), kept.groups, body->getArguments().drop_front(own));
+    createKernelOp(b, reductionOf(spec), part, kept.groups, body->getArguments().drop_front(own));
   func::ReturnOp::create(b);
   return module;
 }

@@ -24,9 +24,10 @@
 // CHECK:               vector.fma %[[DYV]], %[[DEV]], %[[DOT]] : vector<16xf32>
 // CHECK-NOT:           vector.fma
 // CHECK:               scf.yield
-// CHECK:             arith.extf %{{.*}} : vector<16xf32> to vector<16xf64>
-// CHECK:             vector.store %{{.*}}, %[[FIRST]]
-// CHECK:             vector.store %{{.*}}, %[[SECOND]]
+// CHECK:             scf.for %{{.*}} step %c8
+// CHECK:               arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:               vector.store %{{.*}}, %[[FIRST]]
+// CHECK:               vector.store %{{.*}}, %[[SECOND]]
 // Correction: dot + (rounded - center) * sum, where there is a difference.
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c32 step %c8
 // CHECK:           %[[EXACT:.*]] = vector.load %[[C]][%[[J]]]
