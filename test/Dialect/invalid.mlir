@@ -325,6 +325,16 @@ func.func @moments_results(%x: tensor<4x3xf32>, %n: tensor<3xf64>) {
 
 // -----
 
+func.func @moments_exact_on_tensors(%x: tensor<4x3xf32>, %n: tensor<3xf64>) {
+  // expected-error@+1 {{part: exact goes on with what is in `outs`, expected memrefs}}
+  %a, %b, %c = norma.moments kept [1] ins(%x : tensor<4x3xf32>)
+      outs(%n, %n, %n : tensor<3xf64>, tensor<3xf64>, tensor<3xf64>) {part = #norma<part exact>}
+      -> tensor<3xf64>, tensor<3xf64>, tensor<3xf64>
+  return
+}
+
+// -----
+
 func.func @moments_m2_extent(%x: memref<4x3xf32>, %n: memref<3xf64>, %s: memref<2xf64>) {
   // expected-error@+1 {{m2 has extent 2 at axis 0, expected 3, the extent of kept axis 1 of the data}}
   norma.moments kept [1] ins(%x : memref<4x3xf32>)

@@ -42,12 +42,12 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
   Value origin = sample(e.index(0));
   auto addSample = [&](Value s, Value sum) { return e.addf(sum, e.subf(sample(s), origin)); };
   Value sum = e.constant(0, type);
-  if (lastIsKept()) {
+  if (lastIsKept() || !vectorsOfShortRun(schedule.getUnroll())) {
     sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange carried) {
              return Values{addSample(s, carried[0])};
            }).front();
   } else {
-    // Of single numbers, where they are costs more than to add them: it is found once for all.
+    // Short runs are as soon summed as sampled: where the samples are is found once for all.
     for (int64_t s = 1; s < kSamples; ++s)
       sum = addSample(e.index(s), sum);
   }

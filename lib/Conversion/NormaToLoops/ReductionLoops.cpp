@@ -291,7 +291,9 @@ void ReductionLoops::emitLongRuns(Value pivots) {
       return next;
     };
     Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
-    Value stepped = e.roundDown(extent, abreast * e.width);
+    std::optional<int64_t> known = getConstantIntValue(extent);
+    bool isWhole = known && *known % (abreast * e.width) == 0;
+    Value stepped = isWhole ? extent : e.roundDown(extent, abreast * e.width);
     int64_t step = group * abreast * e.width;
     Values wide = e.carry(
         e.index(0), stepped, step, noSums(1, VectorType::get(wideLanes, f64)),
@@ -299,8 +301,10 @@ void ReductionLoops::emitLongRuns(Value pivots) {
           Value end = e.min(e.add(start, e.index(step)), stepped);
           return addTo(carried, addVectors(indices, start, end, pivot, noSums(abreast, type)));
         });
-    Values rest = addMasked(indices, stepped, extent, pivot, noSums(1, type));
-    addLanes(addTo(wide, rest), k);
+    // Where nothing is left of a run, there is nothing to add.
+    if (stepped != extent)
+      wide = addTo(wide, addMasked(indices, stepped, extent, pivot, noSums(1, type)));
+    addLanes(wide, k);
   });
 }
 

@@ -175,7 +175,10 @@ func.func @masked_bytes(%x: memref<?x16xi8>, %mask: memref<?x1xi8>, %n: memref<1
 // CHECK-LABEL: func @runs
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c3
 // CHECK:           %[[ORIGIN:.*]] = memref.load %arg0[%c0, %[[J]], %c0]
-// CHECK-COUNT-7:   memref.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
+// CHECK:           scf.for %[[S:.*]] = %c1 to %c8 step %c1 iter_args
+// CHECK:             %[[FAR:.*]] = arith.muli %[[S]], %c3
+// CHECK:             arith.remui %[[FAR]], %c8
+// CHECK:             memref.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
 // CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<18xf32>
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c3
@@ -200,6 +203,8 @@ func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, 
 
 // CHECK-LABEL: func @short_runs
 // CHECK:         scf.for %[[K:.*]] = %c0 to %c64
+// CHECK-NOT:       vector.load
+// CHECK-COUNT-8:   memref.load %arg0[%{{.*}}, %[[K]], %{{.*}}]
 // CHECK-NOT:       vector.load
 // CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<79xf32>
 // CHECK:         scf.for %[[N:.*]] = %c0 to %{{.*}} step %c16
