@@ -36,7 +36,7 @@ static mlir::MLIRContext &context() {
 }
 
 static void lower(const KernelSpec &spec) {
-  const mlir::OwningOpRef<mlir::ModuleOp> module = buildKernelModule(&context(), spec);
+  const mlir::OwningOpRef<mlir::ModuleOp> module = buildKernelModule(&context(), spec, MomentsPart::All);
   PipelineOptions options;
   options.streaming = spec.streaming;
   options.interleave = spec.interleaved;

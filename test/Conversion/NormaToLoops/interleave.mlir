@@ -8,7 +8,7 @@
 // CHECK-SAME:    (%[[X:.*]]: memref<?x2x3136xf32>, %[[S:.*]]: memref<2xf32>, %[[Y:.*]]: memref<?x2x3136xf32>, %[[NEXT:.*]]: memref<?x2x3136xf32>,
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c2
-// CHECK:             %[[PIVOT:.*]] = memref.load %{{.*}}[%[[K]]] : memref<{{.*}}xf64>
+// CHECK:             %[[PIVOT:.*]] = memref.load %{{.*}}[%[[K]]] : memref<{{.*}}xf32>
 // CHECK:             %[[SCALE:.*]] = memref.load %[[S]][%[[K]]]
 // CHECK:             %[[SCALES:.*]] = vector.broadcast %[[SCALE]] : f32 to vector<16xf32>
 // CHECK:             scf.for %[[G:.*]] = %c0 to %c3136 step %c1024
