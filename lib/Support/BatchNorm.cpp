@@ -210,15 +210,21 @@ static std::pair<double, double> correct(const BatchNormRules &rules, const Aver
   return {r, d};
 }
 
+/// Moves `values` where something was counted: without branches, which is compiled to vectors.
+static void blendInto(double *__restrict values, const double *counts, const double *fresh,
+                      size_t size, const Blend &by) {
+  for (size_t i = 0; i < size; ++i) {
+    const double before = values[i], after = by(before, fresh[i]);
+    values[i] = counts[i] == 0 ? before : after;
+  }
+}
+
 /// Moves the statistics of kept indices from `first` on, where they are known.
 static void move(const BatchNormRules &rules, const Averages &batch, size_t first,
                  MovingStatistics &moving) {
   const auto moveTo = [&](std::vector<double> &values, std::span<const double> now,
                           const Blend &by) {
-    double *const at = values.data() + first;
-    const double *const counts = batch.count.data(), *const fresh = now.data();
-    for (size_t i = 0; i < now.size(); ++i)
-      at[i] = counts[i] == 0 ? at[i] : by(at[i], fresh[i]);
+    blendInto(values.data() + first, batch.count.data(), now.data(), now.size(), by);
   };
   // A cumulative average gives the k-th batch the weight 1/k.
   const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));

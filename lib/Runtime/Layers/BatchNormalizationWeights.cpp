@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace norma {
@@ -83,7 +84,11 @@ BatchNormalizationWeights::find(std::string_view name) const {
 std::vector<double> BatchNormalizationWeights::values(std::string_view name) const {
   std::vector<double> result;
   if (const Entry *entry = find(name))
-    withValues(entry->value, [&](auto kept) { result.assign(kept.begin(), kept.end()); });
+    withValues(entry->value, [&](auto kept) {
+      // Cleared first, which fetches the memory faster than a loop over numbers does.
+      result.resize(kept.size());
+      std::copy(kept.begin(), kept.end(), result.begin());
+    });
   return result;
 }
 
