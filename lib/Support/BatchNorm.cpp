@@ -12,6 +12,8 @@
 
 #include "norma/Support/BatchNorm.h"
 
+#include "BatchNormArithmetic.h"
+
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
@@ -136,25 +138,7 @@ struct OwnedAverages {
   operator Averages() const { return {count, mean, variance, movingVariance}; }
 };
 
-/// A moving average that takes one more value.
-struct Blend {
-  double old, fresh;
-
-  explicit Blend(double momentum) : old(momentum), fresh(1 - momentum) {}
-  double operator()(double before, double now) const { return before * old + now * fresh; }
-};
-
 } // namespace
-
-/// Population variance times n / max(n - 1, 1).
-static double sampleVariance(double count, double population) {
-  const double rest = count - 1 > 1 ? count - 1 : 1;
-  return population * (count / rest);
-}
-
-static double inverseDeviation(double variance, double epsilon) {
-  return 1 / std::sqrt(variance + epsilon);
-}
 
 static OwnedAverages averageGroups(const Statistics &groups, int64_t kept, MovingVariance moving) {
   const std::vector<double> zeros(static_cast<size_t>(kept));
@@ -208,15 +192,6 @@ static std::pair<double, double> correct(const BatchNormRules &rules, const Aver
   if (dmax && std::fabs(d) > *dmax)
     d = std::copysign(*dmax, d);
   return {r, d};
-}
-
-/// Moves `values` where something was counted: without branches, which is compiled to vectors.
-static void blendInto(double *__restrict values, const double *counts, const double *fresh,
-                      size_t size, const Blend &by) {
-  for (size_t i = 0; i < size; ++i) {
-    const double before = values[i], after = by(before, fresh[i]);
-    values[i] = counts[i] == 0 ? before : after;
-  }
 }
 
 /// Moves the statistics of kept indices from `first` on, where they are known.

@@ -149,6 +149,9 @@ public:
   /// all has them.
   Coefficients coefficients(const Statistics &statistics, int64_t begin, int64_t end,
                             const BatchNormParameters &parameters, DType compute) const;
+  /// Both, in one loop over the kept indices.
+  Coefficients addAndMap(const Statistics &statistics, int64_t begin, int64_t end,
+                         const BatchNormParameters &parameters, DType compute);
   /// All, when every kept index was added: with their statistics, which were left where they are.
   BatchNormForward finish(Statistics statistics);
 

@@ -96,8 +96,7 @@ trainInBlocks(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
               const Tensor &y) {
   RangedBatchNormForward forward(rules, keptShape(x.shape, kept), std::move(moving));
   const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
-    forward.add(statistics, begin, end);
-    return forward.coefficients(statistics, begin, end, parameters, compute);
+    return forward.addAndMap(statistics, begin, end, parameters, compute);
   };
   Expected<Statistics> done = engine.momentsThenAffine(
       x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make, compute, y);
