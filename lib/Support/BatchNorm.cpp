@@ -247,10 +247,11 @@ static void countBatch(const BatchNormRules &rules, std::span<const double> coun
 }
 
 RangedBatchNormForward::RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
-                                               MovingStatistics moving)
+                                               MovingStatistics moving, std::vector<double> invStd)
     : rules(rules) {
   const auto kept = size_t(product(keptShape));
   forward.groupShape = keptShape;
+  forward.invStd = std::move(invStd);
   forward.invStd.resize(kept);
   if (rules.renorm)
     for (std::vector<double> *values : {&forward.r, &forward.d})
