@@ -37,7 +37,8 @@ inline constexpr uint64_t kEvenShares = 8;
 /// Blocks begin at multiples of so many rows, if they are much longer.
 inline constexpr uint64_t kGrain = 64;
 /// Data that is one block by its schedule is worth some for several threads, if that leaves each
-/// so much of it, and so many elements of a kept index.
+/// so much of it, and so many elements of a kept index. Those of less than four bytes take as
+/// long as others.
 inline constexpr int64_t kSharedBytes = int64_t(384) << 10, kSharedElements = 512;
 inline constexpr int64_t kMostShared = 4;
 
@@ -97,7 +98,10 @@ private:
 
   /// How many are worth having for the sake of threads.
   int64_t blocksForThreads(int64_t most) const {
-    most = std::min({most, call.problem.bytes() / kSharedBytes, kMostShared});
+    int64_t each = 0;
+    for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
+      each += std::max<int64_t>(int64_t(sizeOf(call.problem.tensors[t].dtype)), 4);
+    most = std::min({most, call.problem.size() / (kSharedBytes / each), kMostShared});
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
   }
 
