@@ -28,6 +28,15 @@ static std::string nameOf(int64_t begin, int64_t end) {
 // Statistics, then y
 //===----------------------------------------------------------------------===//
 
+/// For values of every kept index, which are all written before they are read.
+static Statistics resized(Statistics memory, const Dims &shape) {
+  const auto size = size_t(*numElements(shape));
+  for (std::vector<double> *values : {&memory.count, &memory.mean, &memory.m2})
+    values->resize(size);
+  memory.shape = shape;
+  return memory;
+}
+
 /// One number for each of `size` kept indices, where there are none yet.
 static void fillAbsent(std::vector<double> &values, int64_t size, double value) {
   if (values.empty())
@@ -37,7 +46,7 @@ static void fillAbsent(std::vector<double> &values, int64_t size, double value) 
 Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
                                                const MomentsOptions &options,
                                                const MakeCoefficients &coefficients, DType compute,
-                                               const Tensor &y) try {
+                                               const Tensor &y, Statistics memory) try {
   if (Expected<void> ok = checkMoments(x, kept, options); !ok)
     return ok.takeError();
   if (Expected<void> ok = checkAffine(x, kept, {}, compute, y); !ok)
@@ -52,7 +61,7 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
     if (!plan)
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
-      Statistics all = Statistics::zeros(shape);
+      Statistics all = resized(std::move(memory), shape);
       // Where the sums were not accurate enough.
       const auto repair = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
         const auto [begin, end] = block;

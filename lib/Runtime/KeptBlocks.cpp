@@ -17,8 +17,8 @@
 namespace norma {
 
 /// Where kept indices lie next to each other, the least a block has of them: shorter
-/// pieces of rows are read slowly.
-static constexpr int64_t kRunBytes = 2048;
+/// pieces of rows are read slowly, less so from the second level.
+static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512;
 /// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
 /// As many blocks keep the cores of a large machine at work; with fewer than the least,
@@ -65,13 +65,13 @@ static int64_t bytesPerElement(const Problem &problem, bool streams) {
 }
 
 /// How many kept indices fill the shortest piece of a row that is worth reading.
-static int64_t indicesOfRun(const Problem &problem, int group) {
+static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes) {
   int64_t run = 1;
   for (size_t t = 0; t < problem.broadcastFrom; ++t) {
     const GroupedTensor &tensor = problem.tensors[t];
     const int64_t step = std::llabs(tensor.strides[group]) * int64_t(sizeOf(tensor.dtype));
     if (step > 0)
-      run = std::max(run, divideUp(kRunBytes, step));
+      run = std::max(run, divideUp(runBytes, step));
   }
   return run;
 }
@@ -95,7 +95,9 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
   const bool isSmall = perIndex * blocks.extent <= budget;
-  const int64_t run = roundUp(indicesOfRun(problem, blocks.group), std::max<int64_t>(together, 1));
+  const int64_t run =
+      roundUp(indicesOfRun(problem, blocks.group, isSmall ? kNearRunBytes : kRunBytes),
+              std::max<int64_t>(together, 1));
   if (isSmall) {
     // For the sake of threads alone, of which each shall have as many.
     const auto few = std::bit_floor(uint64_t(perIndex * blocks.extent / kLeastBytes) | 1);

@@ -36,6 +36,11 @@ inline constexpr int64_t kTasks = 64;
 inline constexpr uint64_t kEvenShares = 8;
 /// Blocks begin at multiples of so many rows, if they are much longer.
 inline constexpr uint64_t kGrain = 64;
+/// Data that is one block by its schedule is worth some for several threads, if that leaves each
+/// so much of it, and so many elements of a kept index. Those of less than four bytes take as
+/// long as others.
+inline constexpr int64_t kSharedBytes = int64_t(384) << 10, kSharedElements = 512;
+inline constexpr int64_t kMostShared = 4;
 
 /// A reduction that can be left and taken up again. Results are in the kernel's order of
 /// kept indices.
@@ -50,7 +55,7 @@ public:
   /// The call must outlive the reduction.
   Reduction(const KernelCall &kernelCall, Zeros makeZeros, Run runBlock, Merge mergeInto)
       : call(kernelCall), zeros(std::move(makeZeros)), run(std::move(runBlock)),
-        merge(std::move(mergeInto)), blocks(isShared() ? sharedBlocks() : call.blocks()),
+        merge(std::move(mergeInto)), blocks(isShared() ? sharedBlocks() : ownBlocks()),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
         perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
         results(isShared() ? size_t(tasks) : 1), isThere(new std::atomic<bool>[size_t(tasks)]()) {
@@ -91,10 +96,26 @@ private:
     return std::max({int64_t(1), few, many});
   }
 
+  /// How many are worth having for the sake of threads.
+  int64_t blocksForThreads(int64_t most) const {
+    int64_t each = 0;
+    for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
+      each += std::max<int64_t>(int64_t(sizeOf(call.problem.tensors[t].dtype)), 4);
+    most = std::min({most, call.problem.size() / (kSharedBytes / each), kMostShared});
+    return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
+  }
+
+  /// Of kept indices of their own.
+  int64_t ownBlocks() const {
+    return std::max(call.blocks(), blocksForThreads(call.problem.outer()));
+  }
+
   /// Calls of the kernel that are not longer than that, for as many for each of 2, 4 or 8 threads.
   int64_t sharedBlocks() const {
     const int64_t together = blocksTogether(call.blocks());
-    const auto least = uint64_t((call.blocks() + together - 1) / together);
+    const int64_t perKept = call.problem.size() / call.problem.keptSize();
+    const auto least = uint64_t(std::max((call.blocks() + together - 1) / together,
+                                         blocksForThreads(perKept / kSharedElements)));
     const uint64_t fair = std::min(std::bit_ceil(least), kEvenShares);
     return std::min(int64_t((least + fair - 1) / fair * fair), call.problem.outer());
   }
@@ -111,7 +132,7 @@ private:
   }
 
   void runBlock(int64_t b, Result &into, Pace &pace) {
-    const Block block = isShared() ? call.range(cut(b), cut(b + 1)) : call.block(b);
+    const Block block = call.range(cut(b), cut(b + 1));
     run(block, into);
     pace.done((block.end - block.begin) * perOuter);
   }

@@ -8,6 +8,7 @@
 #include "SharedWork.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 namespace norma {
@@ -18,15 +19,23 @@ static constexpr std::chrono::microseconds kWatch{100};
 /// microseconds here, and they come after twice as many.
 static constexpr std::chrono::microseconds kWorthWaking{60};
 
-/// Looks between two offers of the processor to others.
+/// Looks between two at the clock.
 static constexpr int kLooks = 512;
 
-/// Waits a moment: a few looks, then whoever else is ready to run.
+/// Waits for those who have not ended yet. They run, as a rule; the processor is offered to others
+/// only after a while: a scheduler puts who does that behind all others, for milliseconds.
 template <typename Condition>
 static void waitUntil(Condition holds) {
-  for (int looks = 1; !holds(); ++looks)
-    if (looks % kLooks == 0)
+  std::optional<SharedWork::Clock::time_point> begin;
+  for (int looks = 1; !holds(); ++looks) {
+    if (looks % kLooks != 0)
+      continue;
+    const SharedWork::Clock::time_point now = SharedWork::Clock::now();
+    if (!begin)
+      begin = now;
+    else if (now - *begin > kWatch)
       std::this_thread::yield();
+  }
 }
 
 SharedWork::SharedWork(int threads) : parts(size_t(threads)), helpers(size_t(threads)) {}
@@ -117,7 +126,7 @@ bool SharedWork::tryRun(int64_t count, Effort effort, const Body &bodyOfCall, co
 }
 
 void SharedWork::help(int id) {
-  uint64_t seen = number.load() & ~uint64_t(1);
+  uint64_t seen = number.load() & ~uint64_t(1), lately = seen;
   Clock::time_point idle = Clock::now();
   for (int looks = 1; !stopped; ++looks) {
     const uint64_t current = number;
@@ -128,14 +137,17 @@ void SharedWork::help(int id) {
         work(id, [] {});
       --inside;
       seen = current;
-      idle = Clock::now();
-      continue;
     }
     if (looks % kLooks != 0)
       continue;
-    if (Clock::now() - idle > kWatch)
+    // Calls may have come and gone while something else had the processor.
+    const Clock::time_point now = Clock::now();
+    if (current != lately) {
+      lately = current;
+      idle = now;
+    } else if (now - idle > kWatch) {
       break;
-    std::this_thread::yield();
+    }
   }
   helpers[size_t(id)].isThere = false;
 }

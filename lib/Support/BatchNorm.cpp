@@ -12,6 +12,8 @@
 
 #include "norma/Support/BatchNorm.h"
 
+#include "BatchNormArithmetic.h"
+
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
@@ -136,25 +138,7 @@ struct OwnedAverages {
   operator Averages() const { return {count, mean, variance, movingVariance}; }
 };
 
-/// A moving average that takes one more value.
-struct Blend {
-  double old, fresh;
-
-  explicit Blend(double momentum) : old(momentum), fresh(1 - momentum) {}
-  double operator()(double before, double now) const { return before * old + now * fresh; }
-};
-
 } // namespace
-
-/// Population variance times n / max(n - 1, 1).
-static double sampleVariance(double count, double population) {
-  const double rest = count - 1 > 1 ? count - 1 : 1;
-  return population * (count / rest);
-}
-
-static double inverseDeviation(double variance, double epsilon) {
-  return 1 / std::sqrt(variance + epsilon);
-}
 
 static OwnedAverages averageGroups(const Statistics &groups, int64_t kept, MovingVariance moving) {
   const std::vector<double> zeros(static_cast<size_t>(kept));
@@ -215,10 +199,7 @@ static void move(const BatchNormRules &rules, const Averages &batch, size_t firs
                  MovingStatistics &moving) {
   const auto moveTo = [&](std::vector<double> &values, std::span<const double> now,
                           const Blend &by) {
-    double *const at = values.data() + first;
-    const double *const counts = batch.count.data(), *const fresh = now.data();
-    for (size_t i = 0; i < now.size(); ++i)
-      at[i] = counts[i] == 0 ? at[i] : by(at[i], fresh[i]);
+    blendInto(values.data() + first, batch.count.data(), now.data(), now.size(), by);
   };
   // A cumulative average gives the k-th batch the weight 1/k.
   const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));
@@ -266,10 +247,11 @@ static void countBatch(const BatchNormRules &rules, std::span<const double> coun
 }
 
 RangedBatchNormForward::RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
-                                               MovingStatistics moving)
+                                               MovingStatistics moving, std::vector<double> invStd)
     : rules(rules) {
   const auto kept = size_t(product(keptShape));
   forward.groupShape = keptShape;
+  forward.invStd = std::move(invStd);
   forward.invStd.resize(kept);
   if (rules.renorm)
     for (std::vector<double> *values : {&forward.r, &forward.d})

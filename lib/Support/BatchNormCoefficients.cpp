@@ -7,6 +7,8 @@
 
 #include "norma/Support/BatchNorm.h"
 
+#include "BatchNormArithmetic.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -19,12 +21,6 @@ static size_t keptSizeOf(const Dims &shape) {
   return size;
 }
 
-/// A number as the compute type has it.
-template <DType Compute>
-static double rounded(double value) {
-  return Compute == DType::F32 ? double(float(value)) : value;
-}
-
 /// Centers for `means`, and what x - center misses of x - mean, times `factors`, added to
 /// `shifts`.
 template <DType Compute>
@@ -32,10 +28,8 @@ static void centre(std::span<const double> means, const double *factors, double 
                    double *__restrict shifts) {
   for (size_t i = 0; i < means.size(); ++i) {
     const double mean = means[i], center = rounded<Compute>(mean);
-    const double lost = (center - mean) * factors[i];
     centers[i] = center;
-    // Not 0 * infinity, where epsilon and the variance are 0.
-    shifts[i] += center == mean ? 0 : lost;
+    shifts[i] += lostOf(mean, center, factors[i]);
   }
 }
 
@@ -49,13 +43,17 @@ static std::vector<double> centersOf(std::span<const double> means,
   return centers;
 }
 
+void dropZeros(std::vector<double> &values) {
+  if (std::none_of(values.begin(), values.end(), [](double value) { return value != 0; }))
+    values.clear();
+}
+
 /// The map around `mean`, with its center as the compute type has it.
 static Coefficients centred(std::span<const double> mean, std::vector<double> scale,
                             std::vector<double> shift, const Dims &shape, DType compute) {
   Coefficients result{shape, {}, std::move(scale), std::move(shift)};
   result.center = centersOf(mean, result.scale, compute, result.shift);
-  if (std::none_of(result.shift.begin(), result.shift.end(), [](double s) { return s != 0; }))
-    result.shift.clear();
+  dropZeros(result.shift);
   return result;
 }
 

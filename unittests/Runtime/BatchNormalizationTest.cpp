@@ -301,6 +301,51 @@ TEST_F(BatchNormLayer, LeavesChanceOutOfTheBuildShape) {
   EXPECT_EQ(apply(layer, ones({7, 9, 3})).size(), size_t(7 * 9 * 3));
 }
 
+TEST_F(BatchNormLayer, TakesNothingButMemoryFromEarlierPasses) {
+  const auto numbersOf = [](const SavedForward &saved) {
+    const BatchNormForward &forward = saved.forward();
+    const MovingStatistics &moving = forward.updated;
+    return std::vector<Doubles>{
+        forward.count,     forward.mean,        forward.invStd,          forward.r,
+        forward.d,         moving.mean,         moving.variance,         moving.stddev,
+        moving.renormMean, moving.renormStddev, {double(moving.batches)}};
+  };
+  for (const bool renorm : {false, true}) {
+    Options options{.momentum = 0.5};
+    options.renorm = renorm;
+    // One gives up what it saved before the next pass, the other has it all to the end.
+    BatchNormalization dropping = make(options), keeping = make(options);
+    std::vector<SavedForward> kept;
+    std::vector<std::vector<Doubles>> expected;
+    for (int pass = 0; pass < 6; ++pass) {
+      Data<float> x = f32({0, 10, float(pass), 30, 4, float(pass * pass)}, {3, 2}), y = x;
+      const bool isTraining = pass % 3 != 2;
+      const auto forward = [&](BatchNormalization &layer) {
+        Expected<SavedForward> saved = isTraining ? layer.train(x, y) : layer.applyAndSave(x, y);
+        EXPECT_TRUE(saved) << saved.error().message();
+        return *saved;
+      };
+      kept.push_back(forward(keeping));
+      const Floats result = y.values;
+      expected.push_back(numbersOf(kept.back()));
+      EXPECT_EQ(numbersOf(forward(dropping)), expected.back()) << pass;
+      EXPECT_EQ(y.values, result) << pass;
+    }
+    for (size_t pass = 0; pass < kept.size(); ++pass)
+      EXPECT_EQ(numbersOf(kept[pass]), expected[pass]) << pass;
+  }
+}
+
+TEST_F(BatchNormLayer, SavedPassesOutliveTheLayer) {
+  SavedForward saved;
+  {
+    BatchNormalization layer = make();
+    Data<float> x = column({0, 2}), y = x;
+    saved = *layer.train(x, y);
+  }
+  EXPECT_EQ(saved.forward().mean, Doubles{1});
+}
+
 TEST_F(BatchNormLayer, ThreadsMayApplyAtOnce) {
   // The first call builds the layer.
   const BatchNormalization layer =

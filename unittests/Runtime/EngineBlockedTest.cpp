@@ -163,6 +163,31 @@ TEST_F(EngineBlocked, WholeWhereItCannotBeCut) {
   EXPECT_EQ(expectContract(dataOf(DType::F32, {1'000, 100}), {1}, DType::F32, DType::F32), 1);
 }
 
+TEST_F(EngineBlocked, ShorterRunsWhereAllIsNear) {
+  const int ranges = expectContract(dataOf(DType::F32, {14, 14, 512}), {2}, DType::F32, DType::F32);
+  if (::sysconf(_SC_LEVEL2_CACHE_SIZE) == (int64_t(2) << 20)) {
+    EXPECT_EQ(ranges, 4);
+  }
+}
+
+TEST_F(EngineBlocked, TakesMemoryOfAnySize) {
+  const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
+  // In blocks, and as a whole.
+  for (const Dims &shape : {Dims{49, 2'048}, Dims{900, 100}}) {
+    const Array x = dataOf(DType::F32, shape), y = *Array::create(DType::F32, shape);
+    const Outcome expected = callOn(*engine, x, {1}, {}, DType::F32, DType::F32);
+    for (const size_t size : {0, 7, 5'000}) {
+      const std::vector<double> old(size, std::numeric_limits<double>::quiet_NaN());
+      const Expected<Statistics> found = engine->momentsThenAffine(
+          x, Dims{1}, {}, coefficientsOf, DType::F32, y, {Dims{int64_t(size)}, old, old, old});
+      ASSERT_TRUE(found) << found.error().message();
+      EXPECT_EQ(found->shape, expected.statistics.shape);
+      EXPECT_TRUE(haveSameBits(*found, expected.statistics));
+      EXPECT_EQ(std::memcmp(y.as<char>(), expected.y.as<char>(), y.sizeInBytes()), 0);
+    }
+  }
+}
+
 TEST_F(EngineBlocked, WholeWhereItIsSmall) {
   EXPECT_EQ(expectContract(dataOf(DType::F32, {200, 13}), {1}, DType::F32, DType::F64), 1);
   EXPECT_EQ(expectContract(dataOf(DType::F16, {3, 5, 7}), {0, 2}, DType::F32, std::nullopt), 1);

@@ -70,7 +70,8 @@ TEST_F(EngineGradient, SameBitsForEveryNumberOfThreads) {
   for (const Case &each : {Case{DType::F32, DType::F32, {100'000, 13}, {1}},
                            Case{DType::F32, DType::BF16, {200, 16, 500}, {1}},
                            Case{DType::F64, DType::F32, {7, 150'000}, {0}},
-                           Case{DType::U8, DType::F16, {1'000'000}, {}}}) {
+                           Case{DType::U8, DType::F16, {1'000'000}, {}},
+                           Case{DType::F32, DType::F32, {1'567, 64}, {1}}}) {
     Random random(31);
     const Array x = arrayOf(each.data, each.shape, [&](int64_t) { return 5 + random.normal(); });
     const Array dy = arrayOf(each.gradient, each.shape, [&](int64_t) { return random.normal(); });

@@ -111,7 +111,9 @@ TEST_F(EngineTest, SameBitsForEveryNumberOfThreads) {
         Case{DType::F32, {600, 16, 500}, {1}}, Case{DType::F32, {7, 400'000}, {0}},
         Case{DType::F64, {2'000, 8, 70}, {1}}, Case{DType::F16, {300'000, 17}, {1}},
         Case{DType::BF16, {1'000, 64, 49}, {1}}, Case{DType::U8, {1'000'000, 3}, {1}},
-        Case{DType::I32, {300, 5, 7, 200}, {1, 3}}}) {
+        Case{DType::I32, {300, 5, 7, 200}, {1, 3}},
+        // One block by its schedule, and two for the sake of threads.
+        Case{DType::F32, {3'137, 64}, {1}}, Case{DType::F32, {67, 3'136}, {0}}}) {
     Random random(12);
     const Array x =
         arrayOf(each.dtype, each.shape, [&](int64_t) { return 5 + 50 * random.normal(); });

@@ -147,6 +147,16 @@ TEST(BatchNormForward, SavesTheStatisticsOfTheBatch) {
   EXPECT_TRUE(forward.d.empty());
 }
 
+/// Adds a range in two steps, or in one.
+Coefficients addAndMap(RangedBatchNormForward &ranges, bool together, const Statistics &all,
+                       int64_t begin, int64_t end, const BatchNormParameters &parameters,
+                       DType compute) {
+  if (together)
+    return ranges.addAndMap(all, begin, end, parameters, compute);
+  ranges.add(all, begin, end);
+  return ranges.coefficients(all, begin, end, parameters, compute);
+}
+
 TEST(BatchNormForward, IsTheSameInRangesOfKeptIndices) {
   constexpr int64_t kSize = 1'000;
   Statistics all = Statistics::zeros({kSize});
@@ -165,37 +175,55 @@ TEST(BatchNormForward, IsTheSameInRangesOfKeptIndices) {
                                 .renormMean = numbers(2, -0.5),
                                 .renormStddev = numbers(0.25, 1),
                                 .batches = 3};
-  for (const bool renorm : {false, true})
-    for (const MovingVariance variance : {MovingVariance::Population, MovingVariance::Sample}) {
-      const BatchNormRules rules{
-          .momentum = {}, .movingVariance = variance, .renorm = renorm, .clipping = {.rmax = 2}};
-      RangedBatchNormForward ranges(rules, all.shape, moving);
-      const BatchNormForward whole = batchNormForward(rules, all, moving);
-      const BatchNormParameters parameters{.gamma = numbers(1, 0.5), .beta = numbers(-2, 0.25)};
-      for (const auto &[begin, end] : {std::pair(300, 1'000), {0, 1}, {1, 300}}) {
-        ranges.add(all, begin, end);
-        const Coefficients found = ranges.coefficients(all, begin, end, parameters, DType::F32);
-        const Coefficients expected =
-            batchNormCoefficients(whole, begin, {end - begin}, parameters, DType::F32, begin);
-        EXPECT_EQ(found.shape, expected.shape);
-        EXPECT_EQ(found.center, expected.center);
-        EXPECT_EQ(found.scale, expected.scale);
-        EXPECT_EQ(found.shift, expected.shift);
-      }
-      const BatchNormForward made = ranges.finish(all);
-      EXPECT_EQ(made.groupShape, whole.groupShape);
-      EXPECT_EQ(made.updated.batches, 4);
-      for (const auto values :
-           {&BatchNormForward::count, &BatchNormForward::mean, &BatchNormForward::invStd,
-            &BatchNormForward::r, &BatchNormForward::d})
-        EXPECT_EQ(made.*values, whole.*values);
-      for (const auto values :
-           {&MovingStatistics::mean, &MovingStatistics::variance, &MovingStatistics::stddev,
-            &MovingStatistics::renormMean, &MovingStatistics::renormStddev}) {
-        EXPECT_EQ(made.updated.*values, whole.updated.*values);
-        EXPECT_EQ((made.updated.*values)[0], (moving.*values)[0]) << "nothing was counted there";
-      }
+  for (int choice = 0; choice < 64; ++choice) {
+    const auto has = [&](int bit) { return (choice >> bit & 1) != 0; };
+    const bool together = has(0);
+    const DType compute = has(1) ? DType::F32 : DType::F64;
+    const BatchNormRules rules{.momentum = {},
+                               .movingVariance =
+                                   has(2) ? MovingVariance::Sample : MovingVariance::Population,
+                               .renorm = has(3),
+                               .clipping = {.rmax = 2}};
+    RangedBatchNormForward ranges(rules, all.shape, moving);
+    const BatchNormForward whole = batchNormForward(rules, all, moving);
+    const BatchNormParameters parameters{.gamma = has(4) ? numbers(1, 0.5) : Values(),
+                                         .beta = has(5) ? numbers(-2, 0.25) : Values()};
+    for (const auto &[begin, end] : {std::pair(300, 1'000), {0, 1}, {1, 300}}) {
+      const Coefficients found = addAndMap(ranges, together, all, begin, end, parameters, compute);
+      const Coefficients expected =
+          batchNormCoefficients(whole, begin, {end - begin}, parameters, compute, begin);
+      EXPECT_EQ(found.shape, expected.shape);
+      EXPECT_EQ(found.center, expected.center);
+      EXPECT_EQ(found.scale, expected.scale);
+      EXPECT_EQ(found.shift, expected.shift);
     }
+    const BatchNormForward made = ranges.finish(all);
+    EXPECT_EQ(made.groupShape, whole.groupShape);
+    EXPECT_EQ(made.updated.batches, 4);
+    for (const auto values :
+         {&BatchNormForward::count, &BatchNormForward::mean, &BatchNormForward::invStd,
+          &BatchNormForward::r, &BatchNormForward::d})
+      EXPECT_EQ(made.*values, whole.*values);
+    for (const auto values :
+         {&MovingStatistics::mean, &MovingStatistics::variance, &MovingStatistics::stddev,
+          &MovingStatistics::renormMean, &MovingStatistics::renormStddev}) {
+      EXPECT_EQ(made.updated.*values, whole.updated.*values);
+      EXPECT_EQ((made.updated.*values)[0], (moving.*values)[0]) << "nothing was counted there";
+    }
+  }
+}
+
+TEST(BatchNormForward, RangesMayLeaveTheMovingStatistics) {
+  const BatchNormRules rules{.epsilon = 1, .updateMoving = false};
+  const MovingStatistics moving{.mean = {5, 6}, .variance = {7, 8}};
+  const Statistics all{{2}, {4, 2}, {3, 1}, {12, 0}};
+  RangedBatchNormForward ranges(rules, all.shape, moving);
+  const Coefficients found = ranges.addAndMap(all, 0, 2, {}, DType::F32);
+  EXPECT_EQ(found.scale, (Values{0.5, 1}));
+  EXPECT_TRUE(found.shift.empty());
+  const BatchNormForward made = ranges.finish(all);
+  EXPECT_EQ(made.updated.mean, moving.mean);
+  EXPECT_EQ(made.updated.variance, moving.variance);
 }
 
 TEST(BatchNormForward, MovesByMomentum) {

@@ -50,6 +50,12 @@ struct BatchNormInputs {
   bool cacheBlocked = false;
 };
 
+/// Arrays of an earlier pass that nobody needs any more. The next one takes them for its own:
+/// each thread finds what it wrote to in its cache, and none has to clear what all write.
+struct BatchNormMemory {
+  std::vector<double> count = {}, mean = {}, m2 = {}, invStd = {};
+};
+
 /// What a training pass multiplies by and adds, per kept index; `dx` is written to
 /// the tensor given.
 struct BatchNormGradients {
@@ -61,13 +67,12 @@ struct BatchNormGradients {
 /// evaluated in, F32 or F64. Empty data leaves the moving statistics as they are. Errors: those of
 /// checkBatchNormRules; kept axes that are not ascending or out of range; with ghosts, a kept axis
 /// 0 or a batch that cannot be cut; parameters or moving statistics that do not have one value per
-/// kept index; inputs that do not broadcast. Nothing is written then.
-Expected<BatchNormForward> batchNormTraining(Engine &engine, const Tensor &x,
-                                             std::span<const int64_t> kept,
-                                             const BatchNormRules &rules,
-                                             const BatchNormParameters &parameters,
-                                             MovingStatistics moving, const BatchNormInputs &inputs,
-                                             DType compute, const Tensor &y);
+/// kept index; inputs that do not broadcast. Nothing is written then. Of `memory`, m2 is left.
+Expected<BatchNormForward>
+batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
+                  const BatchNormRules &rules, const BatchNormParameters &parameters,
+                  MovingStatistics moving, const BatchNormInputs &inputs, DType compute,
+                  const Tensor &y, BatchNormMemory *memory = nullptr);
 
 /// y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
 Expected<void> batchNormInference(Engine &engine, const Tensor &x, std::span<const int64_t> kept,

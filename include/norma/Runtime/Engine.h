@@ -219,13 +219,14 @@ public:
   /// which only those of the range are there yet, it returns the range's coefficients, of
   /// shape (end - begin). Returns the statistics of all. As with the two calls one by one,
   /// the bits do not depend on the threads. Coefficients of another shape are an error that
-  /// may leave a part of `y` written.
+  /// may leave a part of `y` written. The vectors of `memory`, of any size, may become those of the
+  /// result: threads find what they wrote to before in their caches.
   using MakeCoefficients =
       std::function<Coefficients(int64_t begin, int64_t end, const Statistics &statistics)>;
   Expected<Statistics> momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
                                          const MomentsOptions &options,
                                          const MakeCoefficients &coefficients, DType compute,
-                                         const Tensor &y);
+                                         const Tensor &y, Statistics memory = {});
 
   /// sum(dy) and sum(dy * (x - center)) for every kept index; `center` has one value
   /// for each. `dy` is of a float type and x's shape. Where the mask or weights of

@@ -139,9 +139,9 @@ Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t firs
 /// statistics are used. Threads may add ranges at the same time.
 class RangedBatchNormForward {
 public:
-  /// The rules must outlive it.
+  /// The rules must outlive it. The result's invStd takes the memory of a vector of any size.
   RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
-                         MovingStatistics moving);
+                         MovingStatistics moving, std::vector<double> invStd = {});
 
   /// Adds kept indices [begin, end), whose statistics are there.
   void add(const Statistics &statistics, int64_t begin, int64_t end);
@@ -149,6 +149,9 @@ public:
   /// all has them.
   Coefficients coefficients(const Statistics &statistics, int64_t begin, int64_t end,
                             const BatchNormParameters &parameters, DType compute) const;
+  /// Both, in one loop over the kept indices.
+  Coefficients addAndMap(const Statistics &statistics, int64_t begin, int64_t end,
+                         const BatchNormParameters &parameters, DType compute);
   /// All, when every kept index was added: with their statistics, which were left where they are.
   BatchNormForward finish(Statistics statistics);
 

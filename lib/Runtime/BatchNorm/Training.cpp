@@ -93,16 +93,18 @@ static Expected<BatchNormForward>
 trainInBlocks(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
               const BatchNormRules &rules, const BatchNormParameters &parameters,
               MovingStatistics moving, const BatchNormInputs &inputs, DType compute,
-              const Tensor &y) {
-  RangedBatchNormForward forward(rules, keptShape(x.shape, kept), std::move(moving));
+              const Tensor &y, BatchNormMemory &memory) {
+  RangedBatchNormForward forward(rules, keptShape(x.shape, kept), std::move(moving),
+                                 std::move(memory.invStd));
   const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
-    forward.add(statistics, begin, end);
-    return forward.coefficients(statistics, begin, end, parameters, compute);
+    return forward.addAndMap(statistics, begin, end, parameters, compute);
   };
   Expected<Statistics> done = engine.momentsThenAffine(
-      x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make, compute, y);
+      x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make, compute, y,
+      {{}, std::move(memory.count), std::move(memory.mean), std::move(memory.m2)});
   if (!done)
     return done.takeError();
+  memory.m2 = std::move(done->m2);
   return forward.finish(std::move(*done));
 }
 
@@ -132,19 +134,21 @@ static Expected<void> mapPieces(Engine &engine, const Tensor &x, const BatchGrou
   return {};
 }
 
-Expected<BatchNormForward> batchNormTraining(Engine &engine, const Tensor &x,
-                                             std::span<const int64_t> kept,
-                                             const BatchNormRules &rules,
-                                             const BatchNormParameters &parameters,
-                                             MovingStatistics moving, const BatchNormInputs &inputs,
-                                             DType compute, const Tensor &y) try {
+Expected<BatchNormForward>
+batchNormTraining(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
+                  const BatchNormRules &rules, const BatchNormParameters &parameters,
+                  MovingStatistics moving, const BatchNormInputs &inputs, DType compute,
+                  const Tensor &y, BatchNormMemory *memory) try {
   if (Expected<void> ok = checkTraining(x, kept, rules, parameters, moving, inputs, compute, y);
       !ok)
     return ok.takeError();
   const bool adjusts = inputs.adjustScale || inputs.adjustBias;
   if (inputs.cacheBlocked && rules.useBatchStatistics && rules.ghosts.size == 0 && !adjusts &&
-      !inputs.allReduce)
-    return trainInBlocks(engine, x, kept, rules, parameters, std::move(moving), inputs, compute, y);
+      !inputs.allReduce) {
+    BatchNormMemory fresh;
+    return trainInBlocks(engine, x, kept, rules, parameters, std::move(moving), inputs, compute, y,
+                         memory ? *memory : fresh);
+  }
 
   // A frozen layer that learns nothing looks at no statistics, so that any batch will do.
   const bool looks = rules.useBatchStatistics || rules.updateMoving;

@@ -70,25 +70,29 @@ Expected<SavedForward> BatchNormalization::State::forward(const Tensor &x, const
   if (!current)
     return current.takeError();
   const BuiltBatchNormalization &layer = **current;
-  auto saved = std::make_shared<SavedForward::State>();
+  const std::shared_ptr<SavedForward::State> saved = SavedForwardPool::take(savedForwards);
   saved->shape = x.shape;
   saved->rules = makeRules(options, layer.isFused, isTraining);
-  saved->parameters = layer.weights.parameters();
+  saved->parameters = layer.weights.parameters(std::move(saved->parameters));
   if (isTraining && options.adjustment) {
     Expected<Adjustment> adjustment = options.adjustment(x.shape);
     if (!adjustment)
       return adjustment.takeError().within("adjustment");
     saved->adjustment = std::make_unique<const Adjustment>(std::move(*adjustment));
   }
+  BatchNormForward &used = saved->forward;
+  BatchNormMemory memory{std::move(used.count), std::move(used.mean), std::move(saved->m2),
+                         std::move(used.invStd)};
   Expected<BatchNormForward> result =
       batchNormTraining(*engine, x, layer.shape.axis, saved->rules, saved->parameters,
-                        layer.weights.moving(saved->rules.renorm),
-                        makeInputs(options, call, *saved), options.compute, y);
+                        layer.weights.moving(saved->rules.renorm, std::move(used.updated)),
+                        makeInputs(options, call, *saved), options.compute, y, &memory);
   if (!result)
     return result.takeError();
   saved->forward = std::move(*result);
+  saved->m2 = std::move(memory.m2);
   saved->layer = keep(std::move(*current));
-  return SavedForward(std::move(saved));
+  return SavedForward(saved);
 }
 
 Expected<SavedForward> BatchNormalization::train(const Tensor &x, const Tensor &y,

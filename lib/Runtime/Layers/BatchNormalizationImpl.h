@@ -10,6 +10,7 @@
 
 #include "BuildShape.h"
 #include "LastPlan.h"
+#include "SavedForwardPool.h"
 #include "WeightsVersion.h"
 
 #include "norma/Runtime/Layers/BatchNormalization.h"
@@ -55,14 +56,16 @@ public:
 
   const std::vector<Entry> &entries() const { return list; }
   const Entry *find(std::string_view name) const;
-  /// The values of a weight; none where the layer does not have it.
+  /// The values of a weight, in the memory of a vector that there is; none where the layer does
+  /// not have it.
+  void get(std::string_view name, std::vector<double> &values) const;
   std::vector<double> values(std::string_view name) const;
   /// Rounds values into a weight that there is.
   void set(std::string_view name, std::span<const double> values);
 
-  BatchNormParameters parameters() const;
+  BatchNormParameters parameters(BatchNormParameters memory = {}) const;
   /// Renorm's are left out where they are not asked for.
-  MovingStatistics moving(bool withRenorm) const;
+  MovingStatistics moving(bool withRenorm, MovingStatistics memory = {}) const;
   void setMoving(const MovingStatistics &moving);
 
   /// Batches that entered the moving statistics.
@@ -92,6 +95,7 @@ struct BatchNormalization::State {
   /// Of inference.
   mutable LastPlan lastPlan;
   mutable WeightsVersion weightsVersion;
+  std::shared_ptr<SavedForwardPool> savedForwards = std::make_shared<SavedForwardPool>();
 
   std::shared_ptr<BuiltBatchNormalization> getBuilt() const;
   /// What the layer is built as or, before that, would be for this input. A call keep()s
@@ -106,18 +110,6 @@ struct BatchNormalization::State {
                                  const BatchNormalizationCall &call, bool isTraining) const;
   /// Takes options with another adjustment or all-reduce, which `name` names.
   Expected<void> setHooks(BatchNormalizationOptions next, const char *name);
-};
-
-struct SavedForward::State {
-  /// What the layer was built as: tells layers apart, even after one is gone.
-  std::weak_ptr<const BuiltBatchNormalization> layer;
-  Dims shape;
-  BatchNormRules rules;
-  BatchNormParameters parameters;
-  /// Null for most calls, which shall not need memory for what they do not have: so little is
-  /// given out and taken back fast.
-  std::unique_ptr<const Adjustment> adjustment;
-  BatchNormForward forward;
 };
 
 Expected<std::shared_ptr<BuiltBatchNormalization>>

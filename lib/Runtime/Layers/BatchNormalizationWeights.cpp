@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace norma {
@@ -80,10 +81,20 @@ BatchNormalizationWeights::find(std::string_view name) const {
   return nullptr;
 }
 
+void BatchNormalizationWeights::get(std::string_view name, std::vector<double> &values) const {
+  const Entry *entry = find(name);
+  if (!entry)
+    return values.clear();
+  withValues(entry->value, [&](auto kept) {
+    // Cleared first, which fetches fresh memory faster than a loop over numbers does.
+    values.resize(kept.size());
+    std::copy(kept.begin(), kept.end(), values.begin());
+  });
+}
+
 std::vector<double> BatchNormalizationWeights::values(std::string_view name) const {
   std::vector<double> result;
-  if (const Entry *entry = find(name))
-    withValues(entry->value, [&](auto kept) { result.assign(kept.begin(), kept.end()); });
+  get(name, result);
   return result;
 }
 
@@ -91,19 +102,25 @@ void BatchNormalizationWeights::set(std::string_view name, std::span<const doubl
   store(values, find(name)->value);
 }
 
-BatchNormParameters BatchNormalizationWeights::parameters() const {
-  return {.gamma = values("gamma"), .beta = values("beta")};
+BatchNormParameters BatchNormalizationWeights::parameters(BatchNormParameters memory) const {
+  get("gamma", memory.gamma);
+  get("beta", memory.beta);
+  return memory;
 }
 
-MovingStatistics BatchNormalizationWeights::moving(bool withRenorm) const {
-  MovingStatistics moving{
-      .mean = values("moving_mean"), .variance = values("moving_variance"), .batches = batchesSeen};
-  if (withRenorm) {
-    moving.stddev = values("moving_stddev");
-    moving.renormMean = values("renorm_mean");
-    moving.renormStddev = values("renorm_stddev");
+MovingStatistics BatchNormalizationWeights::moving(bool withRenorm, MovingStatistics memory) const {
+  get("moving_mean", memory.mean);
+  get("moving_variance", memory.variance);
+  memory.batches = batchesSeen;
+  for (const auto &[name, values] :
+       {std::pair("moving_stddev", &memory.stddev), std::pair("renorm_mean", &memory.renormMean),
+        std::pair("renorm_stddev", &memory.renormStddev)}) {
+    if (withRenorm)
+      get(name, *values);
+    else
+      values->clear();
   }
-  return moving;
+  return memory;
 }
 
 void BatchNormalizationWeights::setMoving(const MovingStatistics &moving) {
