@@ -48,9 +48,9 @@ struct AotCompiler::State {
     context.loadAllAvailableDialects();
   }
 
-  /// Runs the stages from the one named `first`; `after` may change the module behind each.
-  LogicalResult run(ModuleOp module, StringRef first, const PipelineOptions &options,
-                    function_ref<void(StringRef)> after);
+  /// Runs the stages from `first` to `last`; `after` may change the module behind each.
+  LogicalResult run(ModuleOp module, StringRef first, StringRef last,
+                    const PipelineOptions &options, function_ref<void(StringRef)> after);
   /// Keeps the text of the module where this is the stage for it.
   void keep(ModuleOp module, StringRef name);
 
@@ -69,13 +69,13 @@ void AotCompiler::State::keep(ModuleOp module, StringRef name) {
   stream << module << "\n";
 }
 
-LogicalResult AotCompiler::State::run(ModuleOp module, StringRef first,
+LogicalResult AotCompiler::State::run(ModuleOp module, StringRef first, StringRef last,
                                       const PipelineOptions &options,
                                       function_ref<void(StringRef)> after) {
-  keep(module, "input");
-  auto isFirst = [&](const Stage &each) { return each.name == first; };
-  for (const Stage &each :
-       llvm::make_range(llvm::find_if(cpuStages(), isFirst), cpuStages().end())) {
+  auto find = [](StringRef name) {
+    return llvm::find_if(cpuStages(), [&](const Stage &each) { return each.name == name; });
+  };
+  for (const Stage &each : llvm::make_range(find(first), std::next(find(last)))) {
     PassManager pm(&context);
     each.build(pm, options);
     if (failed(pm.run(module)))
@@ -124,11 +124,20 @@ Expected<void> AotCompiler::addKernel(const KernelSpec &spec, const CFunction &f
   options.keepBfloats = true;
   options.streaming = spec.streaming;
   options.interleave = spec.interleaved;
-  if (failed(state->run(*module, kFirstKernelStage, options, [](StringRef) {})))
-    return Error(ErrorCode::Internal,
-                 fmt::format("kernel {}: lowering failed: {}", spec.key(), diagnostics.text));
-  if (Expected<void> ok = state->emitter.add(*module, {{function, "kernel"}}); !ok)
+  auto run = [&](StringRef first, StringRef last) -> Expected<void> {
+    if (failed(state->run(*module, first, last, options, [](StringRef) {})))
+      return Error(ErrorCode::Internal,
+                   fmt::format("kernel {}: lowering failed: {}", spec.key(), diagnostics.text));
+    return {};
+  };
+  state->keep(*module, "input");
+  if (Expected<void> ok = run(kFirstKernelStage, "loops"); !ok)
+    return ok;
+  if (Expected<void> ok = state->emitter.addKernel(*module, {function, "kernel"}); !ok)
     return ok.takeError().within("kernel " + spec.key());
+  // Kernels do without this stage, but it can be looked at.
+  if (state->stage == "llvm")
+    return run("llvm", "llvm");
   return {};
 }
 
@@ -163,7 +172,9 @@ Expected<std::vector<CFunction>> AotCompiler::addProgram(std::string_view source
   };
   PipelineOptions options;
   options.keepBfloats = true;
-  if (mlir::failed(state->run(*module, cpuStages().front().name, options, after)))
+  state->keep(*module, "input");
+  if (mlir::failed(
+          state->run(*module, cpuStages().front().name, cpuStages().back().name, options, after)))
     return failed("cannot be compiled");
   std::vector<CFunction> result;
   SmallVector<CFunctionBody> bodies;

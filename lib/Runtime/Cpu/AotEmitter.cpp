@@ -9,6 +9,7 @@
 
 #include "../Aot/CHeader.h"
 #include "LlvmSteps.h"
+#include "LoopTranslation.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Linker/Linker.h"
@@ -43,6 +44,18 @@ Expected<void> AotEmitter::add(mlir::ModuleOp module, llvm::ArrayRef<CFunctionBo
   std::unique_ptr<llvm::Module> translated = mlir::translateModuleToLLVMIR(module, *context);
   if (!translated)
     return Error(ErrorCode::Internal, "code generation: translation to LLVM IR failed");
+  return link(std::move(translated), functions);
+}
+
+Expected<void> AotEmitter::addKernel(mlir::ModuleOp module, const CFunctionBody &function) {
+  Expected<std::unique_ptr<llvm::Module>> translated = translateLoops(module, *context);
+  if (!translated)
+    return translated.takeError();
+  return link(std::move(*translated), function);
+}
+
+Expected<void> AotEmitter::link(std::unique_ptr<llvm::Module> translated,
+                                llvm::ArrayRef<CFunctionBody> functions) {
   translated->setTargetTriple(linked->getTargetTriple());
   translated->setDataLayout(linked->getDataLayout());
   for (llvm::Function &function : *translated)

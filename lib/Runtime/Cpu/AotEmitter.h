@@ -32,6 +32,9 @@ public:
   /// from outside.
   Expected<void> add(mlir::ModuleOp module, llvm::ArrayRef<CFunctionBody> functions);
 
+  /// The same of a kernel after the stage `loops`.
+  Expected<void> addKernel(mlir::ModuleOp module, const CFunctionBody &function);
+
   /// What all that was added needs is done once, and first.
   Expected<void> finish();
   /// An error names what the object needs and a C library does not have.
@@ -42,6 +45,9 @@ public:
 private:
   explicit AotEmitter(std::shared_ptr<const CpuTarget> target)
       : target(std::move(target)), context(std::make_unique<llvm::LLVMContext>()) {}
+
+  Expected<void> link(std::unique_ptr<llvm::Module> translated,
+                      llvm::ArrayRef<CFunctionBody> functions);
 
   std::shared_ptr<const CpuTarget> target;
   std::unique_ptr<llvm::LLVMContext> context;

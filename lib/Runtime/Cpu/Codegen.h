@@ -36,6 +36,11 @@ public:
                                      llvm::StringRef function, llvm::StringRef symbol,
                                      unsigned descriptors);
 
+  /// The same of a kernel after the stage `loops`, its only function.
+  static Expected<LlvmKernel> createFromLoops(mlir::ModuleOp module,
+                                              std::shared_ptr<const CpuTarget> target,
+                                              llvm::StringRef symbol);
+
   /// What comes before code generation, and is the same for every tier.
   Expected<void> optimize();
 

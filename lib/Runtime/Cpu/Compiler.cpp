@@ -58,13 +58,16 @@ struct Compiler::State {
     context.loadAllAvailableDialects();
   }
 
-  /// Runs the stages from the one named `first`, one after the other; `after` sees
-  /// the module behind each.
-  LogicalResult run(ModuleOp module, StringRef first, const PipelineOptions &options, bool verify,
+  /// Runs the stages from `first` to `last`, one after the other; `after` sees the module behind
+  /// each.
+  LogicalResult run(ModuleOp module, StringRef first, StringRef last,
+                    const PipelineOptions &options, bool verify,
                     function_ref<void(StringRef)> after) {
-    auto isFirst = [&](const Stage &stage) { return stage.name == first; };
-    for (size_t i = llvm::find_if(cpuStages(), isFirst) - cpuStages().begin();
-         i < cpuStages().size(); ++i) {
+    auto find = [](StringRef name) {
+      return llvm::find_if(cpuStages(), [&](const Stage &stage) { return stage.name == name; }) -
+             cpuStages().begin();
+    };
+    for (size_t i = find(first), end = find(last) + 1; i < end; ++i) {
       if (failed(passesOf(i, options, verify).run(module)))
         return failure();
       after(cpuStages()[i].name);
@@ -153,12 +156,9 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
       });
     };
     // A kernel is born as one op on memrefs in axis form: all it lacks is a schedule.
-    if (failed(state->run(*module, "schedule", options, /*verify=*/false, readSchedule)))
+    if (failed(state->run(*module, "schedule", "loops", options, /*verify=*/false, readSchedule)))
       return Error(ErrorCode::Internal, "lowering failed: " + diagnostics.text);
-    unsigned descriptors =
-        module->lookupSymbol<LLVM::LLVMFuncOp>("_mlir_ciface_kernel").getNumArguments();
-    Expected<LlvmKernel> translated =
-        LlvmKernel::create(*module, state->target, "kernel", symbol, descriptors);
+    Expected<LlvmKernel> translated = LlvmKernel::createFromLoops(*module, state->target, symbol);
     lowerMilliseconds = lowering.milliseconds();
     return translated;
   }();
@@ -269,9 +269,9 @@ Expected<CompiledProgramObject> Compiler::compileProgram(std::string_view source
   options.keepBfloats = true;
   if (program.lowering == Lowering::Linalg)
     options.lowering = KernelLowering::Linalg;
-  LogicalResult lowered =
-      state->run(*module, cpuStages().front().name, options, /*verify=*/true,
-                 [&](StringRef stage) { dump(stage, [&] { return textOf(*module); }); });
+  LogicalResult lowered = state->run(
+      *module, cpuStages().front().name, cpuStages().back().name, options,
+      /*verify=*/true, [&](StringRef stage) { dump(stage, [&] { return textOf(*module); }); });
   if (failed(lowered))
     return invalidArgument(
         fmt::format("entry '{}': the program cannot be compiled: {}", result.entry,

@@ -10,7 +10,6 @@
 #include "norma/Dialect/Norma.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 using namespace mlir;
@@ -172,7 +171,6 @@ OwningOpRef<ModuleOp> buildKernelModule(MLIRContext *context, const KernelSpec &
   if (spec.interleaved)
     types.append(argumentTypes(b, reductionOf(spec), kept));
   auto function = func::FuncOp::create(b, "kernel", b.getFunctionType(types, {}));
-  function->setAttr(LLVM::LLVMDialect::getEmitCWrapperAttrName(), b.getUnitAttr());
   Block *body = function.addEntryBlock();
   b.setInsertionPointToStart(body);
   createKernelOp(b, spec, part, kept.groups, body->getArguments().take_front(own));

@@ -7,7 +7,9 @@
 
 #include "Codegen.h"
 #include "LlvmSteps.h"
+#include "LoopTranslation.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -40,6 +42,33 @@ static llvm::Error addEntry(llvm::Module &module, llvm::StringRef function, llvm
     if (!other.isDeclaration() && &other != entry)
       other.setLinkage(llvm::GlobalValue::InternalLinkage);
   return llvm::Error::success();
+}
+
+/// The same around a kernel, whose parameters are the fields of descriptors of these types: loads
+/// those that it uses, and calls it.
+static void addKernelEntry(llvm::Function &kernel, mlir::TypeRange types, llvm::StringRef symbol) {
+  llvm::IRBuilder<> b(kernel.getContext());
+  auto *type = llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
+  auto *entry =
+      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, symbol, *kernel.getParent());
+  b.SetInsertPoint(llvm::BasicBlock::Create(kernel.getContext(), "", entry));
+  llvm::SmallVector<llvm::Value *> arguments;
+  for (auto [i, descriptor] : llvm::enumerate(types)) {
+    llvm::Value *fields =
+        b.CreateLoad(b.getPtrTy(), b.CreateConstGEP1_64(b.getPtrTy(), entry->getArg(0), i));
+    const auto count = 3 + 2 * unsigned(mlir::cast<mlir::MemRefType>(descriptor).getRank());
+    for (unsigned field = 0; field < count; ++field) {
+      const llvm::Argument &parameter = *kernel.getArg(unsigned(arguments.size()));
+      llvm::Value *value = llvm::PoisonValue::get(parameter.getType());
+      if (!parameter.use_empty())
+        value =
+            b.CreateLoad(parameter.getType(), b.CreateConstGEP1_64(b.getInt64Ty(), fields, field));
+      arguments.push_back(value);
+    }
+  }
+  b.CreateCall(&kernel, arguments);
+  b.CreateRetVoid();
+  kernel.setLinkage(llvm::GlobalValue::InternalLinkage);
 }
 
 /// bfloat or a vector of it as integers of the same size; null for other types.
@@ -107,6 +136,20 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
     return Error(ErrorCode::Internal, "code generation: translation to LLVM IR failed");
   if (llvm::Error error = addEntry(*kernel.module, function, symbol, descriptors))
     return internal(std::move(error));
+  return kernel;
+}
+
+Expected<LlvmKernel> LlvmKernel::createFromLoops(mlir::ModuleOp module,
+                                                 std::shared_ptr<const CpuTarget> target,
+                                                 llvm::StringRef symbol) {
+  LlvmKernel kernel(std::move(target), symbol);
+  Expected<std::unique_ptr<llvm::Module>> translated = translateLoops(module, *kernel.context);
+  if (!translated)
+    return translated.takeError();
+  kernel.module = std::move(*translated);
+  auto function = *module.getOps<mlir::func::FuncOp>().begin();
+  addKernelEntry(*kernel.module->getFunction(function.getName()), function.getArgumentTypes(),
+                 symbol);
   return kernel;
 }
 
