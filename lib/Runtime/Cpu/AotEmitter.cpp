@@ -44,6 +44,7 @@ Expected<void> AotEmitter::add(mlir::ModuleOp module, llvm::ArrayRef<CFunctionBo
   std::unique_ptr<llvm::Module> translated = mlir::translateModuleToLLVMIR(module, *context);
   if (!translated)
     return Error(ErrorCode::Internal, "code generation: translation to LLVM IR failed");
+  source = IrSource::LlvmDialect;
   return link(std::move(translated), functions);
 }
 
@@ -95,7 +96,7 @@ Expected<void> AotEmitter::finish() {
     // Nothing unwinds, so no tables for it.
     function.setDoesNotThrow();
   }
-  return generator->optimize(*linked);
+  return generator->optimize(*linked, source);
 }
 
 Expected<std::string> AotEmitter::object() const {

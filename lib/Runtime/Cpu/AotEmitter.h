@@ -53,6 +53,8 @@ private:
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<CodeGenerator> generator;
   std::unique_ptr<llvm::Module> linked;
+  /// Of all that was added.
+  IrSource source = IrSource::Loops;
 };
 
 /// Adds `function` to a module in which `callee` takes and returns memrefs as MLIR's calling

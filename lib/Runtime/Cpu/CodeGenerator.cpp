@@ -62,14 +62,14 @@ CodeGenerator::create(const llvm::orc::JITTargetMachineBuilder &builder) {
   return std::unique_ptr<CodeGenerator>(new CodeGenerator(std::move(*machine)));
 }
 
-Expected<void> CodeGenerator::optimize(llvm::Module &module) {
+Expected<void> CodeGenerator::optimize(llvm::Module &module, IrSource source) {
   if (!irPasses) {
     llvm::Expected<std::unique_ptr<IrPasses>> made = IrPasses::create(*owned);
     if (!made)
       return internal(made.takeError());
     irPasses = std::move(*made);
   }
-  irPasses->run(module);
+  irPasses->run(module, source);
   return {};
 }
 

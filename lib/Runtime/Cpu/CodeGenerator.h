@@ -36,7 +36,7 @@ public:
 
   llvm::TargetMachine &machine() { return *owned; }
   /// The passes before code generation.
-  Expected<void> optimize(llvm::Module &module);
+  Expected<void> optimize(llvm::Module &module, IrSource source);
   /// Code generation uses the module up.
   Expected<std::string> object(llvm::Module &module);
   Expected<std::string> assembly(llvm::Module &module);

@@ -56,11 +56,12 @@ public:
   Expected<std::string> object() &&;
 
 private:
-  LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol);
+  LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol, IrSource source);
   Expected<CodeGeneratorPool::Handle> takeGenerator(KernelTier tier) const;
 
   std::shared_ptr<const CpuTarget> target;
   std::string symbol;
+  IrSource source;
   // Declared before the module, which goes first.
   std::unique_ptr<llvm::LLVMContext> context;
   std::unique_ptr<llvm::Module> module;

@@ -60,22 +60,33 @@ IrPasses::IrPasses(llvm::TargetMachine &machine) : builder(&machine) {
 
 llvm::Expected<std::unique_ptr<IrPasses>> IrPasses::create(llvm::TargetMachine &machine) {
   std::unique_ptr<IrPasses> made(new IrPasses(machine));
-  if (llvm::Error error = made->builder.parsePassPipeline(
-          made->passes, "always-inline,cgscc(inline),globaldce,function(sroa,early-cse<memssa>,"
-                        "simplifycfg,instsimplify,loop-simplify)"))
+  if (llvm::Error error =
+          made->addPasses(made->afterDialect,
+                          "always-inline,cgscc(inline),globaldce,function(sroa,early-cse<memssa>,"
+                          "simplifycfg,instsimplify,loop-simplify)"))
+    return error;
+  if (llvm::Error error =
+          made->addPasses(made->afterLoops, "always-inline,function(loop-simplify)"))
+    return error;
+  return made;
+}
+
+/// `first`, and what all IR needs.
+llvm::Error IrPasses::addPasses(llvm::ModulePassManager &passes, llvm::StringRef first) {
+  if (llvm::Error error = builder.parsePassPipeline(passes, first))
     return error;
   llvm::FunctionPassManager addresses;
   addresses.addPass(SplitAddressesPass());
   if (llvm::Error error =
-          made->builder.parsePassPipeline(addresses, "early-cse,loop-mssa(licm<allowspeculation>)"))
+          builder.parsePassPipeline(addresses, "early-cse,loop-mssa(licm<allowspeculation>)"))
     return error;
-  made->passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(addresses)));
-  return made;
+  passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(addresses)));
+  return llvm::Error::success();
 }
 
-void IrPasses::run(llvm::Module &module) {
+void IrPasses::run(llvm::Module &module, IrSource source) {
   inlineWrapped(module);
-  passes.run(module, modules);
+  (source == IrSource::Loops ? afterLoops : afterDialect).run(module, modules);
   // What is known of this module is wrong for one that may come to lie at the same address.
   loops.clear();
   functions.clear();

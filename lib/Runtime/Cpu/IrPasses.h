@@ -15,6 +15,10 @@
 
 namespace norma {
 
+/// Where LLVM IR comes from: from MLIR's LLVM dialect, with wrappers and descriptors as values, or
+/// from loops (LoopTranslation.h), which leave less to do.
+enum class IrSource { LlvmDialect, Loops };
+
 /// The loops come out of MLIR vectorized and unrolled: what is left for LLVM is to
 /// inline the wrapper, promote descriptors to registers, and clean up addresses.
 /// The standard -O3 pipeline takes several times as long for the same code.
@@ -24,17 +28,18 @@ class IrPasses {
 public:
   /// The machine must outlive the passes.
   static llvm::Expected<std::unique_ptr<IrPasses>> create(llvm::TargetMachine &machine);
-  void run(llvm::Module &module);
+  void run(llvm::Module &module, IrSource source);
 
 private:
   explicit IrPasses(llvm::TargetMachine &machine);
+  llvm::Error addPasses(llvm::ModulePassManager &passes, llvm::StringRef first);
 
   llvm::PassBuilder builder;
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager callGraph;
   llvm::ModuleAnalysisManager modules;
-  llvm::ModulePassManager passes;
+  llvm::ModulePassManager afterDialect, afterLoops;
 };
 
 } // namespace norma

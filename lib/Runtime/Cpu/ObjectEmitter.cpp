@@ -130,7 +130,7 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
                                         std::shared_ptr<const CpuTarget> target,
                                         llvm::StringRef function, llvm::StringRef symbol,
                                         unsigned descriptors) {
-  LlvmKernel kernel(std::move(target), symbol);
+  LlvmKernel kernel(std::move(target), symbol, IrSource::LlvmDialect);
   kernel.module = mlir::translateModuleToLLVMIR(module, *kernel.context);
   if (!kernel.module)
     return Error(ErrorCode::Internal, "code generation: translation to LLVM IR failed");
@@ -142,7 +142,7 @@ Expected<LlvmKernel> LlvmKernel::create(mlir::ModuleOp module,
 Expected<LlvmKernel> LlvmKernel::createFromLoops(mlir::ModuleOp module,
                                                  std::shared_ptr<const CpuTarget> target,
                                                  llvm::StringRef symbol) {
-  LlvmKernel kernel(std::move(target), symbol);
+  LlvmKernel kernel(std::move(target), symbol, IrSource::Loops);
   Expected<std::unique_ptr<llvm::Module>> translated = translateLoops(module, *kernel.context);
   if (!translated)
     return translated.takeError();
@@ -153,8 +153,10 @@ Expected<LlvmKernel> LlvmKernel::createFromLoops(mlir::ModuleOp module,
   return kernel;
 }
 
-LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol)
-    : target(std::move(target)), symbol(symbol), context(std::make_unique<llvm::LLVMContext>()) {}
+LlvmKernel::LlvmKernel(std::shared_ptr<const CpuTarget> target, llvm::StringRef symbol,
+                       IrSource source)
+    : target(std::move(target)), symbol(symbol), source(source),
+      context(std::make_unique<llvm::LLVMContext>()) {}
 
 Expected<CodeGeneratorPool::Handle> LlvmKernel::takeGenerator(KernelTier tier) const {
   if (tier == KernelTier::Optimized)
@@ -179,7 +181,7 @@ Expected<void> LlvmKernel::optimize() {
   }
   expandBfloats(*module, machine);
   moveBfloatAsInteger(*module);
-  return (*generator)->optimize(*module);
+  return (*generator)->optimize(*module, source);
 }
 
 std::string LlvmKernel::text() const { return textOf(*module); }
