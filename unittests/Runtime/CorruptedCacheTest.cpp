@@ -57,7 +57,7 @@ protected:
   std::string poison() {
     const std::shared_ptr<Engine> other = engineOf({.cacheDirectory = in("other")});
     // Half as wide, so that it stays within the data.
-    std::vector<uint16_t> data(26);
+    std::vector<uint16_t> data(26, 0x3f80);
     EXPECT_TRUE(
         io::test::succeeded(other->moments(Tensor(data.data(), DType::BF16, {2, 13}), Dims{1})));
     Expected<CacheEntry> entry = decodeCacheEntry(whole),
