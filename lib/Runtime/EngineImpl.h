@@ -45,8 +45,9 @@ public:
   void *address() { return words.data(); }
 
 private:
+  // Left as they are in those that nothing was put into yet.
   std::array<int64_t, 3 + 2 * kMaxRank> words;
-  int used = 0;
+  int used;
 };
 
 /// The arguments of one call of a kernel, in order.

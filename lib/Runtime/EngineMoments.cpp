@@ -10,14 +10,16 @@
 #include "norma/Support/Checked.h"
 #include "norma/Support/OutOfMemory.h"
 
+#include <deque>
 #include <fmt/format.h>
 
 namespace norma {
 
-/// A call of a kernel of moments, and how the kernel is had that does blocks again.
+/// A call of a kernel of moments, and how the one is found that does blocks again.
 struct MomentsCall {
   KernelCall call;
-  std::function<Expected<std::shared_ptr<Kernel::State>>()> findExact;
+  KernelSpec spec;
+  std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
 };
 
 Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
@@ -28,7 +30,8 @@ Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<cons
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();
-  return MomentsCall{std::move(*made), [this, exact = exactly(spec)] { return kernel(exact); }};
+  return MomentsCall{std::move(*made), std::move(spec),
+                     [this](const KernelSpec &other) { return kernel(other); }};
 }
 
 namespace {
@@ -43,7 +46,7 @@ public:
   void run(const Block &block, KernelArguments &arguments) {
     if (failed)
       return;
-    Expected<std::shared_ptr<Kernel::State>> kernel = of.findExact();
+    Expected<std::shared_ptr<Kernel::State>> kernel = of.findKernel(exactly(of.spec));
     if (!kernel) {
       const std::lock_guard<std::mutex> lock(mutex);
       if (!failed.exchange(true))
@@ -71,11 +74,12 @@ class MomentsRun {
 public:
   /// The call must outlive the run; `shape` is that of the caller's kept indices.
   MomentsRun(const MomentsCall &moments, const Dims &shape)
-      : call(moments.call), exact(std::make_unique<ExactBlocks>(moments)),
-        reduction(call, MakeZeros{call.problem.keptSize()}, RunBlock{&call, exact.get()},
-                  MergeBlocks{}) {
+      : call(moments.call), exact(moments), reduction(call, MakeZeros{call.problem.keptSize()},
+                                                      RunBlock{&call, &exact}, MergeBlocks{}) {
     result.shape = shape;
   }
+  MomentsRun(const MomentsRun &) = delete;
+  MomentsRun &operator=(const MomentsRun &) = delete;
 
   /// Goes on until the statistics are there or a step of the pace is over.
   void work(const ThreadPool &threads, Pace &pace) {
@@ -88,7 +92,7 @@ public:
   bool isDone() const { return isFinished; }
   /// Once it is done, in the caller's order of kept indices.
   Expected<Statistics> takeStatistics() {
-    if (Expected<void> ok = exact->takeOutcome(); !ok)
+    if (Expected<void> ok = exact.takeOutcome(); !ok)
       return ok.takeError();
     return std::move(result);
   }
@@ -137,7 +141,7 @@ private:
   }
 
   const KernelCall &call;
-  std::unique_ptr<ExactBlocks> exact;
+  ExactBlocks exact;
   Reduction<MakeZeros, RunBlock, MergeBlocks> reduction;
   Statistics result;
   bool isFinished = false;
@@ -246,14 +250,13 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   Pace pace(watch, *elements);
   const CallTimer timer(*calls[0].call.kernel, bytes);
   // Small batches: one task each, merged in order.
-  std::vector<MomentsRun> runs;
-  runs.reserve(calls.size());
+  std::deque<MomentsRun> runs;
   for (const MomentsCall &call : calls)
     runs.emplace_back(call, shape);
   const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
   while (!std::all_of(runs.begin(), runs.end(), isDone)) {
     state->pool->forEach(int64_t(runs.size()), int64_t(bytes),
-                         [&](int64_t i) { runs[i].work(*state->pool, pace); });
+                         [&](int64_t i) { runs[size_t(i)].work(*state->pool, pace); });
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();
   }
