@@ -56,7 +56,8 @@ public:
         mean(withAxis(op.getMean())), m2(withAxis(op.getM2())),
         omitsNan(op.getNan() == NanHandling::Omit &&
                  mlir::isa<mlir::FloatType>(dataType.getElementType())),
-        partial(mask || weights || omitsNan), sumsExactly(isa<mlir::IntegerType>(accumulate)) {
+        partial(mask || weights || omitsNan),
+        sumsExactly(isa<mlir::IntegerType>(accumulate) && op.getPart() != MomentsPart::Exact) {
     keptLike = mean;
     companion = beside;
   }

@@ -127,7 +127,13 @@ void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine) {
   for (llvm::Function &function : module)
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : block)
-        if (auto *cast = llvm::dyn_cast<llvm::CastInst>(&instruction))
+        if (auto *compare = llvm::dyn_cast<llvm::FCmpInst>(&instruction)) {
+          // As f32, which every bf16 is.
+          llvm::IRBuilder<> b(compare);
+          if (compare->getOperand(0)->getType()->getScalarType()->isBFloatTy())
+            for (llvm::Use &operand : compare->operands())
+              operand.set(extend(b, operand.get()));
+        } else if (auto *cast = llvm::dyn_cast<llvm::CastInst>(&instruction))
           work.push_back({cast, hasInstruction && roundsToBfloat(*cast) &&
                                     isWholeRegisters(cast->getSrcTy()) && isWorthTwoWays(*cast)});
   for (auto [cast, byInstruction] : work) {

@@ -85,6 +85,24 @@ func.func @exact_rows(%x: memref<?x32xf32>, %n: memref<32xf64>, %m: memref<32xf6
 
 // -----
 
+// Bytes, too, which no other part would ask for.
+
+// CHECK-LABEL: func @exact_bytes
+// CHECK-NOT:     muli {{.*}}vector
+// CHECK:         arith.uitofp %{{.*}} : vector<8xi8> to vector<8xf64>
+// CHECK:         vector.fma %{{.*}} : vector<8xf64>
+// CHECK-NOT:     math.roundeven
+// CHECK:         return
+func.func @exact_bytes(%x: memref<?x32xi8>, %n: memref<32xf64>, %m: memref<32xf64>, %s: memref<32xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x32xi8>) unsigned
+      outs(%n, %m, %s : memref<32xf64>, memref<32xf64>, memref<32xf64>)
+      {part = #norma<part exact>,
+       schedule = #norma.schedule<rows, vector = 16, unroll = 2, group = 64, accumulate = i32>}
+  return
+}
+
+// -----
+
 // Both, where nothing is said: the second where a kept index is marked.
 
 // CHECK-LABEL: func @all_rows
