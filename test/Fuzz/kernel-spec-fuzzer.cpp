@@ -36,7 +36,8 @@ static mlir::MLIRContext &context() {
 }
 
 static void lower(const KernelSpec &spec) {
-  const mlir::OwningOpRef<mlir::ModuleOp> module = buildKernelModule(&context(), spec, MomentsPart::All);
+  const mlir::OwningOpRef<mlir::ModuleOp> module =
+      buildKernelModule(&context(), spec, MomentsPart::All);
   PipelineOptions options;
   options.streaming = spec.streaming;
   options.interleave = spec.interleaved;
