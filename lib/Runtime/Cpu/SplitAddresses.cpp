@@ -96,7 +96,7 @@ static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo 
     for (auto [value, factor] : sum.terms) {
       if (factor == 0 || std::max(depthOfTerm(value), first) != depth)
         continue;
-      if (depthOf(value) > depth)
+      if (depthOf(value) > depth && at != &address)
         llvm::cast<llvm::Instruction>(value)->moveBefore(at->getIterator());
       llvm::Value *term = factor == 1 ? value : b.CreateMul(value, b.getInt64(factor));
       offset = offset ? b.CreateAdd(offset, term) : term;
