@@ -383,8 +383,9 @@ static int64_t choosePrefetch(const Form &form, int64_t line, int64_t step, int6
   constexpr int64_t kMostBytes = 128 * 1024;
   if (!form.innermostKept() && line == 0)
     return kGroup * step;
-  int64_t group = kGroup * (line ? line : form.row());
-  return group > 0 && group * bytes <= kMostBytes ? group : step;
+  int64_t row = line ? line : form.row();
+  int64_t rows = row > 0 ? std::min(kGroup, kMostBytes / (row * bytes)) : 0;
+  return rows > 0 ? rows * row : step;
 }
 
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,

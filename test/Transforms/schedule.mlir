@@ -207,7 +207,8 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
   func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
                %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %scalar: memref<f32>,
-               %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>) {
+               %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>, %wide: memref<?x4097xf32>,
+               %nwide: memref<4097xf64>) {
     // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 262144>
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     // Rows of whole vectors need no period.
@@ -215,6 +216,10 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // STREAM: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096, prefetch = 2048>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // Of wide rows fewer are asked for in advance.
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x4097xf32>{{.*}}<rows, {{.*}} prefetch = 28679>
+    norma.moments kept [1] ins(%wide : memref<?x4097xf32>)
+        outs(%nwide, %nwide, %nwide : memref<4097xf64>, memref<4097xf64>, memref<4097xf64>)
     // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
