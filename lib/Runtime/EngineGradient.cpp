@@ -11,13 +11,21 @@
 
 namespace norma {
 
+namespace {
+
 /// Adds the sums of a later block.
-static void add(GradientSums &into, const GradientSums &from) {
-  for (size_t i = 0; i < into.sum.size(); ++i) {
-    into.sum[i] += from.sum[i];
-    into.dot[i] += from.dot[i];
+struct AddSums {
+  static constexpr int64_t kElements = 64;
+
+  void operator()(GradientSums &into, const GradientSums &from) const {
+    for (size_t i = 0; i < into.sum.size(); ++i) {
+      into.sum[i] += from.sum[i];
+      into.dot[i] += from.dot[i];
+    }
   }
-}
+};
+
+} // namespace
 
 static GradientSums zeroSums(const Dims &shape, int64_t size) {
   return {shape, std::vector<double>(size), std::vector<double>(size)};
@@ -49,7 +57,7 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
                          block.slice.keptStrides);
         arguments.call(call->entry);
       },
-      add);
+      AddSums{});
   Pace unwatched;
   sums.work(*pool, unwatched);
   GradientSums result = sums.take();

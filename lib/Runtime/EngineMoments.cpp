@@ -124,6 +124,8 @@ private:
   };
 
   struct MergeBlocks {
+    static constexpr int64_t kElements = 512;
+
     void operator()(Statistics &into, const Statistics &from) const {
       // Shapes are equal, which is all that can go wrong.
       (void)mergeStatistics(into, from).hasValue();

@@ -37,9 +37,9 @@ inline constexpr uint64_t kEvenShares = 8;
 /// Blocks begin at multiples of so many rows, if they are much longer.
 inline constexpr uint64_t kGrain = 64;
 /// Data that is one block by its schedule is worth some for several threads, if that leaves each
-/// so much of it, and so many elements of a kept index. Those of less than four bytes take as
-/// long as others.
-inline constexpr int64_t kSharedBytes = int64_t(384) << 10, kSharedElements = 512;
+/// so much of it, and enough elements of a kept index beside what merging costs. Those of less than
+/// four bytes take as long as others.
+inline constexpr int64_t kSharedBytes = int64_t(384) << 10;
 inline constexpr int64_t kMostShared = 4;
 
 /// A reduction that can be left and taken up again. Results are in the kernel's order of
@@ -47,6 +47,7 @@ inline constexpr int64_t kMostShared = 4;
 ///   zeros():             a result of all kept indices, of no data
 ///   run(block, result):  writes that of a block, from block.firstKept on
 ///   merge(into, from):   adds the result of a later block
+///   Merge::kElements:    elements of a kept index that take much longer than to merge its results
 template <typename Zeros, typename Run, typename Merge>
 class Reduction {
 public:
@@ -115,7 +116,7 @@ private:
     const int64_t together = blocksTogether(call.blocks());
     const int64_t perKept = call.problem.size() / call.problem.keptSize();
     const auto least = uint64_t(std::max((call.blocks() + together - 1) / together,
-                                         blocksForThreads(perKept / kSharedElements)));
+                                         blocksForThreads(perKept / Merge::kElements)));
     const uint64_t fair = std::min(std::bit_ceil(least), kEvenShares);
     return std::min(int64_t((least + fair - 1) / fair * fair), call.problem.outer());
   }
