@@ -118,11 +118,12 @@ def thread_goals(results):
     cached, memory = [], []
     for case, speedup, _ in results.speedups():
         (memory if case["room"] in ("memory", "between") else cached).append((case["name"], speedup))
-    # Tiny work is for one thread, and must only not become slower.
+    # Tiny work is for one thread, and must only not become slower. Then both figures are of the same code, and lie
+    # around 1 by some hundredths.
     large = [(name, speedup) for name, speedup in cached if results.cases[name]["footprint"] >= 1 << 20]
     small = [(name, speedup) for name, speedup in cached if results.cases[name]["footprint"] < 1 << 20]
     for what, values, goal in [("two threads, from 1 MiB in cache", large, 1.7),
-                               ("two threads, below 1 MiB", small, 1.0), ("two threads, memory", memory, 1.0)]:
+                               ("two threads, below 1 MiB", small, 0.95), ("two threads, memory", memory, 1.0)]:
         if values:
             goals.append(Goal(what, values, goal, unit=" x"))
     return goals
