@@ -158,6 +158,10 @@ struct Lines {
 /// shows in the time of data from the last level; more take longer to compile.
 static constexpr int64_t kMapRegisters = 4;
 
+/// Beside so many vectors what is left over of a row, or a head up to an aligned address, is
+/// little.
+static constexpr int64_t kManyVectors = 16;
+
 /// Vectors of an iteration along a line: about as many as usual, and so many that none is left
 /// over, where that can be: the loop has no other body then.
 static int64_t unrollOfLine(int64_t vectors, int64_t usual) {
@@ -205,8 +209,10 @@ static std::optional<Lines> chooseLines(const Map &map, const Form &form, int64_
     period *= 2;
   int64_t vectors = period / vector;
   int64_t lineBytes = period * elementBytes;
-  // Rows of many whole vectors are lines as they are.
-  if (form.kinds == "RK" && period == form.row() && vectors > 8)
+  // Rows of many whole vectors are lines as they are. So are others, if they may begin anywhere: to
+  // write out their coefficients for a period would cost more than what is left over of each.
+  if (form.kinds == "RK" &&
+      (period == form.row() ? vectors > 8 : !streaming && form.row() >= kManyVectors * vector))
     return std::nullopt;
   // Short enough that one line of every coefficient stays in half the L1.
   if (lineBytes <= target.l1Bytes / 2) {
@@ -263,12 +269,11 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
     }
 
   // A non-temporal store needs an address that is a multiple of the vector. Rows and runs
-  // begin with a head up to there, which must be a small part of them.
-  constexpr int64_t kLeastVectors = 16;
+  // begin with a head up to there.
   int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
   bool aligned =
       traversal == Traversal::Flat || data.getRank() == 1 ||
-      (form.row() > 0 && (innermost % vector == 0 || innermost >= kLeastVectors * vector));
+      (form.row() > 0 && (innermost % vector == 0 || innermost >= kManyVectors * vector));
   bool nontemporal = streams && vector > 1 && vector * outBytes >= 16 && aligned;
 
   int64_t rowBytes = 0;

@@ -119,8 +119,8 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
     // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 8192>
     norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
-    // Lines are used four times at least; 375 vectors go by three, so that none is left over.
-    // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 3, line = 6000, block = 16>
+    // Past the cache go lines, which are used four times at least; 375 vectors go by three, so that none is left over.
+    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 5>
     // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 3, line = 6000, block = 16, nontemporal = true>
     norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
         outs(%rk1500 : memref<?x1500xf32>)
