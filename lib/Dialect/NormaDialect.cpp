@@ -60,10 +60,13 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
     return emitError() << "schedule: unroll = " << unroll << ", expected 1 to 64";
   if (group < 0 || group > 1024)
     return emitError() << "schedule: group = " << group << ", expected 1 to 1024";
-  if (traversal == Traversal::Flat ? line < 1 || line % vector : line != 0)
+  const bool lineFits = traversal == Traversal::Flat   ? line > 0 && line % vector == 0
+                        : traversal == Traversal::Runs ? line >= 0 && line % vector == 0
+                                                       : line == 0;
+  if (!lineFits)
     return emitError() << "schedule: line = " << line
-                       << ", expected a positive multiple of vector for a flat traversal and "
-                          "none for the others";
+                       << ", expected a positive multiple of vector for a flat traversal, one or "
+                          "none for runs, and none for rows";
   if (accumulate && !isa<Float32Type, Float64Type>(accumulate) && !accumulate.isSignlessInteger(32))
     return emitError() << "schedule: accumulate = " << accumulate << ", expected f32, f64 or i32";
   // What i32 holds of the squares of 8-bit integers: a group of every vector that goes abreast,

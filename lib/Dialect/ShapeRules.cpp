@@ -216,9 +216,11 @@ Operation *reductionBeside(Operation *map) {
   const Steps steps = stepsOf(map), other = stepsOf(next);
   if (!steps.byRuns() || !other.byRuns() || steps.kept != other.kept ||
       steps.data.getShape() != other.data.getShape() ||
-      steps.schedule.getVector() != other.schedule.getVector())
+      steps.schedule.getVector() != other.schedule.getVector() ||
+      steps.schedule.getLine() != other.schedule.getLine())
     return nullptr;
-  const bool whole = steps.data.getShape().back() % steps.schedule.getVector() == 0;
+  const bool whole = steps.schedule.getLine() > 0 ||
+                     steps.data.getShape().back() % steps.schedule.getVector() == 0;
   return whole || !steps.schedule.getNontemporal() ? next : nullptr;
 }
 

@@ -154,7 +154,7 @@ struct Preparation {
   const Problem &problem;
   const KeptBlocks &blocks;
 
-  bool interleaves() const;
+  bool interleaves(int64_t width) const;
   Expected<BlockKernel> kernel(const KernelSpec &chosen, int64_t width) const;
   Expected<BlockKernels> kernels(int64_t width) const;
 };
@@ -197,21 +197,23 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   return BlockKernel(std::move(*made), std::move(spec), moving);
 }
 
-/// Chains of blocks that a thread takes; more than one, since some threads come late.
-static constexpr int64_t kChainsOfThread = 2;
+/// As many blocks for every thread have most of their sums beside a map.
+static constexpr int64_t kLeastOfThread = 4;
 
 /// Whether the sums of a block go beside the map of the one before. That must be written past the
-/// caches, in the vectors and runs of the sums, which are of f32; and several blocks must be left
-/// for each chain.
-bool Preparation::interleaves() const {
+/// caches, in the vectors and runs of the sums, which are of f32; and there must be several blocks
+/// of this width for each thread.
+bool Preparation::interleaves(int64_t width) const {
   const auto sumsInF32 = [](const GroupedTensor &tensor) {
     return isFloat(tensor.dtype) && tensor.dtype != DType::F64;
   };
-  const int64_t runBytes = problem.extents.back() * int64_t(sizeOf(DType::F32));
+  // Runs are whole vectors, or fill rows of them and are not longer than what sums take in f32.
+  constexpr int64_t kVector = int64_t(kStreamingAlignment) / 4, kMostVectors = 32;
+  const int64_t run = problem.extents.back();
+  const bool fits = run % kVector == 0 || (run > kVector && run < kMostVectors * kVector);
   return blocks.streams && !call.operands.any() && call.nan == NanPolicy::Propagate &&
-         call.compute == DType::F32 && std::ranges::all_of(problem.tensors, sumsInF32) &&
-         runBytes % int64_t(kStreamingAlignment) == 0 &&
-         blocks.count() >= 2 * kChainsOfThread * threads.size();
+         call.compute == DType::F32 && std::ranges::all_of(problem.tensors, sumsInF32) && fits &&
+         width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
 }
 
 Expected<BlockKernels> Preparation::kernels(int64_t width) const {
@@ -234,7 +236,7 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
   std::optional<Expected<BlockKernel>> reduces, maps, doesBoth;
   const std::pair<std::optional<Expected<BlockKernel>> *, const KernelSpec *> wanted[] = {
       {&doesBoth, &both}, {&reduces, &reduce}, {&maps, &map}};
-  const auto some = std::span(wanted).subspan(interleaves() ? 0 : 1);
+  const auto some = std::span(wanted).subspan(interleaves(width) ? 0 : 1);
   threads.forEach(int64_t(some.size()), ThreadPool::kManyBytes,
                   [&](int64_t i) { some[i].first->emplace(kernel(*some[i].second, width)); });
   for (auto [made, spec] : some)
@@ -282,24 +284,52 @@ Engine::State::blockedPlan(const BlockedCall &blocked) {
 
 Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body) const {
   const int64_t count = blocks->count();
-  const int64_t chains = kernels->mapAndReduce ? kChainsOfThread * threads.size() : count;
   std::vector<Expected<void>> outcomes(static_cast<size_t>(count));
   std::atomic<bool> failed = false;
-  threads.forEach(chains, bytes, [&](int64_t chain) {
-    const int64_t end = (chain + 1) * count / chains;
+  const auto runOne = [&](int64_t block) {
+    if (failed)
+      return;
+    const BlockKernels &mine = kernelsOf(block);
+    outcomes[block] = body.reduce(mine, range(block));
+    if (outcomes[block])
+      outcomes[block] = body.map(mine, range(block), std::nullopt);
+    if (!outcomes[block])
+      failed = true;
+  };
+  // A thread goes through a part of its own, of neighbours, and then takes from the others'.
+  const int64_t parts = std::min<int64_t>(threads.size(), count);
+  std::vector<std::atomic<int64_t>> taken(static_cast<size_t>(parts));
+  const auto take = [&](int64_t thread) -> std::optional<int64_t> {
+    for (int64_t turn = 0; turn < parts && !failed; ++turn) {
+      const int64_t part = (thread + turn) % parts, begin = part * count / parts;
+      const int64_t block = begin + taken[part].fetch_add(1);
+      if (block < (part + 1) * count / parts)
+        return block;
+    }
+    return std::nullopt;
+  };
+  // The map of a block waits for the next one, to be reduced beside it.
+  const auto runMany = [&](int64_t thread) {
     bool isReduced = false;
-    for (int64_t b = chain * count / chains; b < end && !failed; ++b) {
-      const BlockKernels &mine = kernelsOf(b);
+    for (std::optional<int64_t> block = take(thread), next; block && !failed; block = next) {
+      const BlockKernels &mine = kernelsOf(*block);
+      Expected<void> &outcome = outcomes[*block];
       if (!isReduced)
-        outcomes[b] = body.reduce(mine, range(b));
-      isReduced = mine.mapAndReduce && b + 1 < end && &kernelsOf(b + 1) == &mine;
-      if (outcomes[b])
-        outcomes[b] =
-            body.map(mine, range(b), isReduced ? std::optional(range(b + 1)) : std::nullopt);
-      if (!outcomes[b])
+        outcome = body.reduce(mine, range(*block));
+      next = take(thread);
+      isReduced = next && &kernelsOf(*next) == &mine;
+      if (outcome)
+        outcome =
+            body.map(mine, range(*block), isReduced ? std::optional(range(*next)) : std::nullopt);
+      if (!outcome)
         failed = true;
     }
-  });
+  };
+  // Without a kernel for both, a thread has the same blocks in every call.
+  if (kernels->mapAndReduce)
+    threads.forEach(parts, bytes, runMany);
+  else
+    threads.forEach(count, bytes, runOne);
   for (int64_t b = 0; b < count; ++b)
     if (!outcomes[b])
       return outcomes[b].takeError().within(

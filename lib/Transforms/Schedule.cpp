@@ -65,9 +65,10 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
       return;
     for (Operation *op : maps)
       TypeSwitch<Operation *>(op).Case<AffineOp, GradMapOp>([&](auto map) {
-        if (Operation *reduction = reductionBeside(map);
-            reduction && findsRegisters(map, reduction, *target))
-          map.setScheduleAttr(interleaved(map.getScheduleAttr()));
+        Operation *reduction = reductionBeside(map);
+        const bool fits = reduction && findsRegisters(map, reduction, *target);
+        map.setScheduleAttr(fits ? interleaved(map.getScheduleAttr())
+                                 : chooseSchedule(map, *target, streaming, false));
       });
   }
 };

@@ -99,6 +99,14 @@ static bool denseRowsBeginAtVectors(Value value, int64_t row, int64_t vector) {
   return row % vector == 0 && (ShapedType::isDynamic(stride) || stride % vector == 0);
 }
 
+/// The elements of a row of RKR that is whole vectors, though its runs, which are longer than one,
+/// are not; else 0.
+static int64_t rowOfRuns(const Form &form, int64_t vector) {
+  const bool fits = form.kinds == "RKR" && form.row() > 0 && form.row() % vector == 0 &&
+                    form.extents.back() > vector && form.extents.back() % vector != 0;
+  return fits ? form.row() : 0;
+}
+
 /// Vectors of i1 are packed in memory, scalars are not.
 static bool isBit(Value value) { return getElementTypeOrSelf(value).isInteger(1); }
 
@@ -259,7 +267,10 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
   int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
   int64_t unroll = vector == 1 ? 1 : kMapRegisters / registers, abreast = 1, line = 0;
-  if (vector > 1 && (contiguous || isBlock))
+  // Beside a reduction by runs, runs that are not whole vectors go as these do.
+  if (interleave && isBlock && vector > 1 && !map.mask && !map.weights)
+    line = rowOfRuns(form, vector);
+  if (line == 0 && vector > 1 && (contiguous || isBlock))
     if (std::optional<Lines> lines =
             chooseLines(map, form, vector, unroll, target, contiguous, streaming)) {
       traversal = Traversal::Flat;
@@ -272,7 +283,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   // begin with a head up to there.
   int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
   bool aligned =
-      traversal == Traversal::Flat || data.getRank() == 1 ||
+      line > 0 || data.getRank() == 1 ||
       (form.row() > 0 && (innermost % vector == 0 || innermost >= kManyVectors * vector));
   bool nontemporal = streams && vector > 1 && vector * outBytes >= 16 && aligned;
 
@@ -423,6 +434,14 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
     }
   }
   int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
+  // Runs of a block of kept indices are gone through as they are in memory. They begin and end
+  // within vectors, so that one has fewer to itself.
+  if (traversal == Traversal::Runs && vector > 1 && plain && haveDenseRows(reduction.tensors) &&
+      !llvm::all_of(reduction.tensors, isContiguous) && vectors < kGroup) {
+    line = rowOfRuns(form, vector);
+    if (line > 0)
+      vectors = std::max<int64_t>((innermost - vector + 1) / vector, 1);
+  }
 
   // A block sees at least 256 elements of each of its kept indices, so that pivots
   // and merges cost little beside the sums.
@@ -433,14 +452,16 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t atLeast = (256 + each - 1) / each;
   // What a block costs by itself, pivots and the totals of a line, is little beside its
   // sums. Where there is neither, small blocks keep more threads at work.
-  int64_t blockBytes = reduction.findsPivots || line ? 1024 * 1024 : 256 * 1024;
+  int64_t blockBytes =
+      reduction.findsPivots || traversal == Traversal::Flat ? 1024 * 1024 : 256 * 1024;
   int64_t abreast =
       vector == 1 ? 1
                   : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
                                   reduction.sums, target);
-  int64_t prefetch = streaming && vector > 1 ? choosePrefetch(form, line, abreast * vector,
-                                                              bytesOf(reduction.tensors.front()))
-                                             : 0;
+  int64_t prefetch = streaming && vector > 1
+                         ? choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
+                                          abreast * vector, bytesOf(reduction.tensors.front()))
+                         : 0;
   return ScheduleAttr::get(context, traversal, vector, abreast,
                            reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
                            reduction.accumulate,

@@ -619,17 +619,17 @@ func.func @schedule_interleave(%x: memref<4x3xf32>, %n: memref<4xf64>) {
 
 // -----
 
-// expected-error@+1 {{schedule: line = 0, expected a positive multiple of vector for a flat traversal and none for the others}}
+// expected-error@+1 {{schedule: line = 0, expected a positive multiple of vector for a flat traversal, one or none for runs, and none for rows}}
 #schedule = #norma.schedule<flat, vector = 4, unroll = 1>
 
 // -----
 
-// expected-error@+1 {{schedule: line = 13, expected a positive multiple of vector for a flat traversal and none for the others}}
+// expected-error@+1 {{schedule: line = 13, expected a positive multiple of vector for a flat traversal, one or none for runs, and none for rows}}
 #schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 13>
 
 // -----
 
-// expected-error@+1 {{schedule: line = 8, expected a positive multiple of vector for a flat traversal and none for the others}}
+// expected-error@+1 {{schedule: line = 8, expected a positive multiple of vector for a flat traversal, one or none for runs, and none for rows}}
 #schedule = #norma.schedule<rows, vector = 4, unroll = 1, line = 8>
 
 // -----

@@ -519,7 +519,8 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.vector_registers" = 32 : i64, "norma.l2_bytes" = 2097152 : i64>>} {
   func.func @f(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %y: memref<?x2x48xf32, strided<[?, 48, 1]>>,
                %odd: memref<?x2x50xf32, strided<[?, 50, 1]>>,
-               %half: memref<?x2x96xf16, strided<[?, 96, 1]>>, %c: memref<2xf32>, %n: memref<2xf64>) {
+               %half: memref<?x2x96xf16, strided<[?, 96, 1]>>, %c: memref<2xf32>, %n: memref<2xf64>,
+               %filled: memref<?x32x49xf32, strided<[?, 49, 1]>>, %c32: memref<32xf32>, %n32: memref<32xf64>) {
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}>}
     // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, prefetch = 96>}
     // BESIDE: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, interleave = true>}
@@ -536,6 +537,17 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
         outs(%half : memref<?x2x96xf16, strided<[?, 96, 1]>>)
     norma.moments kept [1] ins(%half : memref<?x2x96xf16, strided<[?, 96, 1]>>)
         outs(%n, %n, %n : memref<2xf64>, memref<2xf64>, memref<2xf64>)
+    // Runs that fill rows of whole vectors go by these, and by lines where they are mapped alone.
+    // BESIDE: norma.affine {{.*}}<runs, vector = 16, unroll = 4, line = 1568, block = {{[0-9]+}}, nontemporal = true, interleave = true>}
+    norma.affine kept [1] ins(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>) scale(%c32 : memref<32xf32>)
+        outs(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>)
+    // CHECK: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 2, group = 32, line = 1568, accumulate = f32
+    // BESIDE: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 2, group = 32, line = 1568, accumulate = f32
+    norma.moments kept [1] ins(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>)
+        outs(%n32, %n32, %n32 : memref<32xf64>, memref<32xf64>, memref<32xf64>)
+    // BESIDE: norma.affine {{.*}}<flat, vector = 16, unroll = 4, line = 1568,
+    norma.affine kept [1] ins(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>) scale(%c32 : memref<32xf32>)
+        outs(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>)
     // Other shapes, and nothing behind.
     // BESIDE: norma.affine {{.*}} block = {{[0-9]+}}, nontemporal = true, prefetch = 96>}
     norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)

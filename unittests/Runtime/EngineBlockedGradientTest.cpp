@@ -155,23 +155,27 @@ TEST_F(EngineBlockedGradient, BlocksOfWholeCacheLines) {
 }
 
 TEST_F(EngineBlockedGradient, MapsABlockBesideTheSumsOfTheNext) {
-  // One thread has all blocks in two chains; for so many threads every block is one.
-  const Dims shape{20, 80, 28, 28}, kept{1};
-  const Array x = dataOf(DType::F32, shape), dy = dataOf(DType::F32, shape, 22);
-  std::vector<Outcome> runs;
-  for (const auto &[threads, interleaves] : {std::pair(1, true), std::pair(60, false)}) {
-    const std::shared_ptr<Engine> engine = engineWith({.threads = threads});
-    runs.push_back(callOn(*engine, x, dy, kept, {}, DType::F32, Place::Apart));
-    EXPECT_EQ(runs.back().problem, "");
-    if (::sysconf(_SC_LEVEL2_CACHE_SIZE) > (int64_t(2) << 20))
-      continue;
-    std::string keys;
-    for (const KernelInfo &kernel : engine->kernels())
-      keys += kernel.key + "\n";
-    EXPECT_EQ(keys.find(";interleaved") != std::string::npos, interleaves) << keys;
+  // One thread has all blocks; for so many threads every block is one.
+  for (const Dims &shape : {Dims{20, 80, 28, 28}, Dims{24, 512, 7, 7}, Dims{20, 256, 14, 14}}) {
+    SCOPED_TRACE(toString(shape));
+    const Dims kept{1};
+    const Array x = dataOf(DType::F32, shape), dy = dataOf(DType::F32, shape, 22);
+    std::vector<Outcome> runs;
+    for (const auto &[threads, interleaves] : {std::pair(1, true), std::pair(60, false)}) {
+      const std::shared_ptr<Engine> engine = engineWith({.threads = threads});
+      runs.push_back(callOn(*engine, x, dy, kept, {}, DType::F32, Place::Apart));
+      EXPECT_EQ(runs.back().problem, "");
+      if (::sysconf(_SC_LEVEL2_CACHE_SIZE) > (int64_t(2) << 20))
+        continue;
+      std::string keys;
+      for (const KernelInfo &kernel : engine->kernels())
+        keys += kernel.key + "\n";
+      EXPECT_EQ(keys.find(";interleaved") != std::string::npos, interleaves) << keys;
+    }
+    EXPECT_TRUE(haveSameBits(runs[0].sums, runs[1].sums));
+    EXPECT_EQ(std::memcmp(runs[0].dx.as<char>(), runs[1].dx.as<char>(), runs[0].dx.sizeInBytes()),
+              0);
   }
-  EXPECT_TRUE(haveSameBits(runs[0].sums, runs[1].sums));
-  EXPECT_EQ(std::memcmp(runs[0].dx.as<char>(), runs[1].dx.as<char>(), runs[0].dx.sizeInBytes()), 0);
 }
 
 TEST_F(EngineBlockedGradient, ChannelsLast) {

@@ -136,7 +136,9 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `group`: in reductions, vectors one sum takes in the accumulate type before it
       is added to the f64 totals (bounds the rounding error of f32); in `flat`
       maps, lines that go abreast and share what is loaded of the coefficients.
-    - `line`: elements of a line, a multiple of `vector` (`flat` only).
+    - `line`: elements of a line, a multiple of `vector` (`flat`); in `runs`, those of a row,
+      where the runs of all kept indices of `RKR` fill whole vectors together, though they
+      are none: a vector in which a run ends is of that run and of the next.
     - `accumulate`: the type deviations are formed and summed in (reductions); i32 where
       8-bit integers and their squares are summed as they are (`moments` without weights).
     - `block`: extents of the outermost axis that make one block of parallel

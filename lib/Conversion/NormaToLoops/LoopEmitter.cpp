@@ -345,6 +345,27 @@ Value LoopEmitter::sumLanes(Value vector, Value start) {
                                      arith::FastMathFlags::reassoc);
 }
 
+Value LoopEmitter::sumLanesOfEach(Values vectors) {
+  // Neighbours are joined: lanes of the one beside those of the other, half as many of each.
+  const auto lanes = int64_t(vectors.size());
+  for (int64_t half = 1; half < lanes; half *= 2) {
+    Values joined;
+    for (size_t i = 0; i < vectors.size(); i += 2) {
+      auto part = [&](int64_t first) {
+        SmallVector<int64_t> from;
+        for (int64_t lane = first; lane < lanes; lane += 2 * half)
+          for (int64_t of : {lane, lanes + lane})
+            llvm::append_range(from, llvm::seq<int64_t>(of, of + half));
+        return vector::ShuffleOp::create(*this, vectors[i], vectors[i + 1], from);
+      };
+      Value low = part(0), high = part(half);
+      joined.push_back(addf(low, high));
+    }
+    vectors = joined;
+  }
+  return vectors.front();
+}
+
 Value LoopEmitter::anyLane(Value vector) {
   return vector::ReductionOp::create(*this, vector::CombiningKind::OR, vector);
 }

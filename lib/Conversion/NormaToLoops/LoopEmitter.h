@@ -126,6 +126,8 @@ public:
   Value addHalves(Value vector);
   /// The sum of all lanes, as a tree; plus `start` where there is one.
   Value sumLanes(Value vector, Value start = {});
+  /// The sums of all lanes of as many float vectors as one has lanes, in their order.
+  Value sumLanesOfEach(Values vectors);
   Value anyLane(Value vector);
   /// The largest of the lanes on the mask; 0 when there is none, or it is not finite.
   Value largestLane(Value vector, Value mask);

@@ -273,6 +273,14 @@ void MapLoops::emitRuns() {
 // Beside a reduction
 //===----------------------------------------------------------------------===//
 
+void MapLoops::enterRows(OpBuilder::InsertPoint at) {
+  OpBuilder::InsertionGuard guard(e);
+  e.restoreInsertionPoint(at);
+  for (Value &input : inputs)
+    input = e.flattenRows(input);
+  out = e.flattenRows(out);
+}
+
 void MapLoops::enterRun(OpBuilder::InsertPoint at, ValueRange indices) {
   OpBuilder::InsertionGuard guard(e);
   e.restoreInsertionPoint(at);
@@ -283,6 +291,17 @@ void MapLoops::visit(OpBuilder::InsertPoint at, ValueRange indices, Value tail) 
   OpBuilder::InsertionGuard guard(e);
   e.restoreInsertionPoint(at);
   storeElement(inputs, out, indices, runCoefficients, tail);
+}
+
+void MapLoops::visitBoth(OpBuilder::InsertPoint at, ValueRange indices, Value mask,
+                         ValueRange next) {
+  OpBuilder::InsertionGuard guard(e);
+  e.restoreInsertionPoint(at);
+  Values both = broadcastCoefficients(next);
+  for (auto [mine, other] : llvm::zip(runCoefficients, both))
+    if (other)
+      other = e.select(mask, mine, other);
+  storeElement(inputs, out, indices, both, {});
 }
 
 void MapLoops::finish(OpBuilder::InsertPoint at) {

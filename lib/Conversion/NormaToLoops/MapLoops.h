@@ -30,8 +30,11 @@ public:
   void emit();
 
   // Beside a reduction, which ends with finish().
+  void enterRows(mlir::OpBuilder::InsertPoint at) override;
   void enterRun(mlir::OpBuilder::InsertPoint at, mlir::ValueRange indices) override;
   void visit(mlir::OpBuilder::InsertPoint at, mlir::ValueRange indices, mlir::Value tail) override;
+  void visitBoth(mlir::OpBuilder::InsertPoint at, mlir::ValueRange indices, mlir::Value mask,
+                 mlir::ValueRange next) override;
   void finish(mlir::OpBuilder::InsertPoint at);
 
 protected:

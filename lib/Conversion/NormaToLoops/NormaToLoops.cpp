@@ -30,6 +30,36 @@ namespace norma {
 using namespace mlir;
 using namespace norma;
 
+/// Runs with a line fill rows of whole vectors.
+template <typename Op>
+static LogicalResult checkFilledRows(Op op) {
+  ScheduleAttr schedule = op.getScheduleAttr();
+  auto data = cast<MemRefType>(op.getData().getType());
+  auto isDense = [&](Value operand) {
+    auto type = cast<MemRefType>(operand.getType());
+    return type.getRank() < data.getRank() || hasDenseRows(type);
+  };
+  const int64_t vector = schedule.getVector();
+  bool fits = data.getRank() == 3 && op.getKept() == ArrayRef<int64_t>{1} &&
+              llvm::all_of(op->getOperands(), isDense);
+  if (fits) {
+    const int64_t inner = data.getDimSize(2);
+    fits = inner > vector && inner % vector != 0 && schedule.getLine() % inner == 0 &&
+           schedule.getLine() / inner == data.getDimSize(1);
+  }
+  if constexpr (!std::is_same_v<Op, AffineOp>)
+    fits = fits && !op.getMask() && !op.getWeights();
+  if constexpr (std::is_same_v<Op, AffineOp> || std::is_same_v<Op, GradMapOp>)
+    fits = fits && schedule.getInterleave();
+  else
+    fits = fits && data.getDimSize(2) / vector < std::max<int64_t>(schedule.getGroup(), 1);
+  if (fits)
+    return success();
+  return op.emitOpError("schedule: runs with a line need RKR of dense rows of so many elements, "
+                        "and runs that are longer than a vector, not whole vectors and not longer "
+                        "than a group; no mask and no weights; and maps to interleave");
+}
+
 /// What the lowerings rely on and no verifier can know: the op is on memrefs,
 /// scheduled, and its buffers allow the schedule's accesses.
 template <typename Op>
@@ -68,6 +98,8 @@ static LogicalResult checkLowerable(Op op) {
       return op.emitOpError(
           "schedule: accumulate = i32 is for moments of 8-bit integers without weights");
   }
+  if (schedule.getTraversal() == Traversal::Runs && schedule.getLine() > 0)
+    return checkFilledRows(op);
   if (schedule.getTraversal() == Traversal::Flat) {
     if constexpr (!std::is_same_v<Op, AffineOp>)
       if (op.getMask() || op.getWeights())

@@ -64,7 +64,6 @@ Value ReductionLoops::padded(Value extent) { return e.add(extent, e.index(e.widt
 // Rows
 //===----------------------------------------------------------------------===//
 
-/// Sets of sums, one after the other.
 void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
   constexpr int64_t kCacheLine = 64;
   if (ahead == 0 || indices.empty())
@@ -76,10 +75,6 @@ void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
     if (v * e.width * bytes % kCacheLine < e.width * bytes)
       e.prefetch(view, indices);
   }
-}
-
-static ValueRange setOf(ValueRange sums, size_t set, size_t each) {
-  return sums.slice(set * each, each);
 }
 
 Values ReductionLoops::noSums(int64_t sets, Type type) {
@@ -102,7 +97,6 @@ void ReductionLoops::eachGroup(const Rows &rows, function_ref<void(Values, Value
 /// The sums of rows [begin, end) of the columns `at`, a vector each.
 Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, Value tail,
                                  Value begin, Value end, Type type) {
-  size_t each = totals.size();
   Values pivots(at.size());
   if (rows.pivots)
     for (auto [pivot, indices] : llvm::zip(pivots, at))
@@ -115,7 +109,7 @@ Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, V
                        indices[indices.size() - 2] = row;
                      prefetch(rows.views, indices, int64_t(v));
                      llvm::append_range(next, addElements({rows.views, indices, tail, rows.lines},
-                                                          pivots[v], setOf(carried, v, each)));
+                                                          pivots[v], setOf(carried, v)));
                    }
                    return next;
                  });
@@ -131,9 +125,8 @@ void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums
 /// f64 fills.
 void ReductionLoops::addStepToTotals(const Rows &rows, MutableArrayRef<Values> at, ValueRange sums,
                                      ValueRange stepSums, Value first, Value start, Value stop) {
-  size_t each = totals.size();
   for (auto [v, of] : llvm::enumerate(at))
-    for (auto [sum, buffer] : llvm::zip(setOf(sums, v, each), stepSums))
+    for (auto [sum, buffer] : llvm::zip(setOf(sums, v), stepSums))
       e.store(sum, buffer, e.index(int64_t(v) * e.width));
   e.withWidth(wideLanes, [&] {
     e.forEach(start, stop, e.width, [&](Value i) {
@@ -211,170 +204,6 @@ void ReductionLoops::emitPlainRows(const Rows &rows, Type type) {
 }
 
 //===----------------------------------------------------------------------===//
-// Runs
-//===----------------------------------------------------------------------===//
-
-/// Adds [begin, end) of the innermost axis at `indices`, in steps of as many vectors as
-/// there are sets of sums.
-Values ReductionLoops::addVectors(const Values &indices, Value begin, Value end, Value pivot,
-                                  ValueRange sums) {
-  size_t each = totals.size(), sets = sums.size() / each;
-  return e.carry(begin, end, int64_t(sets) * e.width, sums, [&](Value i, ValueRange carried) {
-    Values next, at = indices;
-    for (size_t set = 0; set < sets; ++set) {
-      if (!at.empty())
-        at.back() = e.add(i, e.index(int64_t(set) * e.width));
-      prefetch(inputs, at, int64_t(set));
-      llvm::append_range(next, addElements({inputs, at, {}}, pivot, setOf(carried, set, each)));
-      visit(at, {});
-    }
-    return next;
-  });
-}
-
-/// Adds [begin, extent) to the first set, a vector at a time.
-Values ReductionLoops::addMasked(const Values &indices, Value begin, Value extent, Value pivot,
-                                 ValueRange sums) {
-  size_t each = totals.size();
-  Values first =
-      e.carry(begin, extent, e.width, setOf(sums, 0, each), [&](Value i, ValueRange carried) {
-        Values at = indices;
-        if (!at.empty())
-          at.back() = i;
-        Value tail = e.maskOf(i, extent);
-        Values next = addElements({inputs, at, tail}, pivot, carried);
-        visit(at, tail);
-        return next;
-      });
-  llvm::append_range(first, sums.drop_front(each));
-  return first;
-}
-
-/// The sums of all sets, in f64: of as many lanes as that has.
-Values ReductionLoops::joined(ValueRange sums) {
-  size_t each = totals.size();
-  Values result(setOf(sums, 0, each));
-  for (size_t i = each; i < sums.size(); ++i)
-    result[i % each] = e.plus(result[i % each], sums[i]);
-  for (Value &sum : result)
-    sum = e.convert(e.width > wideLanes ? e.addHalves(sum) : sum, f64);
-  return result;
-}
-
-/// Adds the lanes of f64 sums to the totals of a kept index.
-void ReductionLoops::addLanes(ValueRange sums, ValueRange k) {
-  for (auto [lanes, total] : llvm::zip(sums, totals)) {
-    Value old = e.loadScalar(total, k);
-    Value sum = wideLanes > 1 ? e.sumLanes(lanes, old)
-                              : e.addf(old, vector::ExtractOp::create(e, lanes, 0));
-    e.storeScalar(sum, total, k);
-  }
-}
-
-Value ReductionLoops::pivotOfRun(Value pivots, ValueRange k, Type type) {
-  return pivots ? e.loadBroadcast(pivots, k, type) : Value();
-}
-
-/// Runs that are longer than a group, along the innermost, reduced axis.
-void ReductionLoops::emitLongRuns(Value pivots) {
-  int64_t innermost = dataType.getRank() - 1, abreast = schedule.getUnroll();
-  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
-  e.nest(data, outer, [&](Values indices) {
-    Values k = keptOf(indices);
-    Value pivot = pivotOfRun(pivots, k, accumulate);
-    enterRun(indices);
-    Type type = e.vectorOf(accumulate);
-    auto addTo = [&](ValueRange wide, ValueRange sums) {
-      Values next;
-      for (auto [total, sum] : llvm::zip(wide, joined(sums)))
-        next.push_back(e.addf(total, sum));
-      return next;
-    };
-    Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
-    std::optional<int64_t> known = getConstantIntValue(extent);
-    bool isWhole = known && *known % (abreast * e.width) == 0;
-    Value stepped = isWhole ? extent : e.roundDown(extent, abreast * e.width);
-    int64_t step = group * abreast * e.width;
-    Values wide = e.carry(
-        e.index(0), stepped, step, noSums(1, VectorType::get(wideLanes, f64)),
-        [&](Value start, ValueRange carried) {
-          Value end = e.min(e.add(start, e.index(step)), stepped);
-          return addTo(carried, addVectors(indices, start, end, pivot, noSums(abreast, type)));
-        });
-    // Where nothing is left of a run, there is nothing to add.
-    if (stepped != extent)
-      wide = addTo(wide, addMasked(indices, stepped, extent, pivot, noSums(1, type)));
-    addLanes(wide, k);
-  });
-}
-
-/// Runs that are not longer than a group: those of several indices of the axis before
-/// the kept one are a group, so that lanes are added up once for all of them.
-void ReductionLoops::emitShortRuns(Value pivots, int64_t perRun) {
-  int64_t rank = dataType.getRank(), outerAxis = rank - 3, abreast = schedule.getUnroll();
-  bool repeats = outerAxis >= 0 && llvm::is_contained(reduced, outerAxis) &&
-                 llvm::is_contained(kept, rank - 2);
-  Value extent = e.extent(data, rank - 1);
-  Value stepped = e.roundDown(extent, abreast * e.width);
-  auto emitGroup = [&](Values indices, Value begin, Value end) {
-    Values k = keptOf(indices);
-    Value pivot = pivotOfRun(pivots, k, accumulate);
-    enterRun(indices);
-    auto addRun = [&](const Values &at, ValueRange sums) {
-      return addMasked(at, stepped, extent, pivot,
-                       addVectors(at, e.index(0), stepped, pivot, sums));
-    };
-    Values sums = noSums(abreast, e.vectorOf(accumulate));
-    if (!repeats)
-      return addLanes(joined(addRun(indices, sums)), k);
-    addLanes(joined(e.carry(begin, end, 1, sums,
-                            [&](Value g, ValueRange carried) {
-                              indices[outerAxis] = g;
-                              return addRun(indices, carried);
-                            })),
-             k);
-  };
-  if (!repeats) {
-    auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
-    return e.nest(data, outer, [&](Values indices) { emitGroup(indices, {}, {}); });
-  }
-  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, outerAxis));
-  e.nest(data, outer, [&](Values indices) {
-    Value runs = e.extent(data, outerAxis);
-    int64_t step = std::max<int64_t>(group / perRun, 1);
-    e.forEach(e.index(0), runs, step, [&](Value begin) {
-      Value end = e.min(e.add(begin, e.index(step)), runs);
-      e.forEach(e.index(0), e.extent(data, rank - 2), 1, [&](Value channel) {
-        indices[rank - 2] = channel;
-        emitGroup(indices, begin, end);
-      });
-    });
-  });
-}
-
-int64_t ReductionLoops::vectorsOfShortRun(int64_t abreast) const {
-  ArrayRef<int64_t> shape = dataType.getShape();
-  if (shape.empty() || ShapedType::isDynamic(shape.back()))
-    return 0;
-  // The steps, the vectors left, and the tail.
-  int64_t vectors = shape.back() / e.width, tail = shape.back() % e.width != 0;
-  int64_t perRun = vectors / abreast + vectors % abreast + tail;
-  return perRun <= group ? perRun : 0;
-}
-
-/// Runs of any length, with sums over lanes for each: rare, so short code rather than fast code.
-void ReductionLoops::emitWideRuns(Value pivots) {
-  int64_t innermost = dataType.getRank() - 1;
-  auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(innermost, 0)));
-  e.nest(data, outer, [&](Values indices) {
-    Values k = keptOf(indices);
-    Value pivot = pivotOfRun(pivots, k, f64);
-    Value extent = innermost < 0 ? e.index(1) : e.extent(data, innermost);
-    addLanes(addMasked(indices, e.index(0), extent, pivot, noSums(1, e.vectorOf(f64))), k);
-  });
-}
-
-//===----------------------------------------------------------------------===//
 // All elements
 //===----------------------------------------------------------------------===//
 
@@ -393,10 +222,8 @@ void ReductionLoops::emitScheduledTotals(Value pivots) {
     emitFlatTotals(pivots);
   else if (lastIsKept())
     emitRows(rowsOfInputs(keptIndices, pivots));
-  else if (int64_t perRun = vectorsOfShortRun(schedule.getUnroll()))
-    emitShortRuns(pivots, perRun);
   else
-    emitLongRuns(pivots);
+    emitRuns(pivots);
 }
 
 void ReductionLoops::emitWideTotals(Value pivots) {

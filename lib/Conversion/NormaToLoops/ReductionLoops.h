@@ -47,7 +47,9 @@ protected:
         accumulate(schedule.getAccumulate() ? schedule.getAccumulate() : e.getF32Type()),
         wideLanes(
             std::max<int64_t>(schedule.getVector() * accumulate.getIntOrFloatBitWidth() / 64, 1)),
-        group(schedule.getGroup() ? schedule.getGroup() : 32), inputs{data} {
+        group(schedule.getGroup() ? schedule.getGroup() : 32),
+        fillsRows(schedule.getTraversal() == Traversal::Runs && schedule.getLine() > 0),
+        inputs{data} {
     for (int64_t axis = 0; axis < dataType.getRank(); ++axis)
       if (!llvm::is_contained(kept, axis))
         reduced.push_back(axis);
@@ -93,6 +95,8 @@ protected:
   /// for others would be taken apart.
   int64_t wideLanes;
   int64_t group;
+  /// Runs fill rows of whole vectors, which are gone through as they are in memory.
+  bool fillsRows;
   llvm::SmallVector<int64_t> reduced;
   /// All operands that are read element by element, data first.
   Values inputs;
@@ -142,21 +146,58 @@ private:
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
+
+  // ReductionRuns.cpp
+  /// How the vectors of a run are read: at `indices` of every input, but for the last.
+  struct Run {
+    mlir::ValueRange inputs;
+    Values indices;
+    mlir::Value pivot;
+    /// As of Place.
+    bool lines = false;
+  };
+  /// Those whose runs share a group, [begin, end) along an axis; none is given where that is
+  /// negative.
+  struct Samples {
+    int64_t axis = -1;
+    mlir::Value begin = {}, end = {};
+  };
+  /// Kept indices [first, end). Each has its f64 lanes in one buffer for every sum and, where runs
+  /// fill rows, lanes of the samples of a group in others.
+  struct Strip {
+    mlir::Value first, end;
+    Values lanes, ofGroup;
+  };
+  void emitRuns(mlir::Value pivots);
   void emitWideRuns(mlir::Value pivots);
-  void emitLongRuns(mlir::Value pivots);
-  void emitShortRuns(mlir::Value pivots, int64_t perRun);
+  Run enterRunAt(const Values &indices, mlir::Value pivots);
+  mlir::Value lengthOfRun();
+  Values sumsOfShortRuns(const Values &indices, mlir::Value pivots, const Samples &samples);
+  Values sumsOfLongRun(const Values &indices, mlir::Value pivots);
+  void emitStrips(int64_t axis, int64_t most,
+                  llvm::function_ref<void(const Strip &strip, Values indices)> body);
+  void storeTo(const Strip &strip, llvm::ArrayRef<mlir::Value> buffers, mlir::Value k,
+               mlir::ValueRange sums);
+  void addTo(const Strip &strip, llvm::ArrayRef<mlir::Value> buffers, mlir::Value k,
+             mlir::ValueRange sums);
+  void addStripToTotals(const Strip &strip, Values indices);
+  Values enterRows();
+  void addRows(const Strip &strip, mlir::ValueRange rows, mlir::Value pivots);
+  void addRow(const Strip &strip, mlir::ValueRange rows, mlir::Value sample, mlir::Value pivots);
 
   /// Asks for what will be read when vector `v` of those abreast is this far on.
   void prefetch(mlir::ValueRange views, Values indices, int64_t v);
 
   // Sums come in sets, one for each of the vectors abreast.
   Values noSums(int64_t sets, mlir::Type type);
+  mlir::ValueRange setOf(mlir::ValueRange sums, size_t set) const {
+    return sums.slice(set * totals.size(), totals.size());
+  }
   /// The pivot of a kept index in every lane.
   mlir::Value pivotOfRun(mlir::Value pivots, mlir::ValueRange k, mlir::Type type);
-  Values addVectors(const Values &indices, mlir::Value begin, mlir::Value end, mlir::Value pivot,
-                    mlir::ValueRange sums);
-  Values addMasked(const Values &indices, mlir::Value begin, mlir::Value extent, mlir::Value pivot,
-                   mlir::ValueRange sums);
+  Values addVectors(const Run &run, mlir::Value begin, mlir::Value end, mlir::ValueRange sums);
+  Values addMasked(const Run &run, mlir::Value begin, mlir::Value extent, mlir::ValueRange sums);
+  Values added(mlir::ValueRange sums);
   Values joined(mlir::ValueRange sums);
   void addLanes(mlir::ValueRange sums, mlir::ValueRange k);
 };

@@ -6,7 +6,7 @@
 
 // CHECK-LABEL: func @long_runs
 // CHECK-SAME:    (%[[X:.*]]: memref<?x2x3136xf32>, %[[S:.*]]: memref<2xf32>, %[[Y:.*]]: memref<?x2x3136xf32>, %[[NEXT:.*]]: memref<?x2x3136xf32>,
-// CHECK:         scf.for %[[N:.*]] = %c0 to
+// CHECK:         scf.for %[[N:.*]] = %c0 to %dim
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c2
 // CHECK:             %[[PIVOT:.*]] = memref.load %{{.*}}[%[[K]]] : memref<{{.*}}xf32>
 // CHECK:             %[[SCALE:.*]] = memref.load %[[S]][%[[K]]]
@@ -67,5 +67,56 @@ func.func @short_runs(%x: memref<?x3x40xf32>, %dy: memref<?x3x40xf32>, %c: memre
   norma.grad_sums kept [1] ins(%next, %nextdy : memref<?x3x40xf32>, memref<?x3x40xf32>)
       center(%center : memref<3xf64>) outs(%s, %d : memref<3xf64>, memref<3xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Runs that are not whole vectors fill rows that are: a run has whole vectors to itself, one that
+// it shares with the next, and what it adds to that begins the next. The shared one is mapped with
+// the coefficients of both.
+
+// CHECK-LABEL: func @rows_of_runs
+// CHECK-SAME:    (%[[X:[^:]*]]: memref<?x16x49xf32, strided<[?, 49, 1]>>, %[[S:[^:]*]]: memref<16xf32>, %[[Y:[^:]*]]: memref<?x16x49xf32, strided<[?, 49, 1]>>, %[[NEXT:[^:]*]]: memref<?x16x49xf32, strided<[?, 49, 1]>>,
+// CHECK-DAG:     %[[XR:.*]] = memref.collapse_shape %[[X]] {{\[}}[0], [1, 2]] {{.*}} into memref<?x784xf32
+// CHECK-DAG:     %[[YR:.*]] = memref.collapse_shape %[[Y]]
+// CHECK-DAG:     %[[NR:.*]] = memref.collapse_shape %[[NEXT]]
+// CHECK:         scf.for %[[G:.*]] = %c0 to %dim step %c10 {
+// CHECK:         scf.for %[[N:.*]] = %[[G]] to
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c16 step %c1 iter_args(%[[FIRST:.*]] = %{{.*}}, %[[SECOND:.*]] = %{{.*}})
+// CHECK:             memref.load %{{.*}}[%[[K]]]
+// CHECK:             %[[MINE:.*]] = memref.load %[[S]][%[[K]]]
+// CHECK:             %[[BOTH:.*]] = vector.broadcast %[[MINE]]
+// CHECK:             %[[START:.*]] = arith.muli %[[K]], %c49
+// CHECK:             %[[END:.*]] = arith.addi %[[START]], %c49
+// CHECK:             scf.for {{.*}} iter_args(%{{.*}} = %[[FIRST]], %{{.*}} = %[[SECOND]],
+// CHECK:               vector.load %[[NR]][%[[N]], %[[I:.*]]] : memref
+// CHECK:               vector.load %[[XR]][%[[N]], %[[I]]]
+// CHECK:               vector.store %{{.*}}, %[[YR]][%[[N]], %[[I]]] {{.*}}nontemporal = true
+// CHECK:             %[[ENDS:.*]]:4 = scf.for %[[I:.*]] = %{{.*}} to %[[END]] step %c16 iter_args
+// CHECK:               %[[MASK:.*]] = vector.create_mask
+// CHECK:               %[[REST:.*]] = arith.xori %[[MASK]]
+// CHECK:               vector.maskedload %[[NR]][%[[N]], %[[I]]], %[[MASK]]
+// CHECK:               vector.maskedload %[[NR]][%[[N]], %[[I]]], %[[REST]]
+// CHECK:               %[[OTHER:.*]] = memref.load %[[S]]
+// CHECK:               %[[OTHERS:.*]] = vector.broadcast %[[OTHER]]
+// CHECK:               %[[BLEND:.*]] = arith.select %[[MASK]], %[[BOTH]], %[[OTHERS]]
+// CHECK:               vector.load %[[XR]][%[[N]], %[[I]]]
+// CHECK:               arith.mulf %{{.*}}, %[[BLEND]]
+// CHECK:               vector.store %{{.*}}, %[[YR]][%[[N]], %[[I]]] {{.*}}nontemporal = true
+// CHECK:             vector.store %{{.*}}[%[[K]], %c0] : memref<{{.*}}x16xf32>
+// CHECK:             scf.yield %[[ENDS]]#2, %[[ENDS]]#3
+// CHECK:         arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:         llvm.fence
+func.func @rows_of_runs(%x: memref<?x16x49xf32, strided<[?, 49, 1]>>, %s: memref<16xf32>,
+                        %y: memref<?x16x49xf32, strided<[?, 49, 1]>>,
+                        %next: memref<?x16x49xf32, strided<[?, 49, 1]>>, %n: memref<16xf64>,
+                        %m: memref<16xf64>, %q: memref<16xf64>) {
+  norma.affine kept [1] ins(%x : memref<?x16x49xf32, strided<[?, 49, 1]>>) scale(%s : memref<16xf32>)
+      outs(%y : memref<?x16x49xf32, strided<[?, 49, 1]>>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 4, line = 784, nontemporal = true, interleave = true>}
+  norma.moments kept [1] ins(%next : memref<?x16x49xf32, strided<[?, 49, 1]>>)
+      outs(%n, %m, %q : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, line = 784, accumulate = f32>}
   return
 }

@@ -145,6 +145,40 @@ func.func @interleave_heads(%x: memref<4x3x18xf32>, %y: memref<4x3x18xf32>, %z: 
 
 // -----
 
+// Runs with a line fill rows.
+
+func.func @line_of_runs(%x: memref<?x4x18xf32>, %n: memref<4xf64>, %m: memref<4xf64>, %q: memref<4xf64>) {
+  // expected-error@+1 {{schedule: runs with a line need RKR of dense rows of so many elements}}
+  norma.moments kept [1] ins(%x : memref<?x4x18xf32>)
+      outs(%n, %m, %q : memref<4xf64>, memref<4xf64>, memref<4xf64>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1, group = 32, line = 36>}
+  return
+}
+
+// -----
+
+func.func @line_of_a_map(%x: memref<?x4x18xf32>, %y: memref<?x4x18xf32>) {
+  // expected-error@+1 {{and maps to interleave}}
+  norma.affine kept [1] ins(%x : memref<?x4x18xf32>) outs(%y : memref<?x4x18xf32>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1, line = 72>}
+  return
+}
+
+// -----
+
+func.func @line_beside_none(%x: memref<?x4x18xf32>, %y: memref<?x4x18xf32>, %z: memref<?x4x18xf32>,
+                            %n: memref<4xf64>, %m: memref<4xf64>, %q: memref<4xf64>) {
+  // expected-error@+1 {{schedule: interleave needs a reduction as the next op}}
+  norma.affine kept [1] ins(%x : memref<?x4x18xf32>) outs(%y : memref<?x4x18xf32>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1, line = 72, interleave = true>}
+  norma.moments kept [1] ins(%z : memref<?x4x18xf32>)
+      outs(%n, %m, %q : memref<4xf64>, memref<4xf64>, memref<4xf64>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1, group = 32>}
+  return
+}
+
+// -----
+
 func.func @unscheduled_map(%x: memref<4x3xf32>, %c: memref<3xf32>) {
   // expected-error@+1 {{has no schedule; run norma-schedule before convert-norma-to-loops}}
   norma.grad_map kept [1] ins(%x, %x : memref<4x3xf32>, memref<4x3xf32>) center(%c : memref<3xf32>)
