@@ -70,10 +70,12 @@ static void buildSchedule(OpPassManager &pm, const PipelineOptions &options) {
 }
 
 /// scf, vector, memref, arith, math.
-static void buildLoops(OpPassManager &pm, const PipelineOptions &) {
+static void buildLoops(OpPassManager &pm, const PipelineOptions &options) {
   // First, while there are few ops: it looks at every one several times.
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createConvertNormaToLoopsPass());
+  if (!options.cleanUpLoops)
+    return;
   // There are no branches yet whose blocks could be simplified.
   pm.addPass(createCanonicalizerPass(
       GreedyRewriteConfig().setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled)));
