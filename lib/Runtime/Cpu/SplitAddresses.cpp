@@ -19,6 +19,7 @@
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/PatternMatch.h"
+#include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm::PatternMatch;
 
@@ -115,8 +116,11 @@ static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo 
   if (sum.constant)
     pointer = llvm::IRBuilder<>(&address).CreateGEP(
         element, pointer, llvm::ConstantInt::get(address.getOperand(1)->getType(), sum.constant));
+  llvm::Value *index = address.getOperand(1);
   address.replaceAllUsesWith(pointer);
   address.eraseFromParent();
+  // Its sums serve nothing any more, unless another address has them.
+  llvm::RecursivelyDeleteTriviallyDeadInstructions(index);
 }
 
 llvm::PreservedAnalyses SplitAddressesPass::run(llvm::Function &function,
