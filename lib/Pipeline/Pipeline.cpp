@@ -70,14 +70,16 @@ static void buildSchedule(OpPassManager &pm, const PipelineOptions &options) {
 }
 
 /// scf, vector, memref, arith, math.
-static void buildLoops(OpPassManager &pm, const PipelineOptions &) {
+static void buildLoops(OpPassManager &pm, const PipelineOptions &options) {
   // First, while there are few ops: it looks at every one several times.
   pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
   pm.addPass(createConvertNormaToLoopsPass());
-  // There are no branches yet whose blocks could be simplified.
-  pm.addPass(createCanonicalizerPass(
-      GreedyRewriteConfig().setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled)));
-  pm.addPass(createCSEPass());
+  if (options.cleanUpLoops) {
+    // There are no branches yet whose blocks could be simplified.
+    pm.addPass(createCanonicalizerPass(
+        GreedyRewriteConfig().setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled)));
+    pm.addPass(createCSEPass());
+  }
   pm.addPass(createLoopInvariantCodeMotionPass());
 }
 

@@ -33,6 +33,9 @@ struct PipelineOptions {
   /// Conversions of bf16 stay what they are, for a code generator that knows how the target
   /// does them exactly; else they become integer operations.
   bool keepBfloats = false;
+  /// Loops are canonicalized and freed of common subexpressions. A code generator that does
+  /// this itself needs a fraction of the time.
+  bool cleanUpLoops = true;
 };
 
 struct Stage {

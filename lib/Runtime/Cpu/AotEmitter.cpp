@@ -101,7 +101,7 @@ Expected<void> AotEmitter::finish() {
 
 Expected<std::string> AotEmitter::object() const {
   // Code generation uses the module up.
-  Expected<std::string> bytes = generator->object(*llvm::CloneModule(*linked));
+  Expected<std::string> bytes = generator->object(*llvm::CloneModule(*linked), source);
   if (!bytes)
     return bytes;
   llvm::Expected<std::unique_ptr<llvm::object::ObjectFile>> file =
@@ -127,7 +127,7 @@ Expected<std::string> AotEmitter::object() const {
 }
 
 Expected<std::string> AotEmitter::assembly() const {
-  return generator->assembly(*llvm::CloneModule(*linked));
+  return generator->assembly(*llvm::CloneModule(*linked), source);
 }
 
 std::string AotEmitter::llvmIr() const { return textOf(*linked); }

@@ -38,12 +38,13 @@ public:
   /// The passes before code generation.
   Expected<void> optimize(llvm::Module &module, IrSource source);
   /// Code generation uses the module up.
-  Expected<std::string> object(llvm::Module &module);
-  Expected<std::string> assembly(llvm::Module &module);
+  Expected<std::string> object(llvm::Module &module, IrSource source);
+  Expected<std::string> assembly(llvm::Module &module, IrSource source);
 
 private:
   explicit CodeGenerator(std::unique_ptr<llvm::TargetMachine> machine)
       : owned(std::move(machine)) {}
+  void generate(CodegenPasses &passes, llvm::Module &module, IrSource source);
 
   // Declared before the passes, which go first.
   std::unique_ptr<llvm::TargetMachine> owned;

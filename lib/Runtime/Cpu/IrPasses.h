@@ -32,7 +32,8 @@ public:
 
 private:
   explicit IrPasses(llvm::TargetMachine &machine);
-  llvm::Error addPasses(llvm::ModulePassManager &passes, llvm::StringRef first);
+  llvm::Error addPasses(llvm::ModulePassManager &passes, llvm::StringRef first,
+                        llvm::StringRef last);
 
   llvm::PassBuilder builder;
   llvm::LoopAnalysisManager loops;

@@ -87,6 +87,36 @@ void LoopTranslator::allocate(memref::AllocOp op) {
   views[op] = std::move(view);
 }
 
+/// Whether the mask is known to leave the first lane alone.
+static bool isFirstLane(const llvm::Value *mask) {
+  const auto *known = llvm::dyn_cast<llvm::Constant>(mask);
+  const auto lanes = llvm::cast<llvm::FixedVectorType>(mask->getType())->getNumElements();
+  return known && known->getAggregateElement(0u)->isOneValue() &&
+         (lanes == 1 || known->getAggregateElement(1)->isNullValue());
+}
+
+llvm::Value *LoopTranslator::maskedLoad(vector::MaskedLoadOp load) {
+  llvm::Value *from = address(load.getBase(), load.getIndices());
+  llvm::Value *mask = values.lookup(load.getMask()), *rest = values.lookup(load.getPassThru());
+  llvm::Type *type = typeOf(load.getType());
+  const llvm::Align alignment = alignmentOf(load.getAlignment(), load.getBase());
+  if (!isFirstLane(mask))
+    return b.CreateMaskedLoad(type, from, alignment, mask, rest);
+  llvm::Value *first = b.CreateAlignedLoad(type->getScalarType(), from, alignment);
+  return b.CreateInsertElement(rest, first, uint64_t(0));
+}
+
+void LoopTranslator::maskedStore(vector::MaskedStoreOp store) {
+  llvm::Value *value = values.lookup(store.getValueToStore());
+  llvm::Value *to = address(store.getBase(), store.getIndices());
+  llvm::Value *mask = values.lookup(store.getMask());
+  const llvm::Align alignment = alignmentOf(store.getAlignment(), store.getBase());
+  if (isFirstLane(mask))
+    b.CreateAlignedStore(b.CreateExtractElement(value, uint64_t(0)), to, alignment);
+  else
+    b.CreateMaskedStore(value, to, alignment, mask);
+}
+
 bool LoopTranslator::translateMemory(Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([&](memref::AllocaOp alloca) {
@@ -158,16 +188,11 @@ bool LoopTranslator::translateMemory(Operation *op) {
         return true;
       })
       .Case([&](vector::MaskedLoadOp load) {
-        values[load] =
-            b.CreateMaskedLoad(typeOf(load.getType()), address(load.getBase(), load.getIndices()),
-                               alignmentOf(load.getAlignment(), load.getBase()),
-                               values.lookup(load.getMask()), values.lookup(load.getPassThru()));
+        values[load] = maskedLoad(load);
         return true;
       })
       .Case([&](vector::MaskedStoreOp store) {
-        b.CreateMaskedStore(
-            values.lookup(store.getValueToStore()), address(store.getBase(), store.getIndices()),
-            alignmentOf(store.getAlignment(), store.getBase()), values.lookup(store.getMask()));
+        maskedStore(store);
         return true;
       })
       .Case([&](memref::PrefetchOp prefetch) {

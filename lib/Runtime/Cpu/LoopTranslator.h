@@ -53,6 +53,8 @@ private:
   View viewOf(mlir::MemRefType type, llvm::ArrayRef<llvm::Value *> fields);
   llvm::Value *address(mlir::Value memref, mlir::ValueRange at);
   void allocate(mlir::memref::AllocOp op);
+  llvm::Value *maskedLoad(mlir::vector::MaskedLoadOp load);
+  void maskedStore(mlir::vector::MaskedStoreOp store);
   bool translateMemory(mlir::Operation *op);
 
   // LoopArithmetic.cpp

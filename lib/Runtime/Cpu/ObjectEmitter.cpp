@@ -190,7 +190,7 @@ Expected<std::string> LlvmKernel::assembly() const {
   auto generator = takeGenerator(KernelTier::Optimized);
   if (!generator)
     return generator.takeError();
-  return (*generator)->assembly(*llvm::CloneModule(*module));
+  return (*generator)->assembly(*llvm::CloneModule(*module), source);
 }
 
 Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
@@ -199,14 +199,14 @@ Expected<std::string> LlvmKernel::quickObject(llvm::StringRef name) const {
     return generator.takeError();
   std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);
   copy->getFunction(symbol)->setName(name);
-  return (*generator)->object(*copy);
+  return (*generator)->object(*copy, source);
 }
 
 Expected<std::string> LlvmKernel::object() && {
   auto generator = takeGenerator(KernelTier::Optimized);
   if (!generator)
     return generator.takeError();
-  return (*generator)->object(*module);
+  return (*generator)->object(*module, source);
 }
 
 } // namespace norma

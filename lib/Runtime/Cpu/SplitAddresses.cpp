@@ -19,6 +19,7 @@
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/PatternMatch.h"
+#include "llvm/Transforms/Utils/Local.h"
 
 using namespace llvm::PatternMatch;
 
@@ -83,6 +84,7 @@ static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo 
                                                        : depthOf(value);
   };
   llvm::Type *element = address.getSourceElementType();
+  const uint64_t bytes = address.getDataLayout().getTypeAllocSize(element);
   llvm::Value *pointer = address.getPointerOperand();
   const unsigned innermost = loops.getLoopDepth(address.getParent());
   const unsigned first = depthOf(pointer);
@@ -91,24 +93,34 @@ static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo 
     // Not before what it adds to.
     if (at != &address || depth == first)
       at = placeAt(depth, &address, loops);
+    llvm::SmallVector<std::pair<llvm::Value *, uint64_t>, 4> terms;
+    for (auto [value, factor] : sum.terms)
+      if (factor != 0 && std::max(depthOfTerm(value), first) == depth)
+        terms.emplace_back(value, factor);
+    if (terms.empty())
+      continue;
+    // An access multiplies an index by the size of an element; products are as well bytes.
+    const bool scales = llvm::is_contained(llvm::make_second_range(terms), uint64_t(1));
+    const uint64_t unit = scales ? 1 : bytes;
     llvm::IRBuilder<> b(at);
     llvm::Value *offset = nullptr;
-    for (auto [value, factor] : sum.terms) {
-      if (factor == 0 || std::max(depthOfTerm(value), first) != depth)
-        continue;
+    for (auto [value, factor] : terms) {
       if (depthOf(value) > depth && at != &address)
         llvm::cast<llvm::Instruction>(value)->moveBefore(at->getIterator());
-      llvm::Value *term = factor == 1 ? value : b.CreateMul(value, b.getInt64(factor));
+      llvm::Value *term =
+          factor * unit == 1 ? value : b.CreateMul(value, b.getInt64(factor * unit));
       offset = offset ? b.CreateAdd(offset, term) : term;
     }
-    if (offset)
-      pointer = b.CreateGEP(element, pointer, offset);
+    pointer = b.CreateGEP(scales ? element : b.getInt8Ty(), pointer, offset);
   }
   if (sum.constant)
     pointer = llvm::IRBuilder<>(&address).CreateGEP(
         element, pointer, llvm::ConstantInt::get(address.getOperand(1)->getType(), sum.constant));
+  llvm::Value *index = address.getOperand(1);
   address.replaceAllUsesWith(pointer);
   address.eraseFromParent();
+  // Its sums serve nothing any more, unless another address has them.
+  llvm::RecursivelyDeleteTriviallyDeadInstructions(index);
 }
 
 llvm::PreservedAnalyses SplitAddressesPass::run(llvm::Function &function,
