@@ -173,6 +173,9 @@ static constexpr int64_t kManyVectors = 16;
 /// Vectors of an iteration along a line: about as many as usual, and so many that none is left
 /// over, where that can be: the loop has no other body then.
 static int64_t unrollOfLine(int64_t vectors, int64_t usual) {
+  // A body for one that is left over takes longer to compile than it saves.
+  if (usual == 2 && vectors % 2 != 0)
+    return 1;
   const int64_t most = std::max<int64_t>(std::min(usual, vectors / 2), 1);
   for (int64_t other : {most, most - 1, most + 1})
     if (most > 2 && vectors % other == 0 && other <= vectors / 2)

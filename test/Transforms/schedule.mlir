@@ -10,7 +10,8 @@
 // STREAM-LABEL: @bits_512
 module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
-  func.func @f(%x: memref<?x13xf32>, %c: memref<13xf32>, %d: memref<13xf64>, %n: memref<13xf64>) {
+  func.func @f(%x: memref<?x13xf32>, %c: memref<13xf32>, %d: memref<13xf64>, %n: memref<13xf64>,
+               %narrow: memref<?x13xbf16>) {
     // One line is lcm(13, 16) elements.
     // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640>}
     // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640, nontemporal = true>}
@@ -20,6 +21,10 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
         outs(%x : memref<?x13xf32>)
+    // Vectors of two registers go two at a time, but not where one of a line would be left over.
+    // CHECK: norma.affine {{.*}}memref<?x13xbf16>{{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, line = 416, block = 896>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
+        outs(%narrow : memref<?x13xbf16>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
     // The next group: 32 lines on.
     // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224, prefetch = 6656>}

@@ -303,31 +303,6 @@ TEST_F(EngineAccuracy, MapKeepsWhatItDoesNotTouch) {
   }
 }
 
-/// To nearest even; every NaN is the same one.
-uint16_t bfloatOf(uint32_t bits) {
-  if ((bits & 0x7fffffff) > 0x7f800000)
-    return 0x7fc0;
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-TEST_F(EngineAccuracy, EveryBfloatIsRoundedExactly) {
-  // Numbers beside NaN, subnormal numbers and infinity, and blocks without any of those.
-  constexpr uint32_t kLower[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
-  constexpr int64_t kUppers = 1 << 16, kSize = kUppers * std::size(kLower);
-  for (const int64_t stride : {int64_t(1), int64_t(40503)})
-    for (const int64_t size : {kSize, kSize - 19}) {
-      Expected<Array> x = Array::create(DType::F32, {size});
-      Expected<Array> y = Array::create(DType::BF16, {size});
-      ASSERT_TRUE(x && y);
-      for (int64_t i = 0; i < size; ++i)
-        x->as<uint32_t>()[i] = uint32_t(i * stride % kUppers) << 16 | kLower[i / kUppers];
-      ASSERT_TRUE(shared()->affine(*x, {}, {}, DType::F32, *y));
-      for (int64_t i = 0; i < size; ++i)
-        ASSERT_EQ(y->as<uint16_t>()[i], bfloatOf(x->as<uint32_t>()[i]))
-            << std::hex << x->as<uint32_t>()[i];
-    }
-}
-
 TEST_F(EngineAccuracy, LargeMapsGoPastTheCache) {
   // More than what is written with ordinary stores, at every alignment.
   constexpr int64_t kRows = 700'000, kColumns = 13;

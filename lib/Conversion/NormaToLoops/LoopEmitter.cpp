@@ -113,7 +113,10 @@ void LoopEmitter::walk(Value extent, int64_t unroll,
     for (int64_t u = 0; u < unroll; ++u)
       body(add(iv, index(u * width)), {});
   });
-  if (unroll > 1)
+  if (std::optional<int64_t> known = getConstantIntValue(extent))
+    for (int64_t left = 0; left < *known % (width * unroll) / width; ++left)
+      body(add(unrolled, index(left * width)), {});
+  else if (unroll > 1)
     forEach(unrolled, whole, width, [&](Value iv) { body(iv, {}); });
   if (width == 1)
     return;

@@ -58,8 +58,8 @@ public:
   /// A nest over [0, extent) of every listed axis of `memref`, outermost first.
   /// `body` gets one index per axis of the memref, 0 for those not listed.
   void nest(Value memref, llvm::ArrayRef<int64_t> axes, llvm::function_ref<void(Values)> body);
-  /// [0, extent) in vectors: `unroll` at a time, then one at a time, then a tail
-  /// with a mask (which is null for whole vectors).
+  /// [0, extent) in vectors: `unroll` at a time, then one at a time (without a loop where the
+  /// extent is known), then a tail with a mask (which is null for whole vectors).
   void walk(Value extent, int64_t unroll, llvm::function_ref<void(Value index, Value mask)> body);
   /// [begin, extent) one vector at a time in a single loop, with a mask where not all vectors
   /// are whole: half the code of a walk, for what runs seldom. `begin` is whole vectors.

@@ -103,7 +103,9 @@ void MapLoops::emitFlat() {
   Values lines = expandCoefficients();
 
   Value total = e.extent(from.front(), 0);
-  Value whole = e.roundDown(total, line);
+  // Lines that end where rows do leave nothing.
+  const bool endWithRows = dataType.getRank() > 1 && rowElements() % line == 0;
+  Value whole = endWithRows ? total : e.roundDown(total, line);
   if (vectors <= schedule.getUnroll()) {
     // The line is short: its coefficients stay in registers.
     SmallVector<Values> registers;
@@ -131,9 +133,10 @@ void MapLoops::emitFlat() {
       walkLines(together, whole, 1);
   }
   // What is left of a line, once.
-  e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
-    storeElement(from, to, e.add(whole, i), loadVectors(lines, i, {}), tail);
-  });
+  if (!endWithRows)
+    e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
+      storeElement(from, to, e.add(whole, i), loadVectors(lines, i, {}), tail);
+    });
   for (Value expanded : lines)
     if (expanded)
       e.release(expanded);
@@ -204,6 +207,11 @@ void MapLoops::fillLines(ArrayRef<Value> lines, Value firstKept, int64_t feature
   });
 }
 
+/// Elements of one index of the outermost axis, all others being static.
+int64_t MapLoops::rowElements() const {
+  return ShapedType::getNumElements(dataType.getShape().drop_front());
+}
+
 /// One line of every coefficient: element i belongs to kept index (i / inner) % C.
 Values MapLoops::expandCoefficients() {
   const int64_t line = schedule.getLine();
@@ -211,7 +219,7 @@ Values MapLoops::expandCoefficients() {
   const bool scalar = kept.empty();
   const int64_t features = scalar ? 1 : shape[1];
   const int64_t inner = scalar ? line : shape.size() > 2 ? shape[2] : 1;
-  const int64_t row = features * inner;
+  const int64_t row = scalar ? line : rowElements();
   Values lines = lineScratch();
   fillLines(lines, e.index(0), features, inner);
   e.forEach(e.index(row), e.index(line), row, [&](Value start) {

@@ -73,6 +73,7 @@ private:
   Values broadcastCoefficients(mlir::ValueRange indices);
   Values loadVectors(llvm::ArrayRef<mlir::Value> from, mlir::ValueRange indices, mlir::Value tail);
   Values expandCoefficients();
+  int64_t rowElements() const;
   Values lineScratch();
   void fillLines(llvm::ArrayRef<mlir::Value> lines, mlir::Value firstKept, int64_t features,
                  int64_t inner);

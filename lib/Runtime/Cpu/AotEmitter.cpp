@@ -85,7 +85,7 @@ Expected<void> AotEmitter::link(std::unique_ptr<llvm::Module> translated,
 Expected<void> AotEmitter::finish() {
   const llvm::TargetMachine &machine = generator->machine();
   trapWithoutMemory(*linked);
-  expandBfloats(*linked, machine);
+  expandBfloats(*linked, machine, source);
   moveBfloatAsInteger(*linked);
   expandNarrowFloats(*linked,
                      /*halves=*/linked->getTargetTriple().isX86() &&

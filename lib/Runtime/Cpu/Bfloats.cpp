@@ -5,22 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A bf16 is the upper half of an f32. To round to one takes nine integer operations for a
-// vector; processors with AVX512-BF16 have an instruction for two vectors, which takes
-// subnormal numbers for zero and keeps a part of NaN. So those that hold either, of which there
-// are hardly any, take the integer operations, and results are the same bits everywhere.
+// A bf16 is the upper half of an f32. To round to one takes seven integer operations for a
+// vector, wherever there are no instructions for it, or the bits of theirs would be others.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Bfloats.h"
+
 #include "LlvmSteps.h"
 
-#include "llvm/IR/IRBuilder.h"
-#include "llvm/IR/IntrinsicsX86.h"
-#include "llvm/IR/MDBuilder.h"
 #include "llvm/IR/Module.h"
-#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Target/TargetMachine.h"
-#include "llvm/Transforms/Utils/BasicBlockUtils.h"
 
 namespace norma {
 
@@ -36,66 +31,23 @@ static llvm::Value *extend(llvm::IRBuilder<> &b, llvm::Value *bfloat) {
   return b.CreateBitCast(b.CreateShl(bits, 16), like(from, b.getFloatTy()));
 }
 
-/// To nearest even; NaN becomes the one that is quiet, positive and zero otherwise. Selections
-/// of constants, since LLVM thinks long about bits that are shifted to the end and added.
+// A selection of constants, since LLVM thinks long about bits that are shifted to the end and
+// added.
+llvm::Value *roundToUpperHalf(llvm::IRBuilder<> &b, llvm::Value *bits) {
+  auto constant = [&](uint32_t of) { return llvm::ConstantInt::get(bits->getType(), of); };
+  llvm::Value *isOdd = b.CreateICmpNE(b.CreateAnd(bits, constant(0x10000)), constant(0));
+  return b.CreateAdd(bits, b.CreateSelect(isOdd, constant(0x8000), constant(0x7fff)));
+}
+
+/// To nearest even; NaN keeps its upper half, and becomes quiet, as instructions have it.
 static llvm::Value *truncate(llvm::IRBuilder<> &b, llvm::Value *value) {
   llvm::Type *from = value->getType(), *i32 = like(from, b.getInt32Ty());
-  auto bits = [&](uint32_t of) { return llvm::ConstantInt::get(i32, of); };
-  llvm::Value *all = b.CreateBitCast(value, i32);
-  llvm::Value *isOdd = b.CreateICmpNE(b.CreateAnd(all, bits(0x10000)), bits(0));
-  llvm::Value *number = b.CreateAdd(all, b.CreateSelect(isOdd, bits(0x8000), bits(0x7fff)));
-  llvm::Value *result = b.CreateSelect(b.CreateFCmpUNO(value, value), bits(0x7fc00000), number);
+  llvm::Value *bits = b.CreateBitCast(value, i32);
+  llvm::Value *number = roundToUpperHalf(b, bits);
+  llvm::Value *quiet = b.CreateOr(bits, llvm::ConstantInt::get(i32, 0x400000));
+  llvm::Value *result = b.CreateSelect(b.CreateFCmpUNO(value, value), quiet, number);
   return b.CreateBitCast(b.CreateTrunc(b.CreateLShr(result, 16), like(from, b.getInt16Ty())),
                          like(from, b.getBFloatTy()));
-}
-
-/// Lanes of a register of the instruction.
-static constexpr unsigned kLanes = 16;
-
-static bool isWholeRegisters(llvm::Type *type) {
-  auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(type);
-  return vector && (vector->getNumElements() == kLanes || vector->getNumElements() == 2 * kLanes);
-}
-
-/// One or two registers of f32, before `at`: the instruction's result where it is right,
-///
-///   fast = vcvtneps2bf16 value
-///   if (some lane of value is NaN or subnormal)
-///     slow = truncate value
-///   phi fast, slow
-static llvm::Value *truncateByInstruction(llvm::Instruction *at, llvm::Value *value) {
-  llvm::IRBuilder<> b(at);
-  const unsigned lanes = llvm::cast<llvm::FixedVectorType>(value->getType())->getNumElements();
-  llvm::SmallVector<llvm::Value *, 2> parts;
-  llvm::Value *rare = nullptr;
-  for (unsigned first = 0; first < lanes; first += kLanes) {
-    llvm::SmallVector<int> of;
-    for (unsigned lane = first; lane < first + kLanes; ++lane)
-      of.push_back(int(lane));
-    parts.push_back(lanes == kLanes ? value : b.CreateShuffleVector(value, of));
-    // Quiet NaN, subnormal, signaling NaN.
-    llvm::Value *isRare = b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_fpclass_ps_512, {},
-                                            {parts.back(), b.getInt32(0x01 | 0x20 | 0x80)});
-    rare = rare ? b.CreateOr(rare, isRare) : isRare;
-  }
-  llvm::Value *fast =
-      lanes == kLanes
-          ? b.CreateIntrinsic(llvm::Intrinsic::x86_avx512bf16_cvtneps2bf16_512, {}, {value})
-          : b.CreateIntrinsic(llvm::Intrinsic::x86_avx512bf16_cvtne2ps2bf16_512, {},
-                              {parts[1], parts[0]});
-  llvm::Value *any =
-      b.CreateICmpNE(b.CreateBitCast(rare, b.getIntNTy(kLanes)), b.getIntN(kLanes, 0));
-  llvm::BasicBlock *before = at->getParent();
-  llvm::Instruction *end = llvm::SplitBlockAndInsertIfThen(
-      any, at->getIterator(), /*Unreachable=*/false,
-      llvm::MDBuilder(at->getContext()).createUnlikelyBranchWeights());
-  b.SetInsertPoint(end);
-  llvm::Value *slow = truncate(b, value);
-  b.SetInsertPoint(at);
-  llvm::PHINode *result = b.CreatePHI(fast->getType(), 2);
-  result->addIncoming(fast, before);
-  result->addIncoming(slow, end->getParent());
-  return result;
 }
 
 static bool roundsToBfloat(const llvm::Instruction &instruction) {
@@ -104,26 +56,9 @@ static bool roundsToBfloat(const llvm::Instruction &instruction) {
          instruction.getOperand(0)->getType()->getScalarType()->isFloatTy();
 }
 
-/// Whether two ways are worth their instructions: in a block that rounds several times, as an
-/// unrolled loop does (what stands alone is around those, and does not run for long), and not
-/// on the way past the caches, where the branches cost more than the instruction saves.
-static bool isWorthTwoWays(const llvm::Instruction &rounding) {
-  auto isNontemporal = [](const llvm::User *user) {
-    return llvm::cast<llvm::Instruction>(user)->hasMetadata(llvm::LLVMContext::MD_nontemporal);
-  };
-  return llvm::none_of(rounding.users(), isNontemporal) &&
-         llvm::count_if(*rounding.getParent(), roundsToBfloat) > 1;
-}
-
-void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine) {
-  const bool hasInstruction = machine.getTargetTriple().isX86() &&
-                              machine.getMCSubtargetInfo()->checkFeatures("+avx512bf16") &&
-                              machine.getMCSubtargetInfo()->checkFeatures("+avx512dq");
-  struct Work {
-    llvm::CastInst *cast;
-    bool byInstruction;
-  };
-  llvm::SmallVector<Work> work;
+void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source) {
+  roundBfloatsByInstruction(module, machine, /*resultsAreRead=*/source != IrSource::Loops);
+  llvm::SmallVector<llvm::CastInst *> work;
   for (llvm::Function &function : module)
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : block)
@@ -134,18 +69,18 @@ void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine) {
             for (llvm::Use &operand : compare->operands())
               operand.set(extend(b, operand.get()));
         } else if (auto *cast = llvm::dyn_cast<llvm::CastInst>(&instruction))
-          work.push_back({cast, hasInstruction && roundsToBfloat(*cast) &&
-                                    isWholeRegisters(cast->getSrcTy()) && isWorthTwoWays(*cast)});
-  for (auto [cast, byInstruction] : work) {
+          work.push_back(cast);
+  for (llvm::CastInst *cast : work) {
     llvm::Type *from = cast->getSrcTy(), *to = cast->getDestTy();
     llvm::IRBuilder<> b(cast);
     llvm::Value *value = cast->getOperand(0), *result = nullptr;
     if (llvm::isa<llvm::FPExtInst>(cast) && from->getScalarType()->isBFloatTy()) {
-      result = extend(b, value);
+      result = widensBfloatsByInstruction(machine, from) ? widenBfloatsByInstruction(b, value)
+                                                         : extend(b, value);
       if (result->getType() != to)
         result = b.CreateFPExt(result, to);
     } else if (roundsToBfloat(*cast)) {
-      result = byInstruction ? truncateByInstruction(cast, value) : truncate(b, value);
+      result = truncate(b, value);
     } else {
       continue;
     }

@@ -8,6 +8,8 @@
 #ifndef NORMA_RUNTIME_CPU_LLVMSTEPS_H
 #define NORMA_RUNTIME_CPU_LLVMSTEPS_H
 
+#include "IrPasses.h"
+
 #include "llvm/IR/PassManager.h"
 
 #include <string>
@@ -21,7 +23,7 @@ namespace norma {
 
 /// Widens bf16 and rounds f32 to it, exactly for every number, in the lanes of a vector as for
 /// one number: by integer operations, and by instructions where the processor has them.
-void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine);
+void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source);
 
 /// Moves bf16 numbers as the 16-bit integers they are: LLVM would, for processors
 /// without bf16 instructions, widen every element and narrow it by a library call.

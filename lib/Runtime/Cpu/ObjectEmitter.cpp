@@ -179,7 +179,7 @@ Expected<void> LlvmKernel::optimize() {
     // Nothing unwinds, so no tables for it.
     each.setDoesNotThrow();
   }
-  expandBfloats(*module, machine);
+  expandBfloats(*module, machine, source);
   moveBfloatAsInteger(*module);
   return (*generator)->optimize(*module, source);
 }

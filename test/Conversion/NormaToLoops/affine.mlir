@@ -95,6 +95,37 @@ func.func @flat(%x: memref<?x13xf32>, %c: memref<13xf32>, %y: memref<?x13xf32>) 
 
 // -----
 
+// Lines that end where rows do leave nothing.
+
+// CHECK-LABEL: func @flat_rows
+// CHECK-NOT:     mask
+// CHECK:         return
+func.func @flat_rows(%x: memref<?x24xf32>, %c: memref<24xf32>, %y: memref<?x24xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x24xf32>) center(%c : memref<24xf32>)
+      outs(%y : memref<?x24xf32>)
+      {schedule = #norma.schedule<flat, vector = 8, unroll = 1, line = 24>}
+  return
+}
+
+// -----
+
+// What is left of a run of known length needs no loop.
+
+// CHECK-LABEL: func @left_over
+// CHECK:           scf.for %{{.*}} = %c0 to %c3 step %c1
+// CHECK-NOT:         scf.for
+// CHECK:             vector.load %arg0[%{{.*}}, %{{.*}}, %c0]
+// CHECK:             vector.load %arg0[%{{.*}}, %{{.*}}, %c16]
+// CHECK:             vector.load %arg0[%{{.*}}, %{{.*}}, %c32]
+// CHECK:             vector.maskedload %arg0[%{{.*}}, %{{.*}}, %c48]
+func.func @left_over(%x: memref<?x3x49xf32>, %c: memref<3xf32>, %y: memref<?x3x49xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x3x49xf32>) center(%c : memref<3xf32>)
+      outs(%y : memref<?x3x49xf32>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4>}
+  return
+}
+
+// -----
+
 // A short line stays in registers: its coefficients are loaded before the loop.
 
 // CHECK-LABEL: func @flat_registers
