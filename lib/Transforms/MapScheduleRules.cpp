@@ -1,0 +1,221 @@
+//===- MapScheduleRules.cpp - Which schedule a map gets -------------------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ScheduleForm.h"
+
+#include "norma/Dialect/ShapeRules.h"
+#include "norma/Transforms/ScheduleRules.h"
+
+#include "mlir/IR/TypeUtilities.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace norma;
+
+namespace {
+
+/// What the rules know of a map.
+struct Map {
+  /// Vectors need a unit innermost stride of every one.
+  OperandRange operands;
+  /// The tensors of the data's shape: data first, the result last.
+  SmallVector<Value, 3> tensors;
+  Value mask, weights;
+  ArrayRef<int64_t> kept;
+  Type compute;
+  int64_t coefficients;
+  /// As many vectors of a line may have their coefficients in registers.
+  int64_t inRegisters;
+};
+
+/// A walk by lines over which coefficients repeat.
+struct Lines {
+  /// Elements of a line.
+  int64_t line;
+  /// Vectors of an iteration, in each of so many lines.
+  int64_t unroll, abreast = 1;
+};
+
+} // namespace
+
+/// Registers of data in an iteration where coefficients come from memory. With fewer, the loop
+/// shows in the time of data from the last level; more take longer to compile.
+static constexpr int64_t kMapRegisters = 4;
+
+/// Beside so many vectors what is left over of a row, or a head up to an aligned address, is
+/// little.
+static constexpr int64_t kManyVectors = 16;
+
+/// Vectors of an iteration along a line: about as many as usual, and so many that none is left
+/// over, where that can be: the loop has no other body then.
+static int64_t unrollOfLine(int64_t vectors, int64_t usual) {
+  // A body for one that is left over takes longer to compile than it saves.
+  if (usual == 2 && vectors % 2 != 0)
+    return 1;
+  const int64_t most = std::max<int64_t>(std::min(usual, vectors / 2), 1);
+  for (int64_t other : {most, most - 1, most + 1})
+    if (most > 2 && vectors % other == 0 && other <= vectors / 2)
+      return other;
+  return most;
+}
+
+/// Lines of dense rows that lie apart: as many whole runs as are whole vectors, and have their
+/// coefficients in half the L1. Runs of whole vectors need none.
+static std::optional<Lines> chooseLinesOfRows(const ScheduleForm &form, int64_t vector,
+                                              int64_t unroll, int64_t elementBytes,
+                                              const TargetDescription &target) {
+  int64_t period = std::lcm(form.extents.back(), vector);
+  if (form.kinds != "RKR" || period == form.extents.back() || form.row() % period != 0)
+    return std::nullopt;
+  int64_t line = 0;
+  for (int64_t next = period; next * elementBytes <= target.l1Bytes / 2; next += period)
+    if (form.row() % next == 0)
+      line = next;
+  if (line > 0)
+    return Lines{line, unrollOfLine(line / vector, unroll)};
+  if (period * elementBytes <= target.l2Bytes / 4)
+    return Lines{period, 2, 4};
+  return std::nullopt;
+}
+
+/// Lines, where they are better than rows or runs.
+static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form, int64_t vector,
+                                        int64_t unroll, const TargetDescription &target,
+                                        bool contiguous, bool streaming) {
+  bool flattens =
+      (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
+  if (!flattens || form.row() == 0)
+    return std::nullopt;
+  int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
+  int64_t elementBytes = computeBytes * std::max<int64_t>(map.coefficients, 1);
+  if (!contiguous)
+    return chooseLinesOfRows(form, vector, unroll, elementBytes, target);
+  // The period of the coefficients in whole vectors, long enough to unroll.
+  int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
+  while (period / vector < unroll)
+    period *= 2;
+  int64_t vectors = period / vector;
+  int64_t lineBytes = period * elementBytes;
+  // Rows of many whole vectors are lines as they are. So are others, if they may begin anywhere: to
+  // write out their coefficients for a period would cost more than what is left over of each.
+  if (form.kinds == "RK" &&
+      (period == form.row() ? vectors > 8 : !streaming && form.row() >= kManyVectors * vector))
+    return std::nullopt;
+  // Short enough that one line of every coefficient stays in half the L1.
+  if (lineBytes <= target.l1Bytes / 2) {
+    // A line that is unrolled as a whole has its coefficients in registers.
+    int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
+    if (vectors * registers <= map.inRegisters)
+      return Lines{period, vectors};
+    return Lines{period, unrollOfLine(vectors, unroll)};
+  }
+  // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
+  // coefficients from the second level, shared by lines, cost less than what it saves.
+  if (streaming && form.kinds == "RKR" && form.extents.back() % vector != 0 &&
+      lineBytes <= target.l2Bytes / 2)
+    return Lines{period, 2, 4};
+  return std::nullopt;
+}
+
+/// What one thread takes of a map at least: beside it, to call the kernel costs little.
+static constexpr int64_t kMapBlockBytes = 64 * 1024;
+
+static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, bool streaming,
+                              bool interleave) {
+  auto data = cast<ShapedType>(map.tensors.front().getType());
+  ScheduleForm form(data, map.kept);
+  bool contiguous = llvm::all_of(map.tensors, isContiguous);
+  int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
+  int64_t outBytes = bytesOf(map.tensors.back());
+  int64_t vector = target.vectorBits / 8 / computeBytes;
+  // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
+  // each other. So does bf16, of which two vectors are rounded by one instruction. Beside a
+  // reduction vectors are those of its sums.
+  int64_t widest = interleave ? vector : vector * std::max<int64_t>(computeBytes / outBytes, 1);
+  // A block of kept indices of larger tensors, beside which the next one lies.
+  bool isBlock = !contiguous && haveDenseRows(map.tensors);
+  bool streams =
+      streaming && (contiguous || beginAtVectors(map.tensors.back(), widest) ||
+                    (isBlock && denseRowsBeginAtVectors(map.tensors.back(), form.row(), widest)));
+  if (streams || (contiguous && getElementTypeOrSelf(map.tensors.back()).isBF16()))
+    vector = widest;
+  if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
+      !allowsVectors(map.mask) || !allowsVectors(map.weights))
+    vector = 1;
+
+  Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
+  int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
+  int64_t unroll = vector == 1 ? 1 : kMapRegisters / registers, abreast = 1, line = 0;
+  // Beside a reduction by runs, runs that are not whole vectors go as these do.
+  if (interleave && isBlock && vector > 1 && !map.mask && !map.weights)
+    line = rowOfRuns(form, vector);
+  if (line == 0 && vector > 1 && (contiguous || isBlock))
+    if (std::optional<Lines> lines =
+            chooseLines(map, form, vector, unroll, target, contiguous, streaming)) {
+      traversal = Traversal::Flat;
+      line = lines->line;
+      unroll = lines->unroll;
+      abreast = lines->abreast;
+    }
+
+  // A non-temporal store needs an address that is a multiple of the vector. Rows and runs
+  // begin with a head up to there.
+  int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
+  bool aligned =
+      line > 0 || data.getRank() == 1 ||
+      (form.row() > 0 && (innermost % vector == 0 || innermost >= kManyVectors * vector));
+  bool nontemporal = streams && vector > 1 && vector * outBytes >= 16 && aligned;
+
+  int64_t rowBytes = 0;
+  for (Value tensor : map.tensors)
+    rowBytes += form.row() * bytesOf(tensor);
+  // What a line is written out for is its use, line after line; the more so in the second level.
+  int64_t lines = abreast > 1 ? 16 : 4;
+  int64_t atLeast = form.row() == 0 || line == 0 ? 1
+                    : contiguous                 ? std::max<int64_t>(lines * line / form.row(), 1)
+                                                 : lines;
+  // Rows and runs that are not whole vectors begin anywhere; only what goes past the caches
+  // minds where blocks do.
+  const bool startsAnywhere = traversal != Traversal::Flat && !nontemporal;
+  // While writes past the caches wait for memory, reads of it cost nothing. What is asked for
+  // must find room beside this block.
+  const bool asks = nontemporal && isBlock && rowBytes <= target.l2Bytes / 2;
+  const int64_t prefetch = asks ? form.row() : 0;
+  return ScheduleAttr::get(
+      data.getContext(), traversal, vector, unroll,
+      /*group=*/abreast > 1 ? abreast : 0, line, Type(),
+      blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast),
+      nontemporal, prefetch, /*interleave=*/false);
+}
+
+ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming,
+                                   bool interleave) {
+  return chooseMap({.operands = op->getOperands(),
+                    .tensors = {op.getData(), op.getOut()},
+                    .mask = {},
+                    .weights = {},
+                    .kept = op.getKept(),
+                    .compute = op.getComputeType(),
+                    .coefficients = int64_t(op.getCoefficients().size()),
+                    .inRegisters = 8},
+                   target, streaming, interleave);
+}
+
+ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming,
+                                   bool interleave) {
+  // Four coefficients of a vector, and four registers to work with.
+  return chooseMap({.operands = op->getOperands(),
+                    .tensors = {op.getData(), op.getDy(), op.getOut()},
+                    .mask = op.getMask(),
+                    .weights = op.getWeights(),
+                    .kept = op.getKept(),
+                    .compute = op.getComputeType(),
+                    .coefficients = 4,
+                    .inRegisters = (target.vectorRegisters - 4) / 4},
+                   target, streaming, interleave);
+}

@@ -1,0 +1,183 @@
+//===- ReductionScheduleRules.cpp - Which schedule a reduction gets -------===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ScheduleForm.h"
+
+#include "norma/Dialect/ShapeRules.h"
+#include "norma/Transforms/ScheduleRules.h"
+
+#include "mlir/IR/TypeUtilities.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace norma;
+
+namespace {
+
+/// What the rules know of a reduction.
+struct Reduction {
+  /// Vectors need a unit innermost stride of every one.
+  OperandRange operands;
+  /// The tensors of the data's shape, data first.
+  SmallVector<Value, 2> tensors;
+  Value mask, weights;
+  ArrayRef<int64_t> kept;
+  /// What sums have within a group.
+  Type accumulate;
+  /// The sums are around pivots that every block finds for itself.
+  bool findsPivots;
+  /// Sums of every vector.
+  int64_t sums;
+};
+
+} // namespace
+
+/// f32 holds every value of the narrow types.
+static bool exceedsF32(Value value) {
+  Type element = getElementTypeOrSelf(value);
+  return element.getIntOrFloatBitWidth() > 32 || element.isInteger(32);
+}
+
+/// As many vectors with sums of their own hide the latency of additions.
+static constexpr int64_t kUsualAbreast = 4;
+
+/// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
+/// enough to hide the latency of additions, as many as have their sums and pivots in
+/// registers, and little beside whole steps: what is left over or, where the last step overlaps
+/// the one before, what it gives once more.
+static int64_t chooseAbreast(int64_t vectors, bool overlaps, int64_t sums,
+                             const TargetDescription &target) {
+  constexpr int64_t kMost = 6, kWorking = 4;
+  int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / (sums + 1), 1, kMost);
+  int64_t best = std::min(kUsualAbreast, most);
+  if (vectors > 0 && vectors <= best)
+    return vectors;
+  auto beside = [&](int64_t abreast) {
+    return overlaps ? (abreast - vectors % abreast) % abreast : vectors % abreast;
+  };
+  for (int64_t other = best + 1; other <= most; ++other)
+    if (beside(other) < beside(best))
+      best = other;
+  return best;
+}
+
+/// Vectors that a sum takes in f32, and in i32, which rounds nothing.
+static constexpr int64_t kGroup = 32, kExactGroup = 256;
+
+/// How far ahead memory is asked for, in elements: the processor itself looks no further
+/// than the end of a page, and loses its way between the vectors of wide rows.
+static int64_t choosePrefetch(const ScheduleForm &form, int64_t line, int64_t step, int64_t bytes) {
+  // What is read in the meantime must leave room in the second-level cache.
+  constexpr int64_t kMostBytes = 128 * 1024;
+  if (!form.innermostKept() && line == 0)
+    return kGroup * step;
+  int64_t row = line ? line : form.row();
+  int64_t rows = row > 0 ? std::min(kGroup, kMostBytes / (row * bytes)) : 0;
+  return rows > 0 ? rows * row : step;
+}
+
+static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
+                                    bool streaming) {
+  auto data = cast<ShapedType>(reduction.tensors.front().getType());
+  MLIRContext *context = data.getContext();
+  ScheduleForm form(data, reduction.kept);
+  int64_t vector = target.vectorBits / reduction.accumulate.getIntOrFloatBitWidth();
+  bool plain = !reduction.mask && !reduction.weights;
+  if (data.getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
+      !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
+    vector = 1;
+
+  Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
+  int64_t line = 0, innermost = form.extents.empty() ? 1 : form.extents.back();
+  if (vector > 1 && plain && llvm::all_of(reduction.tensors, isContiguous) && form.row() > 0) {
+    // Rows that are not whole vectors, and short runs, go by lines, as long as the
+    // totals of a line (16 bytes an element, touched once a group) fit near L1.
+    int64_t period = std::lcm(form.row(), vector);
+    // The last step along a row that is not whole steps gives some of it once more.
+    int64_t step = kUsualAbreast * vector, again = (step - form.row() % step) % step;
+    bool ragged = form.kinds == "RK" &&
+                  (form.row() < step || (form.row() % vector != 0 && again * 16 > form.row()));
+    while (period < kUsualAbreast * vector)
+      period *= 2;
+    bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
+    if ((ragged || shortRuns) && period * 16 <= 2 * target.l1Bytes) {
+      traversal = Traversal::Flat;
+      line = innermost = period;
+    }
+  }
+  int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
+  // Runs of a block of kept indices are gone through as they are in memory. They begin and end
+  // within vectors, so that one has fewer to itself.
+  if (traversal == Traversal::Runs && vector > 1 && plain && haveDenseRows(reduction.tensors) &&
+      !llvm::all_of(reduction.tensors, isContiguous) && vectors < kGroup) {
+    line = rowOfRuns(form, vector);
+    if (line > 0)
+      vectors = std::max<int64_t>((innermost - vector + 1) / vector, 1);
+  }
+
+  // A block sees at least 256 elements of each of its kept indices, so that pivots
+  // and merges cost little beside the sums.
+  int64_t rowBytes = 0;
+  for (Value tensor : reduction.tensors)
+    rowBytes += form.row() * bytesOf(tensor);
+  int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
+  int64_t atLeast = (256 + each - 1) / each;
+  // What a block costs by itself, pivots and the totals of a line, is little beside its
+  // sums. Where there is neither, small blocks keep more threads at work.
+  int64_t blockBytes =
+      reduction.findsPivots || traversal == Traversal::Flat ? 1024 * 1024 : 256 * 1024;
+  int64_t abreast =
+      vector == 1 ? 1
+                  : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
+                                  reduction.sums, target);
+  int64_t prefetch = streaming && vector > 1
+                         ? choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
+                                          abreast * vector, bytesOf(reduction.tensors.front()))
+                         : 0;
+  return ScheduleAttr::get(context, traversal, vector, abreast,
+                           reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
+                           reduction.accumulate,
+                           blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
+                           /*nontemporal=*/false, prefetch, /*interleave=*/false);
+}
+
+/// f32, or f64 where the sums need it even within a group.
+static Type floatSums(MLIRContext *context, bool wide) {
+  return wide ? Type(Float64Type::get(context)) : Type(Float32Type::get(context));
+}
+
+ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming) {
+  MLIRContext *context = op->getContext();
+  // Weights need f64 to be counted exactly.
+  Type accumulate = floatSums(context, exceedsF32(op.getData()) || op.getWeights());
+  bool exact = getElementTypeOrSelf(op.getData()).isInteger(8) && !op.getWeights();
+  if (exact)
+    accumulate = IntegerType::get(context, 32);
+  return chooseReduction({.operands = op->getOperands(),
+                          .tensors = {op.getData()},
+                          .mask = op.getMask(),
+                          .weights = op.getWeights(),
+                          .kept = op.getKept(),
+                          .accumulate = accumulate,
+                          .findsPivots = !exact,
+                          .sums = op.getMask() || op.getWeights() ? 3 : 2},
+                         target, streaming);
+}
+
+ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming) {
+  return chooseReduction({.operands = op->getOperands(),
+                          .tensors = {op.getData(), op.getDy()},
+                          .mask = op.getMask(),
+                          .weights = op.getWeights(),
+                          .kept = op.getKept(),
+                          .accumulate = floatSums(op->getContext(), exceedsF32(op.getData()) ||
+                                                                        exceedsF32(op.getDy())),
+                          .findsPivots = false,
+                          .sums = 2},
+                         target, streaming);
+}
