@@ -274,12 +274,23 @@ Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCa
 }
 
 Expected<std::shared_ptr<const BlockedPlan>>
-Engine::State::blockedPlan(const BlockedCall &blocked) {
+Engine::State::blockedPlan(const BlockedCall &blocked, const FindOfWhole &findOfWhole) {
   const auto findKernel = [&](Problem problem, const KernelSpec &spec) {
     return call(std::move(problem), spec);
   };
-  return plans.get(blocked.key(),
-                   [&] { return BlockedPlan::create(blocked, l2Bytes, *pool, findKernel); });
+  const auto make = [&]() -> Expected<std::shared_ptr<const BlockedPlan>> {
+    Expected<std::shared_ptr<const BlockedPlan>> made =
+        BlockedPlan::create(blocked, l2Bytes, *pool, findKernel);
+    if (!made || (*made)->hasBlocks())
+      return made;
+    std::array<Expected<void>, 2> outcomes;
+    pool->forEach(2, ThreadPool::kManyBytes, [&](int64_t i) { outcomes[i] = findOfWhole(i); });
+    for (Expected<void> &found : outcomes)
+      if (!found)
+        return found.takeError();
+    return made;
+  };
+  return plans.get(blocked.key(), make);
 }
 
 Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body) const {

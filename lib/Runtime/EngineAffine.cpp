@@ -13,14 +13,18 @@
 
 namespace norma {
 
+static CoefficientKinds kindsOf(const Coefficients &coefficients) {
+  return {!coefficients.center.empty(), !coefficients.scale.empty(), !coefficients.shift.empty()};
+}
+
 Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const int64_t> kept,
-                                               const Coefficients &coefficients, DType compute,
+                                               CoefficientKinds kinds, DType compute,
                                                const Tensor &y) {
   Problem problem = makeProblem({x, y}, {}, kept);
   KernelSpec spec = specOf({.family = KernelFamily::Affine,
-                            .center = !coefficients.center.empty(),
-                            .scale = !coefficients.scale.empty(),
-                            .shift = !coefficients.shift.empty(),
+                            .center = kinds.center,
+                            .scale = kinds.scale,
+                            .shift = kinds.shift,
                             .out = y.dtype,
                             .compute = compute},
                            problem, {});
@@ -31,7 +35,7 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
 Expected<void> Engine::State::affine(const Tensor &x, std::span<const int64_t> kept,
                                      const Coefficients &coefficients, DType compute,
                                      const Tensor &y, const ThreadPool &threads, BlockOrder order) {
-  Expected<KernelCall> prepared = affineCall(x, kept, coefficients, compute, y);
+  Expected<KernelCall> prepared = affineCall(x, kept, kindsOf(coefficients), compute, y);
   if (!prepared)
     return prepared.takeError();
   const MapCall map(std::move(*prepared),
@@ -49,7 +53,7 @@ Expected<Kernel> Engine::affineKernel(const Tensor &x, std::span<const int64_t> 
   if (x.size() == 0)
     return invalidArgument(fmt::format("x: shape {} has no elements, expected some to compile for",
                                        toString(x.shape)));
-  Expected<KernelCall> call = state->affineCall(x, kept, coefficients, compute, y);
+  Expected<KernelCall> call = state->affineCall(x, kept, kindsOf(coefficients), compute, y);
   if (!call)
     return call.takeError();
   return Kernel(std::move(call->kernel));
@@ -92,7 +96,7 @@ Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t
   auto plan = std::make_shared<AffinePlan::State>();
   if (x.size() == 0)
     return AffinePlan(std::move(plan));
-  Expected<KernelCall> call = state->affineCall(x, kept, coefficients, compute, y);
+  Expected<KernelCall> call = state->affineCall(x, kept, kindsOf(coefficients), compute, y);
   if (!call)
     return call.takeError();
   if (writesPastCaches(call->problem, call->problem.layout(), state->nearBytes()))

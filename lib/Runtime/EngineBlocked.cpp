@@ -24,6 +24,14 @@ static std::string nameOf(int64_t begin, int64_t end) {
   return fmt::format("kept indices [{}, {})", begin, end);
 }
 
+/// Whether there is a kernel: the engine remembers which.
+template <typename Call>
+static Expected<void> outcomeOf(Expected<Call> found) {
+  if (!found)
+    return found.takeError();
+  return {};
+}
+
 //===----------------------------------------------------------------------===//
 // Statistics, then y
 //===----------------------------------------------------------------------===//
@@ -43,6 +51,16 @@ static void fillAbsent(std::vector<double> &values, int64_t size, double value) 
     values.assign(size_t(size), value);
 }
 
+/// Coefficients for kernels that were made before it was known which there are.
+static Expected<Coefficients> completed(Coefficients made, int64_t size) {
+  if (Expected<void> ok = checkCoefficients(made, Dims{size}); !ok)
+    return ok.takeError();
+  fillAbsent(made.center, size, 0);
+  fillAbsent(made.scale, size, 1);
+  fillAbsent(made.shift, size, 0);
+  return made;
+}
+
 Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
                                                const MomentsOptions &options,
                                                const MakeCoefficients &coefficients, DType compute,
@@ -57,7 +75,12 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
   const Dims shape = keptShape(x.shape, kept);
   if (x.size() > 0) {
     const BlockedCall call({x, y}, *operands, kept, options.nan, compute);
-    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call);
+    const auto findOfWhole = [&](int64_t which) -> Expected<void> {
+      if (which == 0)
+        return outcomeOf(state->momentsCall(x, kept, options.nan, *operands));
+      return outcomeOf(state->affineCall(x, kept, {}, compute, y));
+    };
+    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call, findOfWhole);
     if (!plan)
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
@@ -86,14 +109,10 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
       const auto map = [&](const BlockKernels &kernels, KeptRange block,
                            std::optional<KeptRange> next) -> Expected<void> {
         const auto [begin, end] = block;
-        Coefficients made = coefficients(begin, end, all);
-        if (Expected<void> ok = checkCoefficients(made, Dims{end - begin}); !ok)
-          return ok;
-        // The kernel was made before it was known what is there.
-        fillAbsent(made.center, end - begin, 0);
-        fillAbsent(made.scale, end - begin, 1);
-        fillAbsent(made.shift, end - begin, 0);
-        const RoundedValues values({made.center, made.scale, made.shift}, compute);
+        Expected<Coefficients> made = completed(coefficients(begin, end, all), end - begin);
+        if (!made)
+          return made.takeError();
+        const RoundedValues values({made->center, made->scale, made->shift}, compute);
         if (!next) {
           kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2)});
           return {};
@@ -119,13 +138,13 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
                     : state->moments(x, kept, options.nan, *operands, *state->pool, unwatched);
   if (!all || all->size() == 0)
     return all;
-  Coefficients made = coefficients(0, all->size(), *all);
-  if (Expected<void> ok = checkCoefficients(made, Dims{all->size()}); !ok)
-    return ok.takeError().within(nameOf(0, all->size()));
+  Expected<Coefficients> made = completed(coefficients(0, all->size(), *all), all->size());
+  if (!made)
+    return made.takeError().within(nameOf(0, all->size()));
   if (x.size() > 0) {
-    made.shape = shape;
+    made->shape = shape;
     if (Expected<void> done =
-            state->affine(x, kept, made, compute, y, *state->pool, BlockOrder::Backwards);
+            state->affine(x, kept, *made, compute, y, *state->pool, BlockOrder::Backwards);
         !done)
       return done.takeError();
   }
@@ -158,7 +177,12 @@ Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor
   };
   if (x.size() > 0) {
     const BlockedCall call({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
-    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call);
+    const auto findOfWhole = [&](int64_t which) -> Expected<void> {
+      if (which == 0)
+        return outcomeOf(state->gradientSumsCall(x, dy, kept, *operands));
+      return outcomeOf(state->gradientMapCall(x, dy, kept, compute, dx, *operands));
+    };
+    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call, findOfWhole);
     if (!plan)
       return plan.takeError();
     if ((*plan)->hasBlocks()) {

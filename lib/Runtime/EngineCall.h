@@ -51,6 +51,13 @@ struct KernelCall {
   void pushOperands(KernelArguments &arguments, const Block &block) const;
 };
 
+/// A call of a kernel of moments, and how the one is found that does blocks again.
+struct MomentsCall {
+  KernelCall call;
+  KernelSpec spec;
+  std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
+};
+
 /// `tensors` as makeProblem() takes them, with the operands behind.
 Problem makeProblem(std::vector<Tensor> tensors, const Operands &operands,
                     std::span<const int64_t> kept);

@@ -31,14 +31,20 @@ static GradientSums zeroSums(const Dims &shape, int64_t size) {
   return {shape, std::vector<double>(size), std::vector<double>(size)};
 }
 
+Expected<KernelCall> Engine::State::gradientSumsCall(const Tensor &x, const Tensor &dy,
+                                                     std::span<const int64_t> kept,
+                                                     const Operands &operands) {
+  Problem problem = makeProblem({x, dy}, operands, kept);
+  KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
+  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
+  return call(std::move(problem), spec);
+}
+
 Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor &dy,
                                                    std::span<const int64_t> kept,
                                                    std::span<const double> center,
                                                    const Operands &operands) {
-  Problem problem = makeProblem({x, dy}, operands, kept);
-  KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
-  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
-  Expected<KernelCall> call = this->call(std::move(problem), spec);
+  Expected<KernelCall> call = gradientSumsCall(x, dy, kept, operands);
   if (!call)
     return call.takeError();
 
@@ -83,17 +89,23 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
   return outOfMemory();
 }
 
-Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
-                                          std::span<const int64_t> kept,
-                                          const GradientCoefficients &coefficients, DType compute,
-                                          const Tensor &dx, const Operands &operands,
-                                          BlockOrder order) {
+Expected<KernelCall> Engine::State::gradientMapCall(const Tensor &x, const Tensor &dy,
+                                                    std::span<const int64_t> kept, DType compute,
+                                                    const Tensor &dx, const Operands &operands) {
   Problem problem = makeProblem({x, dy, dx}, operands, kept);
   KernelSpec spec =
       specOf({.family = KernelFamily::GradMap, .out = dx.dtype, .compute = compute, .dy = dy.dtype},
              problem, operands);
   spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
-  Expected<KernelCall> call = this->call(std::move(problem), spec);
+  return call(std::move(problem), spec);
+}
+
+Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
+                                          std::span<const int64_t> kept,
+                                          const GradientCoefficients &coefficients, DType compute,
+                                          const Tensor &dx, const Operands &operands,
+                                          BlockOrder order) {
+  Expected<KernelCall> call = gradientMapCall(x, dy, kept, compute, dx, operands);
   if (!call)
     return call.takeError();
 

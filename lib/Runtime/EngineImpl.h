@@ -135,6 +135,11 @@ private:
   int threads;
 };
 
+/// Which coefficients a map has.
+struct CoefficientKinds {
+  bool center = true, scale = true, shift = true;
+};
+
 /// In which order a map goes through its blocks, as far as threads have one.
 enum class BlockOrder : uint8_t {
   Forwards,
@@ -206,7 +211,12 @@ struct Engine::State {
   Expected<MomentsCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                     const Operands &operands);
   Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
-                                  const Coefficients &coefficients, DType compute, const Tensor &y);
+                                  CoefficientKinds kinds, DType compute, const Tensor &y);
+  Expected<KernelCall> gradientSumsCall(const Tensor &x, const Tensor &dy,
+                                        std::span<const int64_t> kept, const Operands &operands);
+  Expected<KernelCall> gradientMapCall(const Tensor &x, const Tensor &dy,
+                                       std::span<const int64_t> kept, DType compute,
+                                       const Tensor &dx, const Operands &operands);
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                const Operands &operands, const ThreadPool &threads, Pace &pace);
   Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
@@ -220,8 +230,12 @@ struct Engine::State {
                              const GradientCoefficients &coefficients, DType compute,
                              const Tensor &dx, const Operands &operands, BlockOrder order);
 
-  /// That of an earlier call with the same key, or a new one.
-  Expected<std::shared_ptr<const BlockedPlan>> blockedPlan(const BlockedCall &blocked);
+  /// Finds the kernel of the reduction (0) or of the map (1) of a whole call.
+  using FindOfWhole = std::function<Expected<void>(int64_t which)>;
+  /// That of an earlier call with the same key, or a new one. The kernels of one without blocks
+  /// are found at once, in case they must be compiled.
+  Expected<std::shared_ptr<const BlockedPlan>> blockedPlan(const BlockedCall &blocked,
+                                                           const FindOfWhole &findOfWhole);
 
 private:
   // EngineKernels.cpp

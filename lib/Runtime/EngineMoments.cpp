@@ -15,13 +15,6 @@
 
 namespace norma {
 
-/// A call of a kernel of moments, and how the one is found that does blocks again.
-struct MomentsCall {
-  KernelCall call;
-  KernelSpec spec;
-  std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
-};
-
 Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
                                                  NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);

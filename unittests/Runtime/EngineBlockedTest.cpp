@@ -163,6 +163,29 @@ TEST_F(EngineBlocked, WholeWhereItCannotBeCut) {
   EXPECT_EQ(expectContract(dataOf(DType::F32, {1'000, 100}), {1}, DType::F32, DType::F32), 1);
 }
 
+TEST_F(EngineBlocked, WholeNeedsTwoKernelsWhateverCoefficientsThereAre) {
+  const std::shared_ptr<Engine> fresh = engineWith({.threads = 2, .cacheDirectory = "off"});
+  const Array x = dataOf(DType::F32, {40, 30, 50, 20});
+  const Dims kept{1, 3};
+  const Array y = *Array::create(DType::F32, x.view().shape);
+  for (bool hasAll : {false, true, false}) {
+    const auto make = [&](int64_t begin, int64_t end, const Statistics &all) {
+      Coefficients made = coefficientsOf(begin, end, all);
+      if (!hasAll)
+        made.scale = made.shift = {};
+      return made;
+    };
+    const Expected<Statistics> all = fresh->momentsThenAffine(x, kept, {}, make, DType::F32, y);
+    ASSERT_TRUE(all.hasValue());
+    // The first element is of the first kept index.
+    const Coefficients made = make(0, 600, *all);
+    const double centred = loadAsDouble(x.as<char>(), DType::F32) - made.center[0];
+    EXPECT_NEAR(loadAsDouble(y.as<char>(), DType::F32),
+                hasAll ? centred * made.scale[0] + made.shift[0] : centred, 1e-5);
+    EXPECT_EQ(fresh->stats().compiles, 2u);
+  }
+}
+
 TEST_F(EngineBlocked, ShorterRunsWhereAllIsNear) {
   const int ranges = expectContract(dataOf(DType::F32, {14, 14, 512}), {2}, DType::F32, DType::F32);
   if (::sysconf(_SC_LEVEL2_CACHE_SIZE) == (int64_t(2) << 20)) {
