@@ -19,28 +19,12 @@ using namespace norma::test;
 
 namespace {
 
-class EngineBfloats : public ::testing::TestWithParam<const char *> {
-protected:
-  void SetUp() override {
-    Expected<std::shared_ptr<Engine>> created =
-        Engine::create({.threads = 1, .targetCpu = GetParam()});
-    if (!created)
-      GTEST_SKIP() << created.error().message();
-    engine = *created;
-  }
-  std::shared_ptr<Engine> engine;
-};
-
-std::string cpuName(const ::testing::TestParamInfo<const char *> &info) {
-  std::string name = *info.param ? info.param : "host";
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
+using EngineBfloats = EngineForCpu;
 
 INSTANTIATE_TEST_SUITE_P(Cpus, EngineBfloats,
                          ::testing::Values("", "x86-64-v2", "x86-64-v3", "x86-64-v4",
                                            "icelake-server", "sapphirerapids"),
-                         cpuName);
+                         nameOfCpu);
 
 /// To nearest even; NaN keeps its upper half, and is quiet.
 uint16_t bfloatOf(uint32_t bits) {

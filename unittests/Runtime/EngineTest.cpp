@@ -236,30 +236,11 @@ std::vector<double> criticalNumbers(DType narrow) {
   return values;
 }
 
-class EngineTargets : public ::testing::TestWithParam<const char *> {
-protected:
-  void SetUp() override {
-    Expected<std::shared_ptr<Engine>> created =
-        Engine::create({.threads = 1, .targetCpu = GetParam()});
-    if (!created) {
-      // The machine is older, or of another architecture: the message says so.
-      EXPECT_EQ(created.error().message().find("target-cpu: "), 0u) << created.error().message();
-      GTEST_SKIP() << created.error().message();
-    }
-    engine = *created;
-  }
-  std::shared_ptr<Engine> engine;
-};
-
-std::string cpuName(const ::testing::TestParamInfo<const char *> &info) {
-  std::string name = *info.param ? info.param : "host";
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-}
+using EngineTargets = EngineForCpu;
 
 INSTANTIATE_TEST_SUITE_P(Cpus, EngineTargets,
                          ::testing::Values("", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"),
-                         cpuName);
+                         nameOfCpu);
 
 TEST_P(EngineTargets, ConversionsAreExact) {
   for (DType narrow : {DType::F16, DType::BF16})

@@ -110,6 +110,28 @@ protected:
   }
 };
 
+/// An engine for the processor that a test is given the name of.
+class EngineForCpu : public ::testing::TestWithParam<const char *> {
+protected:
+  void SetUp() override {
+    Expected<std::shared_ptr<Engine>> created =
+        Engine::create({.threads = 1, .targetCpu = GetParam()});
+    if (!created) {
+      // The machine is older, or of another architecture: the message says so.
+      EXPECT_EQ(created.error().message().find("target-cpu: "), 0u) << created.error().message();
+      GTEST_SKIP() << created.error().message();
+    }
+    engine = *created;
+  }
+  std::shared_ptr<Engine> engine;
+};
+
+inline std::string nameOfCpu(const ::testing::TestParamInfo<const char *> &info) {
+  std::string name = *info.param ? info.param : "host";
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 } // namespace norma::test
 
 #endif // NORMA_UNITTESTS_RUNTIME_ENGINETEST_H
