@@ -208,9 +208,10 @@ bool Preparation::interleaves(int64_t width) const {
     return isFloat(tensor.dtype) && tensor.dtype != DType::F64;
   };
   // Runs are whole vectors, or fill rows of them and are not longer than what sums take in f32.
-  constexpr int64_t kVector = int64_t(kStreamingAlignment) / 4, kMostVectors = 32;
+  constexpr int64_t kMostVectors = 32;
+  const auto vector = int64_t(kStreamingAlignment / sizeOf(DType::F32));
   const int64_t run = problem.extents.back();
-  const bool fits = run % kVector == 0 || (run > kVector && run < kMostVectors * kVector);
+  const bool fits = run % vector == 0 || (run > vector && run < kMostVectors * vector);
   return blocks.streams && !call.operands.any() && call.nan == NanPolicy::Propagate &&
          call.compute == DType::F32 && std::ranges::all_of(problem.tensors, sumsInF32) && fits &&
          width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
@@ -274,7 +275,7 @@ Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCa
 }
 
 Expected<std::shared_ptr<const BlockedPlan>>
-Engine::State::blockedPlan(const BlockedCall &blocked, const FindOfWhole &findOfWhole) {
+Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhole) {
   const auto findKernel = [&](Problem problem, const KernelSpec &spec) {
     return call(std::move(problem), spec);
   };
@@ -284,7 +285,9 @@ Engine::State::blockedPlan(const BlockedCall &blocked, const FindOfWhole &findOf
     if (!made || (*made)->hasBlocks())
       return made;
     std::array<Expected<void>, 2> outcomes;
-    pool->forEach(2, ThreadPool::kManyBytes, [&](int64_t i) { outcomes[i] = findOfWhole(i); });
+    pool->forEach(2, ThreadPool::kManyBytes, [&](int64_t i) {
+      outcomes[i] = i == 0 ? findWhole.reduction() : findWhole.map();
+    });
     for (Expected<void> &found : outcomes)
       if (!found)
         return found.takeError();

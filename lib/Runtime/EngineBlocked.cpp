@@ -75,12 +75,9 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
   const Dims shape = keptShape(x.shape, kept);
   if (x.size() > 0) {
     const BlockedCall call({x, y}, *operands, kept, options.nan, compute);
-    const auto findOfWhole = [&](int64_t which) -> Expected<void> {
-      if (which == 0)
-        return outcomeOf(state->momentsCall(x, kept, options.nan, *operands));
-      return outcomeOf(state->affineCall(x, kept, {}, compute, y));
-    };
-    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call, findOfWhole);
+    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(
+        call, {[&] { return outcomeOf(state->momentsCall(x, kept, options.nan, *operands)); },
+               [&] { return outcomeOf(state->affineCall(x, kept, {}, compute, y)); }});
     if (!plan)
       return plan.takeError();
     if ((*plan)->hasBlocks()) {
@@ -177,12 +174,10 @@ Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor
   };
   if (x.size() > 0) {
     const BlockedCall call({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
-    const auto findOfWhole = [&](int64_t which) -> Expected<void> {
-      if (which == 0)
-        return outcomeOf(state->gradientSumsCall(x, dy, kept, *operands));
-      return outcomeOf(state->gradientMapCall(x, dy, kept, compute, dx, *operands));
-    };
-    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(call, findOfWhole);
+    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(
+        call,
+        {[&] { return outcomeOf(state->gradientSumsCall(x, dy, kept, *operands)); },
+         [&] { return outcomeOf(state->gradientMapCall(x, dy, kept, compute, dx, *operands)); }});
     if (!plan)
       return plan.takeError();
     if ((*plan)->hasBlocks()) {

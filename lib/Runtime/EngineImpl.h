@@ -230,12 +230,14 @@ struct Engine::State {
                              const GradientCoefficients &coefficients, DType compute,
                              const Tensor &dx, const Operands &operands, BlockOrder order);
 
-  /// Finds the kernel of the reduction (0) or of the map (1) of a whole call.
-  using FindOfWhole = std::function<Expected<void>(int64_t which)>;
+  /// Find the kernels of a call without blocks, so that the engine has them.
+  struct FindWhole {
+    std::function<Expected<void>()> reduction, map;
+  };
   /// That of an earlier call with the same key, or a new one. The kernels of one without blocks
   /// are found at once, in case they must be compiled.
   Expected<std::shared_ptr<const BlockedPlan>> blockedPlan(const BlockedCall &blocked,
-                                                           const FindOfWhole &findOfWhole);
+                                                           const FindWhole &findWhole);
 
 private:
   // EngineKernels.cpp
