@@ -84,14 +84,19 @@ void MomentsLoops::emitExact() {
 
 /// Whether one of the statistics is marked.
 Value MomentsLoops::anySuspect() {
-  Value least = e.scratch({}, f64), zero = e.constant(0, f64);
-  e.storeScalar(zero, least, {});
-  walkKept(1, [&](ValueRange k, Value) {
-    Value one = e.loadScalar(m2, k);
-    Value isLess = arith::CmpFOp::create(e, arith::CmpFPredicate::OLT, one, zero);
-    e.storeScalar(e.select(isLess, one, e.loadScalar(least, {})), least, {});
+  Value any;
+  e.withWidth(wideLanes, [&] {
+    Value zero = e.constant(0, e.vectorOf(f64)), marks = e.scratch(e.index(e.width), f64);
+    Values first{e.index(0)};
+    e.store(zero, marks, first);
+    walkKept(wideLanes, [&](ValueRange k, Value tail) {
+      Value one = e.load(m2, k, f64, false, tail);
+      Value isLess = arith::CmpFOp::create(e, arith::CmpFPredicate::OLT, one, zero);
+      e.store(e.addf(e.load(marks, first, f64), e.select(isLess, one, zero)), marks, first);
+    });
+    any = e.notZero(e.sumLanes(e.load(marks, first, f64)));
   });
-  return e.notZero(e.loadScalar(least, {}));
+  return any;
 }
 
 void MomentsLoops::clearTotals(ValueRange k) {
