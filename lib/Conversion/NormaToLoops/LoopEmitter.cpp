@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace norma;
@@ -66,10 +67,25 @@ static std::optional<int64_t> tripCount(Value begin, Value end, int64_t step) {
   return *last <= *first ? 0 : (*last - *first - 1) / step + 1;
 }
 
+void LoopEmitter::inDirection(Value backwards, function_ref<void()> body) {
+  llvm::SaveAndRestore<Value> restore(isBackwards, backwards);
+  body();
+}
+
 void LoopEmitter::forEach(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
-  carry(begin, end, step, {}, [&](Value iv, ValueRange) {
-    body(iv);
-    return Values();
+  if (!isBackwards || tripCount(begin, end, step).value_or(2) <= 1) {
+    carry(begin, end, step, {}, [&](Value iv, ValueRange) {
+      body(iv);
+      return Values();
+    });
+    return;
+  }
+  // An index of its own costs an addition; to turn that of the loop would cost four instructions.
+  Value first = select(isBackwards, sub(end, index(step)), begin);
+  Value stride = select(isBackwards, index(-step), index(step));
+  carry(begin, end, step, first, [&](Value, ValueRange carried) {
+    body(carried.front());
+    return Values{add(carried.front(), stride)};
   });
 }
 
@@ -106,28 +122,44 @@ void LoopEmitter::nest(Value memref, ArrayRef<int64_t> axes, function_ref<void(V
   descend(0);
 }
 
-void LoopEmitter::walk(Value extent, int64_t unroll,
-                       function_ref<void(Value index, Value mask)> body) {
+void LoopEmitter::walk(Value extent, int64_t unroll, Tail tail,
+                       function_ref<void(ArrayRef<Value> indices, Value mask)> body) {
+  auto vectorsFrom = [&](Value first, int64_t count) {
+    Values indices;
+    for (int64_t v = 0; v < count; ++v)
+      indices.push_back(add(first, index(v * width)));
+    return indices;
+  };
+  auto walkUnrolled = [&](Value end) {
+    forEach(index(0), end, width * unroll, [&](Value iv) { body(vectorsFrom(iv, unroll), {}); });
+  };
+  const std::optional<int64_t> known = getConstantIntValue(extent);
+  if (known && tail == Tail::Overlapping && *known > width && *known % width > 1) {
+    // At least one whole vector is left for the end.
+    const int64_t vectors = *known / width, unrolled = (vectors - 1) / unroll * unroll;
+    walkUnrolled(index(unrolled * width));
+    Values indices = vectorsFrom(index(unrolled * width), vectors - unrolled);
+    indices.push_back(index(*known - width));
+    return body(indices, {});
+  }
   Value unrolled = roundDown(extent, width * unroll), whole = roundDown(extent, width);
-  forEach(index(0), unrolled, width * unroll, [&](Value iv) {
-    for (int64_t u = 0; u < unroll; ++u)
-      body(add(iv, index(u * width)), {});
-  });
-  if (std::optional<int64_t> known = getConstantIntValue(extent))
-    for (int64_t left = 0; left < *known % (width * unroll) / width; ++left)
-      body(add(unrolled, index(left * width)), {});
-  else if (unroll > 1)
+  walkUnrolled(unrolled);
+  if (known) {
+    if (const int64_t left = *known % (width * unroll) / width)
+      body(vectorsFrom(unrolled, left), {});
+  } else if (unroll > 1) {
     forEach(unrolled, whole, width, [&](Value iv) { body(iv, {}); });
+  }
   if (width == 1)
     return;
-  auto tail = [&] { body(whole, maskOf(whole, extent)); };
+  auto maskedTail = [&] { body(whole, maskOf(whole, extent)); };
   Value rest = sub(extent, whole);
-  if (std::optional<int64_t> known = getConstantIntValue(rest)) {
-    if (*known)
-      tail();
+  if (std::optional<int64_t> left = getConstantIntValue(rest)) {
+    if (*left)
+      maskedTail();
     return;
   }
-  ifTrue(arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, rest, index(0)), tail);
+  ifTrue(arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, rest, index(0)), maskedTail);
 }
 
 void LoopEmitter::walkMasked(Value begin, Value extent,

@@ -58,9 +58,21 @@ public:
   /// A nest over [0, extent) of every listed axis of `memref`, outermost first.
   /// `body` gets one index per axis of the memref, 0 for those not listed.
   void nest(Value memref, llvm::ArrayRef<int64_t> axes, llvm::function_ref<void(Values)> body);
-  /// [0, extent) in vectors: `unroll` at a time, then one at a time (without a loop where the
-  /// extent is known), then a tail with a mask (which is null for whole vectors).
-  void walk(Value extent, int64_t unroll, llvm::function_ref<void(Value index, Value mask)> body);
+  /// Emits `body`, whose loops go from their ends to their beginnings where `backwards`, an i1, is
+  /// set; null is never. Those that carry values do not.
+  void inDirection(Value backwards, llvm::function_ref<void()> body);
+  /// How a walk ends where the extent is no whole vectors.
+  enum class Tail {
+    /// With a mask, which is null for whole vectors.
+    Masked,
+    /// Where the extent is known, and more than one element is left, with a vector that begins
+    /// within the last whole one. The body gets both at once.
+    Overlapping
+  };
+  /// [0, extent) in vectors: `unroll` at a time, then one at a time (what is left at once where
+  /// the extent is known), then a tail. `body` gets the indices of all vectors of an iteration.
+  void walk(Value extent, int64_t unroll, Tail tail,
+            llvm::function_ref<void(llvm::ArrayRef<Value> indices, Value mask)> body);
   /// [begin, extent) one vector at a time in a single loop, with a mask where not all vectors
   /// are whole: half the code of a walk, for what runs seldom. `begin` is whole vectors.
   void walkMasked(Value begin, Value extent,
@@ -140,6 +152,10 @@ public:
   Value indexToF64(Value index);
 
   mlir::VectorType vectorOf(mlir::Type element) { return mlir::VectorType::get({width}, element); }
+
+private:
+  /// See inDirection().
+  Value isBackwards;
 };
 
 } // namespace norma

@@ -8,11 +8,13 @@
 #include "MapLoops.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace norma;
 
 void MapLoops::emit() {
+  isBackwards = chooseDirection();
   switch (schedule.getTraversal()) {
   case Traversal::Flat:
     emitFlat();
@@ -27,6 +29,58 @@ void MapLoops::emit() {
   emitFence();
 }
 
+//===----------------------------------------------------------------------===//
+// The order of reads and stores
+//===----------------------------------------------------------------------===//
+
+// To see whether a read is of what an earlier store writes, a processor compares the lower bits of
+// the two addresses: 12 on x86-64. Where these are the same by chance, the read waits until the
+// store is done, and a map from the second level takes up to six times as long. So several vectors
+// are read before the first of them is stored; where the result lies a little behind the data in
+// these bits, what is read next must not, and the map goes backwards; and since a store with a mask
+// counts as whole, rows and runs end with a vector that overlaps the one before.
+
+/// As many vectors are read first.
+static constexpr size_t kReadsFirst = 4;
+/// What differs in more than the lower bits.
+static constexpr int64_t kAliasBytes = 4096;
+/// A store that is so far behind is done.
+static constexpr int64_t kNearBytes = 1024;
+
+static unsigned bytesOfElement(Value memref) {
+  return getElementTypeOrSelf(memref).getIntOrFloatBitWidth() / 8;
+}
+
+/// Whether to go backwards, as an i1; null where it does not matter.
+Value MapLoops::chooseDirection() {
+  // Stores past the caches wait for memory.
+  if (schedule.getNontemporal() || e.width == 1)
+    return {};
+  auto address = [&](Value memref) -> Value {
+    return memref::ExtractAlignedPointerAsIndexOp::create(e, memref);
+  };
+  // 0 is in place, or as good as that.
+  auto isNear = [&](Value bytes) -> Value {
+    return arith::CmpIOp::create(e, arith::CmpIPredicate::ult, e.sub(bytes, e.index(1)),
+                                 e.index(kNearBytes));
+  };
+  Value to = address(out), behind, before;
+  for (Value input : inputs) {
+    // Others come no closer for long.
+    if (bytesOfElement(input) != bytesOfElement(out))
+      continue;
+    Value from = address(input);
+    auto distance = [&](Value a, Value b) {
+      return arith::AndIOp::create(e, e.sub(a, b), e.index(kAliasBytes - 1));
+    };
+    Value next = isNear(distance(to, from)), last = isNear(distance(from, to));
+    behind = behind ? e.either(behind, next) : next;
+    before = before ? e.either(before, last) : last;
+  }
+  // With two inputs each direction may be wrong for one.
+  return inputs.size() == 1 || !behind ? behind : e.both(behind, e.negate(before));
+}
+
 /// Non-temporal stores are not ordered with those that tell other threads that the output is
 /// there.
 void MapLoops::emitFence() {
@@ -38,12 +92,22 @@ void MapLoops::emitFence() {
 // Elements and coefficients
 //===----------------------------------------------------------------------===//
 
-void MapLoops::storeElement(ValueRange from, Value to, ValueRange indices, ArrayRef<Value> c,
-                            Value tail) {
-  if (!tail)
-    prefetch(from, indices);
-  Value v = element(from, indices, c, tail);
-  e.store(v, to, indices, tail, schedule.getNontemporal() && !tail);
+void MapLoops::storeElements(ValueRange from, Value to, size_t count,
+                             function_ref<Place(size_t)> placeOf, Value tail) {
+  for (size_t first = 0, together; first < count; first += together) {
+    // The last two may overlap, and the data may be mapped in place.
+    const size_t left = count - first;
+    together = left == kReadsFirst + 1 ? left : std::min(left, kReadsFirst);
+    SmallVector<std::pair<Values, Value>> results;
+    for (size_t i = first; i < first + together; ++i) {
+      auto [indices, c] = placeOf(i);
+      if (!tail)
+        prefetch(from, indices);
+      results.emplace_back(indices, element(from, indices, c, tail));
+    }
+    for (auto &[indices, result] : results)
+      e.store(result, to, indices, tail, schedule.getNontemporal() && !tail);
+  }
 }
 
 /// Asks for what the next block has where this one has `indices`.
@@ -111,31 +175,38 @@ void MapLoops::emitFlat() {
     SmallVector<Values> registers;
     for (int64_t v = 0; v < vectors; ++v)
       registers.push_back(loadVectors(lines, e.index(v * e.width), {}));
-    e.forEach(e.index(0), whole, line, [&](Value base) {
-      for (int64_t v = 0; v < vectors; ++v)
-        storeElement(from, to, e.add(base, e.index(v * e.width)), registers[v], {});
+    e.inDirection(isBackwards, [&] {
+      e.forEach(e.index(0), whole, line, [&](Value base) {
+        auto placeOf = [&](size_t v) {
+          return Place{{e.add(base, e.index(int64_t(v) * e.width))}, registers[v]};
+        };
+        storeElements(from, to, registers.size(), placeOf, {});
+      });
     });
   } else {
     // Lines that go abreast share what they load.
     const int64_t abreast = std::max<int64_t>(schedule.getGroup(), 1);
     auto walkLines = [&](Value begin, Value end, int64_t count) {
       e.forEach(begin, end, line * count, [&](Value base) {
-        e.walk(e.index(line), schedule.getUnroll(), [&](Value i, Value tail) {
-          Values c = loadVectors(lines, i, tail);
-          for (int64_t l = 0; l < count; ++l)
-            storeElement(from, to, e.add(e.add(base, i), e.index(l * line)), c, tail);
-        });
+        e.walk(e.index(line), schedule.getUnroll(), LoopEmitter::Tail::Masked,
+               [&](ArrayRef<Value> indices, Value tail) {
+                 storeAbreast(from, to, lines, indices, count, tail, [&](Value i, int64_t l) {
+                   return Values{e.add(e.add(base, i), e.index(l * line))};
+                 });
+               });
       });
     };
     Value together = abreast > 1 ? e.roundDown(whole, line * abreast) : whole;
-    walkLines(e.index(0), together, abreast);
-    if (abreast > 1)
-      walkLines(together, whole, 1);
+    e.inDirection(isBackwards, [&] {
+      walkLines(e.index(0), together, abreast);
+      if (abreast > 1)
+        walkLines(together, whole, 1);
+    });
   }
   // What is left of a line, once.
   if (!endWithRows)
     e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
-      storeElement(from, to, e.add(whole, i), loadVectors(lines, i, {}), tail);
+      storeElement(from, to, {{e.add(whole, i)}, loadVectors(lines, i, {})}, tail);
     });
   for (Value expanded : lines)
     if (expanded)
@@ -159,21 +230,40 @@ void MapLoops::emitFlatRows() {
     Value first = e.mul(firstKept, e.index(inner));
     auto walkRows = [&](Value begin, Value end, int64_t count) {
       e.forEach(begin, end, count, [&](Value r) {
-        e.walk(e.index(line), schedule.getUnroll(), [&](Value i, Value tail) {
-          Values c = loadVectors(lines, i, tail);
-          for (int64_t l = 0; l < count; ++l)
-            storeElement(from, to, {e.add(r, e.index(l)), e.add(first, i)}, c, tail);
-        });
+        e.walk(e.index(line), schedule.getUnroll(), LoopEmitter::Tail::Masked,
+               [&](ArrayRef<Value> indices, Value tail) {
+                 storeAbreast(from, to, lines, indices, count, tail, [&](Value i, int64_t l) {
+                   return Values{e.add(r, e.index(l)), e.add(first, i)};
+                 });
+               });
       });
     };
     Value together = e.roundDown(rows, abreast);
-    walkRows(e.index(0), together, abreast);
-    if (abreast > 1)
-      walkRows(together, rows, 1);
+    e.inDirection(isBackwards, [&] {
+      walkRows(e.index(0), together, abreast);
+      if (abreast > 1)
+        walkRows(together, rows, 1);
+    });
   });
   for (Value buffer : lines)
     if (buffer)
       e.release(buffer);
+}
+
+/// `count` lines go abreast, which share what is loaded of the coefficients: vector `i` of line `l`
+/// is at at(i, l).
+void MapLoops::storeAbreast(ValueRange from, Value to, ArrayRef<Value> lines,
+                            ArrayRef<Value> indices, int64_t count, Value tail,
+                            function_ref<Values(Value i, int64_t l)> at) {
+  Values c;
+  auto placeOf = [&](size_t next) {
+    Value i = indices[next / size_t(count)];
+    const int64_t l = int64_t(next) % count;
+    if (l == 0)
+      c = loadVectors(lines, i, tail);
+    return Place{at(i, l), c};
+  };
+  storeElements(from, to, indices.size() * size_t(count), placeOf, tail);
 }
 
 /// Room for a line of every coefficient. Whole vectors everywhere: what one writes too much the
@@ -194,9 +284,11 @@ void MapLoops::storeCoefficients(ArrayRef<Value> vectors, ArrayRef<Value> lines,
 /// for each.
 void MapLoops::fillLines(ArrayRef<Value> lines, Value firstKept, int64_t features, int64_t inner) {
   if (inner == 1)
-    return e.walk(e.index(features), 1, [&](Value k, Value tail) {
-      storeCoefficients(loadVectors(coefficients, e.add(firstKept, k), tail), lines, k);
-    });
+    return e.walk(
+        e.index(features), 1, LoopEmitter::Tail::Masked, [&](ArrayRef<Value> indices, Value tail) {
+          for (Value k : indices)
+            storeCoefficients(loadVectors(coefficients, e.add(firstKept, k), tail), lines, k);
+        });
   e.forEach(e.index(0), e.index(features), 1, [&](Value k) {
     Value at = e.add(firstKept, k), first = e.mul(k, e.index(inner));
     Values values = eachCoefficient(coefficients, [&](Value memref) {
@@ -233,11 +325,14 @@ Values MapLoops::expandCoefficients() {
 /// Along the innermost axis. What is written past the cache must be aligned, and rows or runs
 /// that are not whole vectors begin anywhere: they have a head as well as a tail.
 void MapLoops::walkInner(ArrayRef<Value> indices,
-                         function_ref<void(Value index, Value mask)> body) {
+                         function_ref<void(ArrayRef<Value> indices, Value mask)> body) {
   int64_t innermost = dataType.getRank() - 1, unroll = schedule.getUnroll();
   Value extent = e.extent(inputs.front(), innermost);
   if (!schedule.getNontemporal() || innermost == 0 || dataType.getDimSize(innermost) % e.width == 0)
-    return e.walk(extent, unroll, body);
+    return e.walk(extent, unroll,
+                  schedule.getNontemporal() ? LoopEmitter::Tail::Masked
+                                            : LoopEmitter::Tail::Overlapping,
+                  body);
   // The tensor begins at a whole vector, and is contiguous or of dense rows that do so, too: of
   // 4097 elements and vectors of 16, row 3 begins in lane 3, and 13 elements are its head.
   Value first = e.index(0);
@@ -247,16 +342,27 @@ void MapLoops::walkInner(ArrayRef<Value> indices,
   Value head = e.min(e.sub(back, e.roundDown(back, e.width)), extent);
   Value mask = vector::CreateMaskOp::create(e, e.vectorOf(e.getI1Type()), head);
   body(e.index(0), mask);
-  e.walk(e.sub(extent, head), unroll, [&](Value i, Value tail) { body(e.add(head, i), tail); });
+  e.walk(e.sub(extent, head), unroll, LoopEmitter::Tail::Masked,
+         [&](ArrayRef<Value> behind, Value tail) {
+           Values all;
+           for (Value i : behind)
+             all.push_back(e.add(head, i));
+           body(all, tail);
+         });
 }
 
 void MapLoops::emitRows() {
   int64_t rank = dataType.getRank();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
-  e.nest(inputs.front(), outer, [&](Values indices) {
-    walkInner(indices, [&](Value i, Value tail) {
-      indices.back() = i;
-      storeElement(inputs, out, indices, loadVectors(coefficients, keptOf(indices), tail), tail);
+  e.inDirection(isBackwards, [&] {
+    e.nest(inputs.front(), outer, [&](Values indices) {
+      walkInner(indices, [&](ArrayRef<Value> columns, Value tail) {
+        auto placeOf = [&](size_t i) {
+          indices.back() = columns[i];
+          return Place{indices, loadVectors(coefficients, keptOf(indices), tail)};
+        };
+        storeElements(inputs, out, columns.size(), placeOf, tail);
+      });
     });
   });
 }
@@ -266,13 +372,18 @@ void MapLoops::emitRows() {
 void MapLoops::emitRuns() {
   int64_t rank = dataType.getRank();
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(rank - 1, 0)));
-  e.nest(inputs.front(), outer, [&](Values indices) {
-    Values c = broadcastCoefficients(indices);
-    if (rank == 0)
-      return storeElement(inputs, out, {}, c, {});
-    walkInner(indices, [&](Value i, Value tail) {
-      indices.back() = i;
-      storeElement(inputs, out, indices, c, tail);
+  e.inDirection(isBackwards, [&] {
+    e.nest(inputs.front(), outer, [&](Values indices) {
+      Values c = broadcastCoefficients(indices);
+      if (rank == 0)
+        return storeElement(inputs, out, {{}, c}, {});
+      walkInner(indices, [&](ArrayRef<Value> columns, Value tail) {
+        auto placeOf = [&](size_t i) {
+          indices.back() = columns[i];
+          return Place{indices, c};
+        };
+        storeElements(inputs, out, columns.size(), placeOf, tail);
+      });
     });
   });
 }
@@ -298,7 +409,7 @@ void MapLoops::enterRun(OpBuilder::InsertPoint at, ValueRange indices) {
 void MapLoops::visit(OpBuilder::InsertPoint at, ValueRange indices, Value tail) {
   OpBuilder::InsertionGuard guard(e);
   e.restoreInsertionPoint(at);
-  storeElement(inputs, out, indices, runCoefficients, tail);
+  storeElement(inputs, out, {Values(indices), runCoefficients}, tail);
 }
 
 void MapLoops::visitBoth(OpBuilder::InsertPoint at, ValueRange indices, Value mask,
@@ -309,7 +420,7 @@ void MapLoops::visitBoth(OpBuilder::InsertPoint at, ValueRange indices, Value ma
   for (auto [mine, other] : llvm::zip(runCoefficients, both))
     if (other)
       other = e.select(mask, mine, other);
-  storeElement(inputs, out, indices, both, {});
+  storeElement(inputs, out, {Values(indices), both}, {});
 }
 
 void MapLoops::finish(OpBuilder::InsertPoint at) {

@@ -58,15 +58,28 @@ protected:
   mlir::MemRefType dataType;
 
 private:
+  mlir::Value chooseDirection();
   void emitFence();
   void emitFlat();
   void emitFlatRows();
   void emitRows();
   void emitRuns();
-  void walkInner(llvm::ArrayRef<mlir::Value> indices,
-                 llvm::function_ref<void(mlir::Value index, mlir::Value mask)> body);
-  void storeElement(mlir::ValueRange from, mlir::Value to, mlir::ValueRange indices,
-                    llvm::ArrayRef<mlir::Value> c, mlir::Value tail);
+  void
+  walkInner(llvm::ArrayRef<mlir::Value> indices,
+            llvm::function_ref<void(llvm::ArrayRef<mlir::Value> indices, mlir::Value mask)> body);
+  /// A vector of elements and its coefficients.
+  struct Place {
+    Values indices, coefficients;
+  };
+  /// `placeOf` is asked for each when it is its turn.
+  void storeElements(mlir::ValueRange from, mlir::Value to, size_t count,
+                     llvm::function_ref<Place(size_t)> placeOf, mlir::Value tail);
+  void storeElement(mlir::ValueRange from, mlir::Value to, const Place &place, mlir::Value tail) {
+    storeElements(from, to, 1, [&](size_t) { return place; }, tail);
+  }
+  void storeAbreast(mlir::ValueRange from, mlir::Value to, llvm::ArrayRef<mlir::Value> lines,
+                    llvm::ArrayRef<mlir::Value> indices, int64_t count, mlir::Value tail,
+                    llvm::function_ref<Values(mlir::Value i, int64_t l)> at);
   void prefetch(mlir::ValueRange from, mlir::ValueRange indices);
   Values eachCoefficient(llvm::ArrayRef<mlir::Value> from,
                          llvm::function_ref<mlir::Value(mlir::Value)> make);
@@ -85,6 +98,8 @@ private:
   Values inputs;
   mlir::Value out;
   Values coefficients;
+  /// See chooseDirection().
+  mlir::Value isBackwards;
   /// Those of the run that was entered last.
   Values runCoefficients;
 };

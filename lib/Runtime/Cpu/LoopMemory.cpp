@@ -169,6 +169,10 @@ bool LoopTranslator::translateMemory(Operation *op) {
         values[dim] = views[dim.getSource()].sizes[size_t(*axis)];
         return true;
       })
+      .Case([&](memref::ExtractAlignedPointerAsIndexOp extract) {
+        values[extract] = b.CreatePtrToInt(views[extract.getSource()].base, b.getInt64Ty());
+        return true;
+      })
       .Case<memref::LoadOp, vector::LoadOp>([&](auto load) {
         Value memref = load->getOperand(0);
         values[load.getResult()] = b.CreateAlignedLoad(typeOf(load.getResult().getType()),

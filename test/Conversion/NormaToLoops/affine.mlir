@@ -3,8 +3,8 @@
 // rows: vectors along the kept axis, coefficients loaded beside the data.
 
 // CHECK-LABEL: func @rows
-// CHECK:         scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step %c1
-// CHECK:           scf.for %[[J:.*]] = %c0 to %c64 step %c16
+// CHECK:         scf.for %{{.*}} = %c0 to %{{.*}} step %c1 iter_args(%[[I:.*]] = %{{.*}})
+// CHECK:           scf.for %{{.*}} = %c0 to %c64 step %c16 iter_args(%[[J:.*]] = %{{.*}})
 // CHECK-DAG:         %[[X:.*]] = vector.load %arg0[%[[I]], %[[J]]] : memref<?x64xf32>, vector<16xf32>
 // CHECK-DAG:         %[[C:.*]] = vector.load %arg1[%[[J]]]
 // CHECK-DAG:         %[[S:.*]] = vector.load %arg2[%[[J]]]
@@ -19,6 +19,48 @@ func.func @rows(%x: memref<?x64xf32>, %c: memref<64xf32>, %s: memref<64xf32>, %b
   norma.affine kept [1] ins(%x : memref<?x64xf32>) center(%c : memref<64xf32>)
       scale(%s : memref<64xf32>) shift(%b : memref<64xf32>) outs(%y : memref<?x64xf32>)
       {schedule = #norma.schedule<rows, vector = 16, unroll = 1>}
+  return
+}
+
+// -----
+
+// Where the result lies a little behind the data in the lower 12 bits of the addresses, but not in place,
+// every loop begins at its end.
+
+// CHECK-LABEL: func @direction
+// CHECK-DAG:     %[[Y:.*]] = memref.extract_aligned_pointer_as_index %arg2
+// CHECK-DAG:     %[[X:.*]] = memref.extract_aligned_pointer_as_index %arg0
+// CHECK:         %[[BEHIND:.*]] = arith.subi %[[Y]], %[[X]]
+// CHECK:         %[[LOWER:.*]] = arith.andi %[[BEHIND]], %c4095
+// CHECK:         %[[MINUS1:.*]] = arith.subi %[[LOWER]], %c1
+// CHECK:         %[[BACK:.*]] = arith.cmpi ult, %[[MINUS1]], %c1024
+// CHECK:         %[[LAST:.*]] = arith.subi %{{.*}}, %c1
+// CHECK:         %[[FIRST:.*]] = arith.select %[[BACK]], %[[LAST]], %c0
+// CHECK:         %[[STRIDE:.*]] = arith.select %[[BACK]], %c-1, %c1
+// CHECK:         scf.for %{{.*}} iter_args(%[[I:.*]] = %[[FIRST]])
+// CHECK:           arith.select %[[BACK]], %c24, %c0
+// CHECK:           arith.select %[[BACK]], %c-8, %c8
+// CHECK:           arith.addi %[[I]], %[[STRIDE]]
+func.func @direction(%x: memref<?x32xf32>, %c: memref<32xf32>, %y: memref<?x32xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x32xf32>) center(%c : memref<32xf32>)
+      outs(%y : memref<?x32xf32>) {schedule = #norma.schedule<rows, vector = 8, unroll = 1>}
+  return
+}
+
+// -----
+
+// Elements of other sizes come no closer for long, and what goes past the caches waits for memory.
+
+// CHECK-LABEL: func @one_direction
+// CHECK-NOT:     memref.extract_aligned_pointer_as_index
+// CHECK:         return
+func.func @one_direction(%x: memref<?x32xf16>, %c: memref<32xf32>, %y: memref<?x32xf32>,
+                         %z: memref<?x32xf16>) {
+  norma.affine kept [1] ins(%x : memref<?x32xf16>) center(%c : memref<32xf32>)
+      outs(%y : memref<?x32xf32>) {schedule = #norma.schedule<rows, vector = 8, unroll = 1>}
+  norma.affine kept [1] ins(%x : memref<?x32xf16>) center(%c : memref<32xf32>)
+      outs(%z : memref<?x32xf16>)
+      {schedule = #norma.schedule<rows, vector = 8, unroll = 1, nontemporal = true>}
   return
 }
 
@@ -45,16 +87,30 @@ func.func @dynamic_rows(%x: memref<?x?xf32>, %c: memref<?xf32>, %y: memref<?x?xf
 
 // -----
 
-// runs: one kept index a run, its coefficients broadcast.
+// runs: one kept index a run, its coefficients broadcast. The vectors of an iteration are read before
+// the first of them is stored; the last begins within the one before, and is read before that is stored.
 
 // CHECK-LABEL: func @runs
-// CHECK:         scf.for %[[N:.*]] =
-// CHECK:           scf.for %[[K:.*]] = %c0 to %c3
+// CHECK:         scf.for {{.*}} iter_args(%[[N:.*]] = %{{.*}})
+// CHECK:           scf.for %{{.*}} = %c0 to %c3 step %c1 iter_args(%[[K:.*]] = %{{.*}})
 // CHECK:             %[[C:.*]] = memref.load %arg1[%[[K]]]
 // CHECK:             %[[CV:.*]] = vector.broadcast %[[C]] : f32 to vector<16xf32>
-// CHECK:             scf.for %[[I:.*]] = %c0 to %c96 step %c32
-// CHECK-COUNT-2:       vector.load %arg0[%[[N]], %[[K]], %{{.*}}]
-// CHECK:             vector.maskedload %arg0[%[[N]], %[[K]], %c96]
+// CHECK:             scf.for %{{.*}} = %c0 to %c64 step %c32 iter_args(%[[I:.*]] = %{{.*}})
+// CHECK:               vector.load %arg0[%[[N]], %[[K]], %[[I]]]
+// CHECK-NOT:           vector.store
+// CHECK:               vector.load %arg0[%[[N]], %[[K]], %{{.*}}]
+// CHECK-COUNT-2:       vector.store %{{.*}}, %arg2
+// CHECK-NOT:         masked
+// CHECK:             vector.load %arg0[%[[N]], %[[K]], %c64]
+// CHECK-NOT:         vector.store
+// CHECK:             vector.load %arg0[%[[N]], %[[K]], %c80]
+// CHECK-NOT:         vector.store
+// CHECK:             vector.load %arg0[%[[N]], %[[K]], %c84]
+// CHECK:             vector.store %{{.*}}, %arg2[%[[N]], %[[K]], %c64]
+// CHECK:             vector.store %{{.*}}, %arg2[%[[N]], %[[K]], %c80]
+// CHECK:             vector.store %{{.*}}, %arg2[%[[N]], %[[K]], %c84]
+// CHECK-NOT:         masked
+// CHECK:         return
 func.func @runs(%x: memref<?x3x100xf32>, %c: memref<3xf32>, %y: memref<?x3x100xf32>) {
   norma.affine kept [1] ins(%x : memref<?x3x100xf32>) center(%c : memref<3xf32>)
       outs(%y : memref<?x3x100xf32>) {schedule = #norma.schedule<runs, vector = 16, unroll = 2>}
