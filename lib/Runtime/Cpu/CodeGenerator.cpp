@@ -7,6 +7,8 @@
 
 #include "CodeGenerator.h"
 
+#include "LlvmSteps.h"
+
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
@@ -123,8 +125,14 @@ Expected<void> CodeGenerator::optimize(llvm::Module &module, IrSource source) {
 
 void CodeGenerator::generate(CodegenPasses &passes, llvm::Module &module, IrSource source) {
   // Read when the passes run. The lowest level has a choice of its own.
-  if (owned->getOptLevel() != llvm::CodeGenOptLevel::None)
-    owned->setFastISel(selectsFast(*owned, module, source));
+  if (owned->getOptLevel() != llvm::CodeGenOptLevel::None) {
+    const bool fast = selectsFast(*owned, module, source);
+    owned->setFastISel(fast);
+    if (fast)
+      for (llvm::Function &function : module)
+        if (!function.isDeclaration())
+          loadConstants(function);
+  }
   passes.run(module);
 }
 
