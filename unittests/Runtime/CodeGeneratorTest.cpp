@@ -41,6 +41,14 @@ TEST_P(KeptCodeGenerator, RemembersNothingOfAnotherKernel) {
     }
 }
 
+TEST_P(KeptCodeGenerator, RefersToConstantsNearby) {
+  auto target = createCpuTarget("");
+  ASSERT_TRUE(target);
+  Compiler compiler(*target);
+  // Code that takes all of 64 bits for far addresses goes to a section of its own on x86.
+  EXPECT_EQ(object(compiler, "moments;RK[?x13];f32").find(".ltext"), std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiers, KeptCodeGenerator,
                          testing::Values(KernelTier::Quick, KernelTier::Optimized),
                          [](const auto &tier) {

@@ -7,6 +7,8 @@
 
 #include "CodeGenerator.h"
 
+#include "LlvmSteps.h"
+
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
@@ -45,12 +47,12 @@ static constexpr llvm::StringLiteral kLeftOut[] = {
     "x86-suppress-apx-for-relocation", "x86-tile-config", "xray-instrumentation",
     // Optimizations that find nothing in loops such as ours.
     "break-false-deps", "consthoist", "early-ifcvt", "early-tailduplication", "interleaved-access",
-    "localstackalloc", "machine-combiner", "machine-cp", "machine-latecleanup", "machine-sink",
-    "machinelicm", "opt-phis", "postra-machine-sink", "rename-independent-subregs", "shrink-wrap",
-    "stack-coloring", "stack-slot-coloring", "tailduplication", "unreachableblockelim",
-    "x86-avoid-sfb", "x86-cmov-conversion", "x86-domain-reassignment", "x86-execution-domain-fix",
-    "x86-fixup-bw-insts", "x86-fixup-setcc", "x86-fixup-vector-constants", "x86-optimize-leas",
-    "x86-partial-reduction"};
+    "localstackalloc", "lrshrink", "machine-combiner", "machine-cp", "machine-latecleanup",
+    "machine-sink", "machinelicm", "opt-phis", "postra-machine-sink", "rename-independent-subregs",
+    "shrink-wrap", "stack-coloring", "stack-slot-coloring", "tailduplication",
+    "unreachableblockelim", "x86-avoid-sfb", "x86-cmov-conversion", "x86-domain-reassignment",
+    "x86-execution-domain-fix", "x86-fixup-bw-insts", "x86-fixup-setcc",
+    "x86-fixup-vector-constants", "x86-optimize-leas", "x86-partial-reduction"};
 
 void CodegenPasses::add(llvm::Pass *pass) {
   const llvm::PassInfo *known = llvm::Pass::lookupPassInfo(pass->getPassID());
@@ -123,8 +125,14 @@ Expected<void> CodeGenerator::optimize(llvm::Module &module, IrSource source) {
 
 void CodeGenerator::generate(CodegenPasses &passes, llvm::Module &module, IrSource source) {
   // Read when the passes run. The lowest level has a choice of its own.
-  if (owned->getOptLevel() != llvm::CodeGenOptLevel::None)
-    owned->setFastISel(selectsFast(*owned, module, source));
+  if (owned->getOptLevel() != llvm::CodeGenOptLevel::None) {
+    const bool fast = selectsFast(*owned, module, source);
+    owned->setFastISel(fast);
+    if (fast)
+      for (llvm::Function &function : module)
+        if (!function.isDeclaration())
+          loadConstants(function);
+  }
   passes.run(module);
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 
 namespace llvm {
+class Function;
 class Module;
 class TargetMachine;
 } // namespace llvm
@@ -40,6 +41,11 @@ void expandNarrowFloats(llvm::Module &module, bool halves);
 struct SplitAddressesPass : llvm::PassInfoMixin<SplitAddressesPass> {
   llvm::PreservedAnalyses run(llvm::Function &function, llvm::FunctionAnalysisManager &analyses);
 };
+
+/// Loads vectors of constants from memory, where LLVM's fast selection of instructions needs
+/// them in registers. For immediate code generation: the loads say more than LLVM's verifier
+/// allows.
+void loadConstants(llvm::Function &function);
 
 std::string textOf(const llvm::Module &module);
 

@@ -71,6 +71,11 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
                                              llvm::toString(host.takeError()));
   CpuTarget target{cpu.empty() ? host->getCPU() : cpu, std::move(*host), {}};
   target.machine.setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  // What a kernel's code refers to, its constants, lies beside it; calls of what lies elsewhere go
+  // by way of stubs, which the linker adds. By default, a JIT's addresses are of 64 bits, each in
+  // an instruction of its own.
+  target.machine.setRelocationModel(llvm::Reloc::PIC_);
+  target.machine.setCodeModel(llvm::CodeModel::Small);
 
   std::string message;
   const llvm::Triple &triple = target.machine.getTargetTriple();
