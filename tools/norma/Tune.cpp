@@ -164,8 +164,9 @@ void TuneCommand::print(const Engine &engine, const TuningResult &result) const 
     cells.clear();
     for (double ratio : schedule->ratios)
       cells.push_back(fmt::format("{:.3f}", ratio));
-    cells.insert(cells.end(),
-                 {fmt::format("{:.3f}", schedule->ratio()), shortened(schedule->schedule)});
+    cells.insert(cells.end(), {fmt::format("{:.3f}", schedule->ratio()),
+                               shortened(schedule->schedule) +
+                                   (schedule == &result.tried[result.best] ? "  (best)" : "")});
     table.add(cells);
   }
   fmt::print("{}\n", table.format());
