@@ -69,10 +69,6 @@ static ArrayCounts arraysOf(KernelFamily family) {
   return {0, 0};
 }
 
-static bool isMap(KernelFamily family) {
-  return family == KernelFamily::Affine || family == KernelFamily::GradMap;
-}
-
 static bool isGradient(KernelFamily family) {
   return family == KernelFamily::GradSums || family == KernelFamily::GradMap;
 }

@@ -29,6 +29,7 @@ KernelInfo Kernel::State::info() const {
   info.family = family;
   info.axisForm = axisForm;
   info.schedule = schedule;
+  info.tuned = tuned;
   info.key = key;
   const KernelCode &running = code();
   info.source = running.source;
@@ -102,6 +103,11 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
     return found.takeError();
   const EntryPoint entry = (*found)->code().loaded->entry;
   return KernelCall{std::move(problem), std::move(*found), entry};
+}
+
+bool Engine::State::streams(KernelFamily family, const Problem &problem, Layout layout) const {
+  return isMap(family) ? writesPastCaches(problem, layout, nearBytes())
+                       : readsFromMemory(problem, layout, farBytes());
 }
 
 std::vector<std::string> Engine::stageNames() { return allStageNames(); }

@@ -36,7 +36,7 @@ Expected<KernelCall> Engine::State::gradientSumsCall(const Tensor &x, const Tens
                                                      const Operands &operands) {
   Problem problem = makeProblem({x, dy}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
-  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
+  spec.streaming = streams(spec.family, problem, spec.layout);
   return call(std::move(problem), spec);
 }
 
@@ -49,28 +49,34 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
     return call.takeError();
 
   const CallTimer timer(*call->kernel, uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
-  const std::vector<double> centers = call->problem.toKernelOrder(center);
-  Reduction sums(
-      *call, [&] { return zeroSums(keptShape(x.shape, kept), int64_t(center.size())); },
-      [&](const Block &block, GradientSums &into) {
-        KernelArguments arguments;
-        call->pushTensor(arguments, block, 0);
-        call->pushTensor(arguments, block, 1);
-        arguments.push(centers.data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
-        call->pushOperands(arguments, block);
-        for (std::vector<double> *values : {&into.sum, &into.dot})
-          arguments.push(values->data() + block.firstKept, block.slice.kept,
-                         block.slice.keptStrides);
-        arguments.call(call->entry);
-      },
-      AddSums{});
-  Pace unwatched;
-  sums.work(*pool, unwatched);
-  GradientSums result = sums.take();
+  GradientSums result =
+      gradientSums(*call, keptShape(x.shape, kept), call->problem.toKernelOrder(center), *pool);
   if (!call->problem.keptInOrder)
     for (std::vector<double> *values : {&result.sum, &result.dot})
       *values = call->problem.fromKernelOrder(*values);
   return result;
+}
+
+GradientSums Engine::State::gradientSums(const KernelCall &call, const Dims &shape,
+                                         std::span<const double> centers,
+                                         const ThreadPool &threads) {
+  Reduction sums(
+      call, [&] { return zeroSums(shape, int64_t(centers.size())); },
+      [&](const Block &block, GradientSums &into) {
+        KernelArguments arguments;
+        call.pushTensor(arguments, block, 0);
+        call.pushTensor(arguments, block, 1);
+        arguments.push(centers.data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
+        call.pushOperands(arguments, block);
+        for (std::vector<double> *values : {&into.sum, &into.dot})
+          arguments.push(values->data() + block.firstKept, block.slice.kept,
+                         block.slice.keptStrides);
+        arguments.call(call.entry);
+      },
+      AddSums{});
+  Pace unwatched;
+  sums.work(threads, unwatched);
+  return sums.take();
 }
 
 Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
@@ -96,7 +102,7 @@ Expected<KernelCall> Engine::State::gradientMapCall(const Tensor &x, const Tenso
   KernelSpec spec =
       specOf({.family = KernelFamily::GradMap, .out = dx.dtype, .compute = compute, .dy = dy.dtype},
              problem, operands);
-  spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
+  spec.streaming = streams(spec.family, problem, spec.layout);
   return call(std::move(problem), spec);
 }
 

@@ -19,7 +19,7 @@
 #include "KernelSpec.h"
 #include "Problem.h"
 
-#include "norma/Runtime/Engine.h"
+#include "norma/Runtime/Tuning.h"
 #include "norma/Support/Arguments.h"
 
 #include <atomic>
@@ -93,6 +93,8 @@ struct KernelCode {
 /// A kernel that can be called, and how often it was.
 struct Kernel::State {
   std::string key, family, axisForm, schedule;
+  /// The schedule was found by measuring.
+  bool tuned = false;
   /// Extents of the outermost axis in a block of parallel work; 0 when the rules
   /// gave none.
   int64_t block = 0;
@@ -147,11 +149,20 @@ enum class BlockOrder : uint8_t {
   Backwards,
 };
 
+/// A kernel to be made.
+struct KernelOrder {
+  const KernelSpec &spec;
+  std::string key;
+  /// That which was found by measuring; empty for that of the rules.
+  std::string schedule = {};
+};
+
 struct BlockedCall;
 class BlockedPlan;
 struct KernelCall;
 struct MomentsCall;
 class Pace;
+class TuningCase;
 
 /// What stats() shows. Times are kept in nanoseconds.
 struct EngineCounters {
@@ -205,6 +216,8 @@ struct Engine::State {
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object, const std::string &symbol);
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
+  /// Whether a kernel of a family is called on a problem for data that no cache holds.
+  bool streams(KernelFamily family, const Problem &problem, Layout layout) const;
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.
@@ -219,6 +232,9 @@ struct Engine::State {
                                        const Tensor &dx, const Operands &operands);
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                const Operands &operands, const ThreadPool &threads, Pace &pace);
+  /// `shape` is that of the kept indices.
+  static Expected<Statistics> moments(const MomentsCall &prepared, const Dims &shape,
+                                      const ThreadPool &threads, Pace &pace);
   Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
                         const Coefficients &coefficients, DType compute, const Tensor &y,
                         const ThreadPool &threads, BlockOrder order);
@@ -226,6 +242,9 @@ struct Engine::State {
   Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
                                       std::span<const int64_t> kept, std::span<const double> center,
                                       const Operands &operands);
+  /// Arrays are in the order of the kernel, with `shape` that of the kept indices.
+  static GradientSums gradientSums(const KernelCall &call, const Dims &shape,
+                                   std::span<const double> centers, const ThreadPool &threads);
   Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                              const GradientCoefficients &coefficients, DType compute,
                              const Tensor &dx, const Operands &operands, BlockOrder order);
@@ -239,18 +258,29 @@ struct Engine::State {
   Expected<std::shared_ptr<const BlockedPlan>> blockedPlan(const BlockedCall &blocked,
                                                            const FindWhole &findWhole);
 
+  // EngineTuning.cpp
+  Expected<TuningResult> tune(const KernelSpec &spec, const TuningOptions &options,
+                              const TuningWatch &watch);
+  /// Returns the file.
+  Expected<std::string> storeTuning(const KernelSpec &spec, std::string_view schedule);
+  Expected<std::string> useSchedule(const KernelSpec &spec, std::string_view schedule);
+  bool forgetTuning(const KernelSpec &spec);
+
 private:
   // EngineKernels.cpp
+  /// The key of a kernel with the schedule of the rules.
+  std::string keyOf(const KernelSpec &spec) const;
   Expected<std::shared_ptr<Kernel::State>> makeKernel(const KernelSpec &spec);
+  Expected<std::shared_ptr<Kernel::State>> makeKernel(const KernelOrder &order);
+  /// The schedule that was found by measuring; empty where none was.
+  std::string tunedSchedule(const KernelOrder &order);
   /// Null when the disk has none that can be used.
-  std::shared_ptr<Kernel::State> loadKernel(const KernelSpec &spec, const std::string &key);
-  Expected<std::shared_ptr<Kernel::State>> compileKernel(const KernelSpec &spec,
-                                                         const std::string &key);
-  static std::shared_ptr<Kernel::State> newKernel(const KernelSpec &spec, std::string key,
-                                                  std::string schedule, int64_t block,
-                                                  KernelCode code);
+  std::shared_ptr<Kernel::State> loadKernel(const KernelOrder &order);
+  Expected<std::shared_ptr<Kernel::State>> compileKernel(const KernelOrder &order);
+  static std::shared_ptr<Kernel::State> newKernel(const KernelOrder &order, std::string schedule,
+                                                  int64_t block, KernelCode code);
   std::optional<KernelCode> loadCode(const std::string &key, std::string &schedule, int64_t &block);
-  Expected<LoweredKernel> lower(const KernelSpec &spec);
+  Expected<LoweredKernel> lower(const KernelOrder &order);
   Expected<CompiledObject> generate(LoweredKernel &lowered, KernelTier tier);
   /// The best code, which is stored, too.
   Expected<KernelCode> compileBest(LoweredKernel &lowered, const std::string &key);
@@ -258,10 +288,16 @@ private:
   Expected<std::unique_ptr<LoadedCode>> link(const std::string &object, const std::string &symbol);
 
   // EngineTiers.cpp
-  Expected<std::shared_ptr<Kernel::State>> compileQuickly(const KernelSpec &spec,
-                                                          const std::string &key);
+  Expected<std::shared_ptr<Kernel::State>> compileQuickly(const KernelOrder &order);
   Expected<void> improve(Kernel::State &kernel, LoweredKernel &lowered,
                          const std::stop_token &stop);
+
+  // EngineTuning.cpp
+  /// Neither in memory nor on the disk, where nobody else would look for it.
+  Expected<std::shared_ptr<Kernel::State>> makeCandidate(const KernelSpec &spec,
+                                                         const std::string &schedule);
+  Expected<std::vector<int64_t>> tuningRows(const KernelSpec &spec, const TuningOptions &options);
+  std::function<void()> callOf(const TuningCase &data, std::shared_ptr<Kernel::State> kernel);
 };
 
 struct Program::State {

@@ -10,10 +10,15 @@
 // entry is linked, and becomes the code of a kernel. EngineTiers.cpp has what is
 // different where the best code is made behind a call.
 //
+// Before that the disk is asked for a schedule that was found by measuring (EngineTuning.cpp). A
+// kernel that has one is another kernel, with the schedule in its key. None of the reductions that
+// may go beside a map has one, so that their sums are the same bits with it and without it.
+//
 //===----------------------------------------------------------------------===//
 
 #include "EngineImpl.h"
 #include "EngineTimer.h"
+#include "Tuning/TuningCase.h"
 
 namespace norma {
 
@@ -21,31 +26,55 @@ Expected<std::shared_ptr<Kernel::State>> Engine::State::kernel(const KernelSpec 
   return kernels.get(spec, [&] { return makeKernel(spec); });
 }
 
-Expected<std::shared_ptr<Kernel::State>> Engine::State::makeKernel(const KernelSpec &spec) {
-  const std::string key =
-      spec.key() + origin.key() + ";format=" + std::to_string(kCacheFormatVersion);
-  if (std::shared_ptr<Kernel::State> found = loadKernel(spec, key))
-    return found;
-  if (policy == CompilePolicy::Tiered)
-    return compileQuickly(spec, key);
-  if (!disk)
-    return compileKernel(spec, key);
-  // Another process may be about to store it, or may just have done so.
-  const io::Descriptor turn = disk->awaitTurn(key);
-  if (turn.get() >= 0)
-    if (std::shared_ptr<Kernel::State> found = loadKernel(spec, key))
-      return found;
-  return compileKernel(spec, key);
+std::string Engine::State::keyOf(const KernelSpec &spec) const {
+  return spec.key() + origin.key() + ";format=" + std::to_string(kCacheFormatVersion);
 }
 
-std::shared_ptr<Kernel::State> Engine::State::newKernel(const KernelSpec &spec, std::string key,
+Expected<std::shared_ptr<Kernel::State>> Engine::State::makeKernel(const KernelSpec &spec) {
+  const KernelOrder byRules{spec, keyOf(spec)};
+  const std::string schedule = tunedSchedule(byRules);
+  if (schedule.empty())
+    return makeKernel(byRules);
+  Expected<std::shared_ptr<Kernel::State>> tuned =
+      makeKernel(KernelOrder{spec, byRules.key + ";schedule=" + schedule, schedule});
+  if (tuned)
+    return tuned;
+  // An entry that nobody measured may be whole, and trusted, and still make no sense.
+  disk->complain(tunedKeyOf(byRules.key), tuned.error().message());
+  return makeKernel(byRules);
+}
+
+std::string Engine::State::tunedSchedule(const KernelOrder &order) {
+  if (!disk || !checkTunable(order.spec))
+    return {};
+  std::optional<CacheEntry> entry = disk->load(tunedKeyOf(order.key), origin);
+  return entry ? std::move(entry->schedule) : std::string();
+}
+
+Expected<std::shared_ptr<Kernel::State>> Engine::State::makeKernel(const KernelOrder &order) {
+  if (std::shared_ptr<Kernel::State> found = loadKernel(order))
+    return found;
+  if (policy == CompilePolicy::Tiered)
+    return compileQuickly(order);
+  if (!disk)
+    return compileKernel(order);
+  // Another process may be about to store it, or may just have done so.
+  const io::Descriptor turn = disk->awaitTurn(order.key);
+  if (turn.get() >= 0)
+    if (std::shared_ptr<Kernel::State> found = loadKernel(order))
+      return found;
+  return compileKernel(order);
+}
+
+std::shared_ptr<Kernel::State> Engine::State::newKernel(const KernelOrder &order,
                                                         std::string schedule, int64_t block,
                                                         KernelCode code) {
   auto kernel = std::make_shared<Kernel::State>();
-  kernel->key = std::move(key);
-  kernel->family = toString(spec.family);
-  kernel->axisForm = spec.kinds;
+  kernel->key = order.key;
+  kernel->family = toString(order.spec.family);
+  kernel->axisForm = order.spec.kinds;
   kernel->schedule = std::move(schedule);
+  kernel->tuned = !order.schedule.empty();
   kernel->block = block;
   kernel->publish(std::move(code));
   return kernel;
@@ -75,30 +104,28 @@ std::optional<KernelCode> Engine::State::loadCode(const std::string &key, std::s
                     entry->lowerMilliseconds, entry->codegenMilliseconds, timer.milliseconds()};
 }
 
-std::shared_ptr<Kernel::State> Engine::State::loadKernel(const KernelSpec &spec,
-                                                         const std::string &key) {
+std::shared_ptr<Kernel::State> Engine::State::loadKernel(const KernelOrder &order) {
   std::string schedule;
   int64_t block = 0;
-  std::optional<KernelCode> code = loadCode(key, schedule, block);
+  std::optional<KernelCode> code = loadCode(order.key, schedule, block);
   if (!code)
     return nullptr;
-  return newKernel(spec, key, std::move(schedule), block, std::move(*code));
+  return newKernel(order, std::move(schedule), block, std::move(*code));
 }
 
 //===----------------------------------------------------------------------===//
 // From the compiler
 //===----------------------------------------------------------------------===//
 
-Expected<std::shared_ptr<Kernel::State>> Engine::State::compileKernel(const KernelSpec &spec,
-                                                                      const std::string &key) {
+Expected<std::shared_ptr<Kernel::State>> Engine::State::compileKernel(const KernelOrder &order) {
   ++counters.misses;
-  Expected<LoweredKernel> lowered = lower(spec);
+  Expected<LoweredKernel> lowered = lower(order);
   if (!lowered)
     return lowered.takeError();
-  Expected<KernelCode> code = compileBest(*lowered, key);
+  Expected<KernelCode> code = compileBest(*lowered, order.key);
   if (!code)
     return code.takeError();
-  return newKernel(spec, key, lowered->schedule(), lowered->block(), std::move(*code));
+  return newKernel(order, lowered->schedule(), lowered->block(), std::move(*code));
 }
 
 Expected<KernelCode> Engine::State::compileBest(LoweredKernel &lowered, const std::string &key) {
@@ -114,9 +141,9 @@ Expected<KernelCode> Engine::State::compileBest(LoweredKernel &lowered, const st
   return code;
 }
 
-Expected<LoweredKernel> Engine::State::lower(const KernelSpec &spec) {
+Expected<LoweredKernel> Engine::State::lower(const KernelOrder &order) {
   Timer timer(counters.compileNanoseconds);
-  Expected<LoweredKernel> lowered = compiler->lowerKernel(spec);
+  Expected<LoweredKernel> lowered = compiler->lowerKernel(order.spec, order.schedule);
   if (!lowered) {
     ++counters.compiles;
     ++counters.failures;

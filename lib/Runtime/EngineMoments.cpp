@@ -19,7 +19,7 @@ Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<cons
                                                  NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
-  spec.streaming = readsFromMemory(problem, spec.layout, farBytes());
+  spec.streaming = streams(spec.family, problem, spec.layout);
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();
@@ -151,7 +151,12 @@ Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int
   if (!prepared)
     return prepared.takeError();
   const CallTimer timer(*prepared->call.kernel, uint64_t(x.size()) * sizeOf(x.dtype));
-  MomentsRun run(*prepared, keptShape(x.shape, kept));
+  return moments(*prepared, keptShape(x.shape, kept), threads, pace);
+}
+
+Expected<Statistics> Engine::State::moments(const MomentsCall &prepared, const Dims &shape,
+                                            const ThreadPool &threads, Pace &pace) {
+  MomentsRun run(prepared, shape);
   while (!run.isDone()) {
     run.work(threads, pace);
     if (Expected<void> goOn = pace.report(); !goOn)

@@ -20,10 +20,9 @@
 
 namespace norma {
 
-Expected<std::shared_ptr<Kernel::State>> Engine::State::compileQuickly(const KernelSpec &spec,
-                                                                       const std::string &key) {
+Expected<std::shared_ptr<Kernel::State>> Engine::State::compileQuickly(const KernelOrder &order) {
   ++counters.misses;
-  Expected<LoweredKernel> lowered = lower(spec);
+  Expected<LoweredKernel> lowered = lower(order);
   if (!lowered)
     return lowered.takeError();
   Expected<CompiledObject> compiled = generate(*lowered, KernelTier::Quick);
@@ -33,7 +32,7 @@ Expected<std::shared_ptr<Kernel::State>> Engine::State::compileQuickly(const Ker
   if (!code)
     return code.takeError();
   const std::shared_ptr<Kernel::State> kernel =
-      newKernel(spec, key, lowered->schedule(), lowered->block(), std::move(*code));
+      newKernel(order, lowered->schedule(), lowered->block(), std::move(*code));
 
   const auto say = [this, kernel](const std::string &problem) {
     if (log)

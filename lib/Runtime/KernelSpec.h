@@ -21,6 +21,10 @@ namespace norma {
 
 enum class KernelFamily : uint8_t { Moments, Affine, GradSums, GradMap };
 const char *toString(KernelFamily family);
+/// Whether the kernels of a family write a tensor; the others write sums.
+constexpr bool isMap(KernelFamily family) {
+  return family == KernelFamily::Affine || family == KernelFamily::GradMap;
+}
 
 /// What is known of the strides of the tensors with the shape of the data.
 enum class Layout : uint8_t {

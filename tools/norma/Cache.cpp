@@ -84,6 +84,14 @@ std::string formatAge(double seconds) {
   return fmt::format("{} days", whole / int64_t(kSecondsPerDay));
 }
 
+/// Its key, or what is wrong with it. A schedule that was found by measuring is all there is in its
+/// file.
+std::string describe(const StoredKernel &kernel) {
+  if (!kernel.problem.empty())
+    return fmt::format("{}: {}", kernel.file, kernel.problem);
+  return kernel.tuned ? fmt::format("{} {}", kernel.key, kernel.schedule) : kernel.key;
+}
+
 std::string formatKernels(uint64_t count, uint64_t bytes) {
   return fmt::format("{}, {}", formatCount(int64_t(count), "kernel"), formatBytes(double(bytes)));
 }
@@ -104,6 +112,8 @@ Expected<void> CacheCommand::list() const {
                        {"age_seconds", kernel.ageSeconds},
                        {"problem", kernel.problem.empty() ? Json() : Json(kernel.problem)},
                        {"key", kernel.key},
+                       {"schedule", kernel.schedule},
+                       {"tuned", kernel.tuned},
                        {"norma", kernel.normaVersion},
                        {"llvm", kernel.llvmVersion},
                        {"cpu", kernel.targetCpu},
@@ -114,9 +124,7 @@ Expected<void> CacheCommand::list() const {
   }
   Table table({"size", "used", "kernel"}, {2});
   for (const StoredKernel &kernel : *kernels)
-    table.add(
-        {formatBytes(double(kernel.bytes)), formatAge(kernel.ageSeconds),
-         kernel.problem.empty() ? kernel.key : fmt::format("{}: {}", kernel.file, kernel.problem)});
+    table.add({formatBytes(double(kernel.bytes)), formatAge(kernel.ageSeconds), describe(kernel)});
   if (!kernels->empty())
     fmt::print("{}", table.format());
   fmt::print("{} in {}\n", formatKernels(kernels->size(), bytes), directory);

@@ -57,6 +57,7 @@ std::unique_ptr<Command> createInspectCommand(CLI::App &parent);
 std::unique_ptr<Command> createRunCommand(CLI::App &parent);
 std::unique_ptr<Command> createCacheCommand(CLI::App &parent);
 std::unique_ptr<Command> createCompileCommand(CLI::App &parent);
+std::unique_ptr<Command> createTuneCommand(CLI::App &parent);
 
 } // namespace norma::tool
 

@@ -50,9 +50,10 @@ void tool::explainKernels(const Engine &engine) {
                           formatCount(int64_t(stats.quickCompiles), "kernel"), stats.swaps));
   for (const KernelInfo &kernel : engine.kernels()) {
     printNote(fmt::format("kernel      {} {}\n"
-                          "  schedule  {}\n"
+                          "  schedule  {}{}\n"
                           "  key       {}\n",
-                          kernel.family, kernel.axisForm, kernel.schedule, kernel.key));
+                          kernel.family, kernel.axisForm, kernel.schedule,
+                          kernel.tuned ? " (tuned)" : "", kernel.key));
     if (kernel.source == KernelSource::Disk)
       printNote(fmt::format("  loaded    {:.2f} ms from the cache; compiled before in {}\n",
                             kernel.loadMilliseconds, formatCompilation(kernel)));

@@ -88,7 +88,7 @@ int runMain(int argc, char **argv) {
   std::unique_ptr<Command> commands[] = {createAdaptCommand(app), createApplyCommand(app),
                                          createMergeCommand(app), createInspectCommand(app),
                                          createRunCommand(app),   createCompileCommand(app),
-                                         createCacheCommand(app)};
+                                         createCacheCommand(app), createTuneCommand(app)};
   try {
     if (const char *word = findEmptyValue(argc, argv))
       throw CLI::ArgumentMismatch(fmt::format("{} has no value after the '='", word));

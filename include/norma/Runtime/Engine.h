@@ -87,6 +87,8 @@ struct KernelInfo {
   std::string axisForm;
   /// The schedule attribute, as it stands in the IR.
   std::string schedule;
+  /// Whether it was found by measuring, and not chosen by the rules; see Engine::tune().
+  bool tuned = false;
   /// Everything the kernel is specialized on, and who made it.
   std::string key;
   KernelSource source = KernelSource::Compiler;
@@ -183,6 +185,10 @@ private:
   std::shared_ptr<State> state;
 };
 
+struct TuningOptions;
+struct TuningResult;
+struct TuningWatch;
+
 class Engine {
 public:
   static Expected<std::shared_ptr<Engine>> create(const EngineOptions &options = {});
@@ -270,6 +276,20 @@ public:
 
   /// Compiles a function of an MLIR module in text form.
   Expected<Program> compile(std::string_view source, const Program::Options &options);
+
+  /// Measures other schedules of a kernel than that of the rules, on this machine and with the
+  /// threads of this engine, and keeps the best one in the cache for later engines, if it is
+  /// faster for certain; else the rules have it again. `spec` is what the kernel's key begins
+  /// with ("affine;RK[?x13];f32;coefficients=cs"); see norma/Runtime/Tuning.h and docs/tuning.md.
+  /// It takes seconds, and should have the machine to itself.
+  Expected<TuningResult> tune(std::string_view spec, const TuningOptions &options,
+                              const TuningWatch &watch);
+  /// Has later engines use this schedule for a kernel, without measuring: that which tune() found
+  /// on a machine like this one, say. `schedule` is as in KernelInfo; what is no schedule of the
+  /// kernel is an error. Returns the file that holds it.
+  Expected<std::string> useSchedule(std::string_view spec, std::string_view schedule);
+  /// Gives a kernel back to the rules; whether it had another schedule.
+  Expected<bool> forgetTuning(std::string_view spec);
 
   /// Waits until nothing is left to compile in the background: every kernel asked for
   /// so far runs its best code. Without it the end of the engine gives up on those that

@@ -38,7 +38,9 @@ struct StoredKernel {
   /// Why no engine would use it; empty when one would, and then the rest is known.
   std::string problem;
   /// See KernelInfo.
-  std::string key;
+  std::string key, schedule;
+  /// It holds no code, only the schedule which the kernel is to have, as Engine::tune() found it.
+  bool tuned = false;
   /// Who made it, and for what.
   std::string normaVersion, llvmVersion, targetCpu;
   /// How long the compilation took, which a hit saves.

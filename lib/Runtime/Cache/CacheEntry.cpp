@@ -46,6 +46,11 @@ static void forEachText(Entry &entry, Visit visit) {
     visit(i++, *text);
 }
 
+static constexpr std::string_view kTuned = ";tuned";
+
+std::string tunedKeyOf(std::string_view key) { return std::string(key).append(kTuned); }
+bool isTunedKey(std::string_view key) { return key.ends_with(kTuned); }
+
 Expected<std::string> encodeCacheEntry(const CacheEntry &entry) {
   FixedPart fixed = {};
   std::memcpy(fixed.magic, kMagic.data(), kMagic.size());

@@ -27,7 +27,7 @@ struct CacheEntry {
   CodeOrigin origin;
   /// The function the object exports.
   std::string symbol;
-  /// See LoweredKernel.
+  /// See LoweredKernel. That of an entry of a tuned key is not that of its (absent) code.
   std::string schedule;
   int64_t block = 0;
   /// How long the compilation took.
@@ -36,6 +36,11 @@ struct CacheEntry {
 
   friend bool operator==(const CacheEntry &, const CacheEntry &) = default;
 };
+
+/// The key of an entry that holds no code, but the schedule which the kernel of `key` is to have
+/// instead of that of the rules.
+std::string tunedKeyOf(std::string_view key);
+bool isTunedKey(std::string_view key);
 
 /// Changes whenever a reader of the version before would misread an entry.
 inline constexpr uint32_t kCacheFormatVersion = 1;

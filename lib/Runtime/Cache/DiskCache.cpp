@@ -79,6 +79,15 @@ void DiskCache::store(const CacheEntry &entry) {
   estimate = trimmed->bytesLeft;
 }
 
+bool DiskCache::remove(const std::string &key) {
+  Expected<CacheDirectory> opened = open(/*create=*/false);
+  if (!opened)
+    return false;
+  const std::string name = CacheDirectory::nameOf(key);
+  Expected<std::string> there = opened->read(name, kLargestCacheEntry);
+  return (there || there.error().code() != ErrorCode::NotFound) && opened->remove(name);
+}
+
 io::Descriptor DiskCache::awaitTurn(const std::string &key, const std::stop_token &stop) {
   Expected<CacheDirectory> opened = open(/*create=*/true);
   return opened ? opened->lock(key, kLongestTurnMilliseconds, stop) : io::Descriptor(-1);

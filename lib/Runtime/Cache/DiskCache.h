@@ -51,6 +51,10 @@ public:
   /// Keeps an entry, in place of whatever had its name, and makes room for it.
   void store(const CacheEntry &entry);
 
+  /// Removes the entry of a key, whoever made it and whatever state it is in; whether there was
+  /// one.
+  bool remove(const std::string &key);
+
   /// Waits until no other process makes the entry of `key`, for a second at most,
   /// and keeps others waiting while the result lives. Best effort: where locks do
   /// not work, nobody waits, and not longer than until `stop`.

@@ -88,6 +88,8 @@ Expected<std::vector<StoredKernel>> listKernelCache(const std::string &path) try
       kernel.problem = "its name is not that of its key";
     } else {
       kernel.key = std::move(entry->key);
+      kernel.schedule = std::move(entry->schedule);
+      kernel.tuned = isTunedKey(kernel.key);
       kernel.normaVersion = std::move(entry->origin.norma);
       kernel.llvmVersion = std::move(entry->origin.llvm);
       kernel.targetCpu = std::move(entry->origin.cpu);

@@ -13,7 +13,9 @@
 
 #include "norma/Dialect/Norma.h"
 #include "norma/Pipeline/Pipeline.h"
+#include "norma/Transforms/ScheduleCandidates.h"
 
+#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -127,7 +129,33 @@ LoweredKernel::~LoweredKernel() = default;
 const std::string &LoweredKernel::schedule() const { return state->schedule; }
 int64_t LoweredKernel::block() const { return state->block; }
 
-Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
+/// The op of a kernel that is not interleaved.
+static Operation *kernelOpOf(ModuleOp module) {
+  Operation *kernel = nullptr;
+  module->walk([&](Operation *op) {
+    if (isa<AffineOp, MomentsOp, GradSumsOp, GradMapOp>(op))
+      kernel = op;
+  });
+  return kernel;
+}
+
+/// Parses `text`, and puts it on the op.
+static Expected<ScheduleAttr> setSchedule(Operation *op, std::string_view text, bool streaming,
+                                          const Diagnostics &diagnostics) {
+  auto schedule = dyn_cast_or_null<ScheduleAttr>(
+      parseAttribute(StringRef(text.data(), text.size()), op->getContext()));
+  if (schedule) {
+    op->setAttr("schedule", schedule);
+    if (succeeded(verify(op)) && storesAreAligned(op, schedule, streaming))
+      return schedule;
+  }
+  return invalidArgument(
+      fmt::format("schedule: '{}', expected a schedule that the kernel can have, such as "
+                  "#norma.schedule<rows, vector = 8, unroll = 2>{}{}",
+                  text, diagnostics.text.empty() ? "" : ": ", diagnostics.text));
+}
+
+Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec, std::string_view given) {
   const std::string symbol = symbolOf(spec);
   std::string schedule;
   int64_t block = 0;
@@ -139,6 +167,11 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
     OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec,
                                                      // The engine sees to the rest.
                                                      MomentsPart::Fast);
+    if (!given.empty())
+      if (Expected<ScheduleAttr> ok =
+              setSchedule(kernelOpOf(*module), given, spec.streaming, diagnostics);
+          !ok)
+        return ok.takeError();
     writeTarget(*module, state->target->description);
     PipelineOptions options;
     options.keepBfloats = true;
@@ -159,7 +192,8 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
     };
     // A kernel is born as one op on memrefs in axis form: all it lacks is a schedule.
     if (failed(state->run(*module, "schedule", "loops", options, /*verify=*/false, readSchedule)))
-      return Error(ErrorCode::Internal, "lowering failed: " + diagnostics.text);
+      return Error(given.empty() ? ErrorCode::Internal : ErrorCode::InvalidArgument,
+                   "lowering failed: " + diagnostics.text);
     Expected<LlvmKernel> translated = LlvmKernel::createFromLoops(*module, state->target, symbol);
     lowerMilliseconds = lowering.milliseconds();
     return translated;
@@ -177,6 +211,25 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec) {
                             .codegenMilliseconds = codegen.milliseconds()},
                            std::move(schedule),
                            block}));
+}
+
+Expected<std::vector<ScheduleAlternatives>> Compiler::schedulesBeside(const KernelSpec &spec,
+                                                                      std::string_view schedule) {
+  std::lock_guard<std::mutex> lock(mutex);
+  Diagnostics diagnostics(&state->context);
+  OwningOpRef<ModuleOp> module = buildKernelModule(&state->context, spec, MomentsPart::Fast);
+  Operation *op = kernelOpOf(*module);
+  Expected<ScheduleAttr> current = setSchedule(op, schedule, spec.streaming, diagnostics);
+  if (!current)
+    return current.takeError().within("kernel " + spec.key());
+  std::vector<ScheduleAlternatives> all;
+  for (ScheduleChoice choice : kScheduleChoices) {
+    ScheduleAlternatives &others = all.emplace_back(toString(choice).str());
+    for (ScheduleAttr other :
+         norma::schedulesBeside(op, *current, choice, state->target->description, spec.streaming))
+      llvm::raw_string_ostream(others.schedules.emplace_back()) << other;
+  }
+  return all;
 }
 
 Expected<CompiledObject> LoweredKernel::generate(KernelTier tier) {

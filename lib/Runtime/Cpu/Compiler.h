@@ -19,6 +19,8 @@
 #include "norma/Runtime/Engine.h"
 
 #include <mutex>
+#include <string_view>
+#include <vector>
 
 namespace norma {
 
@@ -65,12 +67,25 @@ struct CompiledProgramObject {
   std::vector<std::pair<std::string, std::string>> stages;
 };
 
+/// Schedules, as text, that differ in one thing.
+struct ScheduleAlternatives {
+  /// "unroll", "line": what they differ in.
+  std::string choice;
+  std::vector<std::string> schedules;
+};
+
 class Compiler {
 public:
   explicit Compiler(std::shared_ptr<const CpuTarget> target);
   ~Compiler();
 
-  Expected<LoweredKernel> lowerKernel(const KernelSpec &spec);
+  /// With a schedule given as text ("#norma.schedule<rows, vector = 8, unroll = 2>"), or that of
+  /// the rules where it is empty. InvalidArgument where the kernel cannot have it.
+  Expected<LoweredKernel> lowerKernel(const KernelSpec &spec, std::string_view schedule = {});
+  /// The schedules beside one of a tunable kernel: for everything that it chooses those with
+  /// another choice. Not all of them can be lowered.
+  Expected<std::vector<ScheduleAlternatives>> schedulesBeside(const KernelSpec &spec,
+                                                              std::string_view schedule);
   Expected<CompiledProgramObject> compileProgram(std::string_view source,
                                                  const Program::Options &program);
 
