@@ -66,6 +66,7 @@ static void buildSchedule(OpPassManager &pm, const PipelineOptions &options) {
   SchedulePassOptions schedule;
   schedule.streaming = options.streaming;
   schedule.interleave = options.interleave;
+  schedule.ahead = options.ahead;
   pm.addPass(createSchedulePass(schedule));
 }
 

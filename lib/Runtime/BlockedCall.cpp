@@ -229,6 +229,7 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
   }
   KernelSpec both = map;
   both.interleaved = true;
+  both.ahead = blocks.isFar;
   // At once, in case they must be compiled; what takes longest first.
   std::optional<Expected<BlockKernel>> reduces, maps, doesBoth;
   const std::pair<std::optional<Expected<BlockKernel>> *, const KernelSpec *> wanted[] = {

@@ -25,6 +25,9 @@ struct KeptBlocks {
   /// Whether blocks end where cache lines of a large result do, if it begins at one; and
   /// whether it does, and is written past the caches.
   bool wholeLines = false, streams = false;
+  /// Whether the inputs are more than the second-level caches of some cores hold, so that a block
+  /// is in none of them when its turn comes.
+  bool isFar = false;
 
   int64_t count() const { return (extent + width - 1) / width; }
   int64_t begin(int64_t b) const { return b * width; }

@@ -43,6 +43,8 @@ std::string symbolOf(const KernelSpec &spec) {
                                                : "_strided";
   if (spec.interleaved)
     name += "_interleaved";
+  if (spec.ahead)
+    name += "_ahead";
   if (spec.streaming)
     name += "_streaming";
   if (spec.family == KernelFamily::Moments && spec.nan == NanPolicy::Omit)

@@ -81,6 +81,7 @@ static void forEachField(const KernelSpec &s, Visit visit) {
                   : "";
   });
   visit(s.interleaved, 1, told(s.interleaved, "interleaved"));
+  visit(s.ahead, 1, told(s.ahead, "ahead"));
   visit(s.streaming, 1, told(s.streaming, "streaming"));
   visit(uint64_t(s.nan), 8,
         [&] { return moments ? fmt::format("nan={}", norma::toString(s.nan)) : ""; });

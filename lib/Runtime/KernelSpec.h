@@ -61,6 +61,9 @@ struct KernelSpec {
   /// Beside it goes the reduction that belongs to it, Moments or GradSums, of other tensors of
   /// these extents and types, without mask or weights.
   bool interleaved = false;
+  /// Interleaved, and for data that the second-level caches do not hold: its sums ask for memory
+  /// in advance, that of the next block where this one ends.
+  bool ahead = false;
 
   // Moments. `exact` is of a block whose sums look inaccurate, which other kernels say: once more,
   // in f64, around the means that they found.

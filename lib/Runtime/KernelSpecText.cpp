@@ -179,6 +179,7 @@ enum class Field {
   Layout,
   Streaming,
   Interleaved,
+  Ahead,
   Dy,
   To,
   Compute,
@@ -198,7 +199,8 @@ struct FieldNames {
 
 /// Fields without a value.
 constexpr bool isFlag(Field field) {
-  return field == Field::Streaming || field == Field::Interleaved || field == Field::Exact;
+  return field == Field::Streaming || field == Field::Interleaved || field == Field::Ahead ||
+         field == Field::Exact;
 }
 
 constexpr unsigned bit(KernelFamily family) { return 1u << unsigned(family); }
@@ -210,6 +212,7 @@ constexpr unsigned kMasked = bit(KernelFamily::Moments) | kGradients;
 constexpr std::array<FieldNames, kFields> kFieldNames{{{"layout", kMaps | kMasked},
                                                        {"streaming", kMaps | kMasked},
                                                        {"interleaved", kMaps},
+                                                       {"ahead", kMaps},
                                                        {"dy", kGradients},
                                                        {"to", kMaps},
                                                        {"compute", kMaps},
@@ -266,6 +269,9 @@ Expected<void> SpecParser::parseValue(Field field, std::string_view value) {
     return {};
   case Field::Interleaved:
     spec.interleaved = true;
+    return {};
+  case Field::Ahead:
+    spec.ahead = true;
     return {};
   case Field::Dy:
     return parseFloat(spec.dy, name, value);
@@ -343,6 +349,8 @@ Expected<void> SpecParser::finish() {
                  "the layout contiguous, dense-rows or unit-inner");
   if (spec.interleaved && (spec.mask || spec.weights))
     return wrong("interleaved", spec.mask ? "mask" : "weights", "neither mask nor weights");
+  if (spec.ahead && !spec.interleaved)
+    return wrong("ahead", "not interleaved", "an interleaved kernel");
   if (spec.layout == Layout::DenseRows &&
       std::count(spec.extents.begin(), spec.extents.end(), kDynamic) > 1)
     return wrong("layout", toString(spec.layout), "'?' for no extent but the outermost");

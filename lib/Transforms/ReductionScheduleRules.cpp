@@ -81,6 +81,13 @@ static int64_t choosePrefetch(const ScheduleForm &form, int64_t line, int64_t st
   return rows > 0 ? rows * row : step;
 }
 
+/// The same for a block of kept indices, of which every row is a piece of memory by itself: as many
+/// rows as hide the way to the last level, and leave room for the blocks in the second.
+static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes) {
+  constexpr int64_t kAheadBytes = 32 * 1024;
+  return std::max<int64_t>(kAheadBytes / rowBytes, 1) * row;
+}
+
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
                                     bool streaming) {
   auto data = cast<ShapedType>(reduction.tensors.front().getType());
@@ -113,8 +120,9 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
   // Runs of a block of kept indices are gone through as they are in memory. They begin and end
   // within vectors, so that one has fewer to itself.
-  if (traversal == Traversal::Runs && vector > 1 && plain && haveDenseRows(reduction.tensors) &&
-      !llvm::all_of(reduction.tensors, isContiguous) && vectors < kGroup) {
+  bool isBlock = traversal == Traversal::Runs && form.kinds.starts_with("R") && form.row() > 0 &&
+                 haveDenseRows(reduction.tensors) && !llvm::all_of(reduction.tensors, isContiguous);
+  if (isBlock && vector > 1 && plain && vectors < kGroup) {
     line = rowOfRuns(form, vector);
     if (line > 0)
       vectors = std::max<int64_t>((innermost - vector + 1) / vector, 1);
@@ -135,10 +143,11 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
       vector == 1 ? 1
                   : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
                                   reduction.sums, target);
-  int64_t prefetch = streaming && vector > 1
-                         ? choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
-                                          abreast * vector, bytesOf(reduction.tensors.front()))
-                         : 0;
+  int64_t prefetch = 0;
+  if (streaming && vector > 1)
+    prefetch = isBlock ? choosePrefetchOfRows(form.row(), rowBytes)
+                       : choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
+                                        abreast * vector, bytesOf(reduction.tensors.front()));
   return ScheduleAttr::get(context, traversal, vector, abreast,
                            reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
                            reduction.accumulate,

@@ -58,7 +58,7 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
             if (!reduction.getSchedule())
               reduction.setScheduleAttr(
-                  chooseSchedule(reduction, *target, streaming && !interleave));
+                  chooseSchedule(reduction, *target, interleave ? ahead : streaming));
           });
     });
     if (!interleave)

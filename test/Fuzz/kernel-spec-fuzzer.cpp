@@ -41,6 +41,7 @@ static void lower(const KernelSpec &spec) {
   PipelineOptions options;
   options.streaming = spec.streaming;
   options.interleave = spec.interleaved;
+  options.ahead = spec.ahead;
   require(lowers(*module, "schedule", options), "a spec that was accepted can be lowered");
 }
 
@@ -122,7 +123,7 @@ static std::string makeSpec(Choices &choose) {
     text += std::string(";coefficients=") + choose.from(kCoefficients);
   add(isMap, "streaming");
   const bool interleaved = isMap && choose.oneIn(4);
-  add(interleaved, "interleaved");
+  add(interleaved, choose.oneIn(2) ? "interleaved" : "interleaved;ahead");
   add(family == 1, "nan=omit");
   add(!isAffine && !interleaved, std::string("mask=") + choose.from(kMasks) + repeats());
   add(!isAffine && !interleaved, std::string("weights=") + choose.from(kTypes) + repeats());

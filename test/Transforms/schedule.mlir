@@ -1,6 +1,7 @@
 // RUN: norma-opt %s --norma-schedule --split-input-file | FileCheck %s
 // RUN: norma-opt %s --norma-schedule=streaming=true --split-input-file | FileCheck %s --check-prefix=STREAM
 // RUN: norma-opt %s --norma-schedule="streaming=true interleave=true" --split-input-file | FileCheck %s --check-prefix=BESIDE
+// RUN: norma-opt %s --norma-schedule="streaming=true interleave=true ahead=true" --split-input-file | FileCheck %s --check-prefix=AHEAD
 
 //===----------------------------------------------------------------------===//
 // The target description
@@ -516,10 +517,12 @@ module @huge {
 // -----
 
 // A map goes beside the reduction behind it, where it can and where that is wanted. It asks for
-// nothing in advance then, and neither does the reduction.
+// nothing in advance then, and neither does the reduction, unless its data is said to be far: then for
+// as many rows as are 32 KiB.
 // CHECK-LABEL: @interleave
 // STREAM-LABEL: @interleave
 // BESIDE-LABEL: @interleave
+// AHEAD-LABEL: @interleave
 module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.vector_registers" = 32 : i64, "norma.l2_bytes" = 2097152 : i64>>} {
   func.func @f(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %y: memref<?x2x48xf32, strided<[?, 48, 1]>>,
@@ -533,6 +536,7 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
         outs(%y : memref<?x2x48xf32, strided<[?, 48, 1]>>)
     // STREAM: norma.grad_sums {{.*}} prefetch =
     // BESIDE: norma.grad_sums {{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>}
+    // AHEAD: norma.grad_sums {{.*}}, prefetch = 4032>}
     norma.grad_sums kept [1] ins(%x, %x : memref<?x2x48xf32, strided<[?, 48, 1]>>, memref<?x2x48xf32, strided<[?, 48, 1]>>)
         center(%n : memref<2xf64>) outs(%n, %n : memref<2xf64>, memref<2xf64>)
     // In the vectors of the sums, where f16 would have others by itself.
@@ -548,6 +552,8 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
         outs(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>)
     // CHECK: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 2, group = 32, line = 1568, accumulate = f32
     // BESIDE: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 2, group = 32, line = 1568, accumulate = f32
+    // AHEAD: norma.affine {{.*}}x49xf32{{.*}} nontemporal = true, interleave = true>}
+    // AHEAD: norma.moments {{.*}}x49xf32{{.*}} line = 1568, {{.*}}, prefetch = 7840>}
     norma.moments kept [1] ins(%filled : memref<?x32x49xf32, strided<[?, 49, 1]>>)
         outs(%n32, %n32, %n32 : memref<32xf64>, memref<32xf64>, memref<32xf64>)
     // BESIDE: norma.affine {{.*}}<flat, vector = 16, unroll = 4, line = 1568,
@@ -563,6 +569,23 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
     // BESIDE: norma.affine {{.*}} prefetch = 96>}
     norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)
         outs(%y : memref<?x2x48xf32, strided<[?, 48, 1]>>)
+    return
+  }
+}
+
+// -----
+
+// A block of one kept index has no axis of these.
+// AHEAD-LABEL: @interleave_one
+module @interleave_one attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.vector_registers" = 32 : i64>>} {
+  func.func @f(%x: memref<?x3136xf32, strided<[?, 1]>>, %c: memref<f32>, %n: memref<f64>) {
+    // AHEAD: norma.affine {{.*}} interleave = true>}
+    norma.affine kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>) scale(%c : memref<f32>)
+        outs(%x : memref<?x3136xf32, strided<[?, 1]>>)
+    // AHEAD: norma.moments {{.*}}, prefetch = 6272>}
+    norma.moments kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>)
+        outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     return
   }
 }

@@ -253,6 +253,29 @@ TEST_F(EngineBlocked, WritesPastCachesWhereBlocksAreWholeCacheLines) {
   }
 }
 
+TEST_F(EngineBlocked, AsksForDataThatNoSecondLevelHolds) {
+  // Runs that fill rows together, shorter and longer than a group; of a few samples and of many.
+  for (const auto &[shape, isFar] : {std::pair(Dims{40, 512, 7, 7}, false),
+                                     {Dims{100, 512, 7, 7}, true},
+                                     {Dims{3, 4'096, 14, 14}, true},
+                                     {Dims{12, 64, 56, 56}, true}}) {
+    SCOPED_TRACE(toString(shape));
+    const Dims kept{1};
+    const Array x = dataOf(DType::F32, shape);
+    expectBlocks(expectContract(x, kept, DType::F32, DType::F32));
+    const Array y = *Array::create(DType::F32, shape);
+    const std::shared_ptr<Engine> engine = engineWith({.threads = 1});
+    ASSERT_TRUE(engine->momentsThenAffine(x, kept, {}, coefficientsOf, DType::F32, y));
+    if (::sysconf(_SC_LEVEL2_CACHE_SIZE) != int64_t(2) << 20)
+      continue;
+    std::string keys;
+    for (const KernelInfo &kernel : engine->kernels())
+      keys += kernel.key + "\n";
+    EXPECT_THAT(keys, HasSubstr(";interleaved"));
+    EXPECT_EQ(keys.find(";ahead") != std::string::npos, isFar) << keys;
+  }
+}
+
 TEST_F(EngineBlocked, InterleavesNarrowTypes) {
   for (DType dtype : {DType::F16, DType::BF16}) {
     expectBlocks(expectContract(dataOf(dtype, {40, 100, 48, 32}), {1}, DType::F32, dtype));

@@ -53,6 +53,7 @@ std::vector<KernelSpec> neighbours(KernelFamily family) {
     add([](KernelSpec &s) { s.compute = DType::F64; });
     add([](KernelSpec &s) { s.streaming = true; });
     add([](KernelSpec &s) { s.interleaved = true; });
+    add([](KernelSpec &s) { s.interleaved = s.ahead = true; });
   }
   if (affine) {
     add([](KernelSpec &s) { s.center = true; });

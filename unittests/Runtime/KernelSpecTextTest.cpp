@@ -69,6 +69,7 @@ public:
     }
     if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap)
       spec.interleaved = below(2);
+    spec.ahead = spec.interleaved && below(2);
     if (spec.family != KernelFamily::Affine && !spec.interleaved) {
       addOperand(spec.mask, spec.maskRepeats, DType::U8, rank);
       addOperand(spec.weights, spec.weightsRepeats, DType::F64, rank);
@@ -191,8 +192,10 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
       {"affine;RK[?x13];f32;streaming=1",
        "kernel spec: 'streaming=1' is no field of affine; "
        "expected one of contiguous, dense-rows, unit-inner, strided, "
-       "streaming, interleaved, to=, compute=, coefficients="},
+       "streaming, interleaved, ahead, to=, compute=, coefficients="},
       {"moments;RK[?x13];f32;interleaved", "kernel spec: 'interleaved' is no field of moments"},
+      {"grad_map;RK[?x13];f32;ahead",
+       "kernel spec: ahead: 'not interleaved', expected an interleaved kernel"},
       {"grad_map;RK[?x13];f32;interleaved;mask=u8",
        "kernel spec: interleaved: 'mask', expected neither mask nor weights"},
       {"grad_map;RK[?x13];f32;interleaved;weights=f32",

@@ -149,7 +149,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `prefetch`: elements ahead of those being read that are asked for from memory,
       for data that no cache holds: in a reduction what is read next but one or, where
       that is near enough, in the next group; in a map of a block of kept indices, which
-      has dense rows that lie apart, the block beside it.
+      has dense rows that lie apart, the block beside it; in a reduction of such a block
+      by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
     - `interleave`: the map goes beside the reduction that is the next op, step by step
       (maps by runs, beside a reduction by runs in the same vectors, of other data of the
       same shape and kept axes; neither reads what the other writes).

@@ -29,7 +29,7 @@ enum class KernelLowering {
 struct PipelineOptions {
   KernelLowering lowering = KernelLowering::Loops;
   /// See norma-schedule.
-  bool streaming = false, interleave = false;
+  bool streaming = false, interleave = false, ahead = false;
   /// Conversions of bf16 stay what they are, for a code generator that knows how the target
   /// does them exactly; else they become integer operations.
   bool keepBfloats = false;

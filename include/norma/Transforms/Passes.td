@@ -69,7 +69,9 @@ def SchedulePass : Pass<"norma-schedule", "::mlir::ModuleOp"> {
            "vector-aligned; reductions ask for memory in advance">,
     Option<"interleave", "interleave", "bool", "false",
            "A map goes beside the reduction that is the next op, where it can: neither reads what "
-           "the other writes. The reduction is as it would be for data in a cache">
+           "the other writes. The reduction is as it would be for data in a cache">,
+    Option<"ahead", "ahead", "bool", "false",
+           "With interleave: the reduction asks for memory in advance">
   ];
   let dependentDialects = ["::norma::NormaDialect"];
 }

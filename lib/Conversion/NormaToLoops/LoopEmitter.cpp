@@ -49,6 +49,10 @@ Value LoopEmitter::floorDiv(Value a, Value b) { return createOrFold<arith::DivUI
 Value LoopEmitter::rem(Value a, Value b) { return createOrFold<arith::RemUIOp>(a, b); }
 Value LoopEmitter::min(Value a, Value b) { return createOrFold<arith::MinUIOp>(a, b); }
 
+Value LoopEmitter::less(Value a, Value b) {
+  return createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ult, a, b);
+}
+
 Value LoopEmitter::roundDown(Value value, int64_t step) {
   if (step == 1)
     return value;

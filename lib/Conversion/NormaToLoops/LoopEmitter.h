@@ -46,6 +46,7 @@ public:
   Value floorDiv(Value a, Value b);
   Value rem(Value a, Value b);
   Value min(Value a, Value b);
+  Value less(Value a, Value b);
   /// The largest multiple of `step` that is not above `value`.
   Value roundDown(Value value, int64_t step);
 

@@ -7,6 +7,8 @@
 
 #include "ReductionLoops.h"
 
+#include "norma/Dialect/ShapeRules.h"
+
 #include "mlir/IR/TypeUtilities.h"
 
 #include "llvm/Support/SaveAndRestore.h"
@@ -64,11 +66,31 @@ Value ReductionLoops::padded(Value extent) { return e.add(extent, e.index(e.widt
 // Rows
 //===----------------------------------------------------------------------===//
 
+bool ReductionLoops::isBlock() const {
+  return schedule.getTraversal() == Traversal::Runs && !llvm::is_contained(kept, 0) &&
+         !dataType.getLayout().isIdentity() && hasDenseRows(dataType);
+}
+
+Values ReductionLoops::placeAhead(Values indices) {
+  const int64_t row = isBlock() ? ShapedType::getNumElements(dataType.getShape().drop_front()) : 0;
+  if (row == 0 || ahead % row != 0) {
+    indices.back() = e.add(indices.back(), e.index(ahead));
+    return indices;
+  }
+  // Behind the last row of this block come the first ones of the next.
+  Value rows = e.extent(data, 0);
+  Value later = e.add(indices.front(), e.min(e.index(ahead / row), rows));
+  Value isOfThis = e.less(later, rows);
+  indices.front() = e.select(isOfThis, later, e.sub(later, rows));
+  indices.back() = e.add(indices.back(), e.select(isOfThis, e.index(0), e.index(row)));
+  return indices;
+}
+
 void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
   constexpr int64_t kCacheLine = 64;
   if (ahead == 0 || indices.empty())
     return;
-  indices.back() = e.add(indices.back(), e.index(ahead));
+  indices = placeAhead(std::move(indices));
   for (Value view : views) {
     int64_t bytes = getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
     // One of the vectors that share a cache line.

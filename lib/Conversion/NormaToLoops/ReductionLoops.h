@@ -185,6 +185,10 @@ private:
   void addRows(const Strip &strip, mlir::ValueRange rows, mlir::Value pivots);
   void addRow(const Strip &strip, mlir::ValueRange rows, mlir::Value sample, mlir::Value pivots);
 
+  /// Whether the rows of the data are dense and lie apart, as those of a block of kept indices do.
+  bool isBlock() const;
+  /// Where what is `ahead` of a vector lies.
+  Values placeAhead(Values indices);
   /// Asks for what will be read when vector `v` of those abreast is this far on.
   void prefetch(mlir::ValueRange views, Values indices, int64_t v);
 

@@ -327,6 +327,7 @@ void ReductionLoops::addRow(const Strip &strip, ValueRange rows, Value sample, V
     // There is one such vector, or none.
     ends = e.carry(last, end, e.width, ends, [&](Value i, ValueRange carried) {
       Values at{sample, i};
+      prefetch(rows, at, 0);
       Value own = e.maskOf(i, end), rest = e.negate(own);
       Values both = addElements({rows, at, own, true}, inRow.pivot, setOf(carried, 0));
       Value other = pivotOfRun(pivots, keptOf(next), accumulate);

@@ -124,6 +124,7 @@ Expected<void> AotCompiler::addKernel(const KernelSpec &spec, const CFunction &f
   options.keepBfloats = true;
   options.streaming = spec.streaming;
   options.interleave = spec.interleaved;
+  options.ahead = spec.ahead;
   auto run = [&](StringRef first, StringRef last) -> Expected<void> {
     if (failed(state->run(*module, first, last, options, [](StringRef) {})))
       return Error(ErrorCode::Internal,

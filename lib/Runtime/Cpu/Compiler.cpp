@@ -80,8 +80,9 @@ struct Compiler::State {
   /// The passes of a stage, made once: they keep their patterns from module to module,
   /// and to gather those takes longer than to lower a kernel.
   PassManager &passesOf(size_t stage, const PipelineOptions &options, bool verify) {
-    std::unique_ptr<PassManager> &passes = kept[{stage, options.lowering, options.streaming,
-                                                 options.interleave, options.cleanUpLoops, verify}];
+    std::unique_ptr<PassManager> &passes =
+        kept[{stage, options.lowering, options.streaming, options.interleave, options.ahead,
+              options.cleanUpLoops, verify}];
     if (!passes) {
       passes = std::make_unique<PassManager>(&context);
       passes->enableVerifier(verify);
@@ -92,7 +93,8 @@ struct Compiler::State {
 
   std::shared_ptr<const CpuTarget> target;
   MLIRContext context;
-  std::map<std::tuple<size_t, KernelLowering, bool, bool, bool, bool>, std::unique_ptr<PassManager>>
+  std::map<std::tuple<size_t, KernelLowering, bool, bool, bool, bool, bool>,
+           std::unique_ptr<PassManager>>
       kept;
 };
 
@@ -177,6 +179,7 @@ Expected<LoweredKernel> Compiler::lowerKernel(const KernelSpec &spec, std::strin
     options.keepBfloats = true;
     options.streaming = spec.streaming;
     options.interleave = spec.interleaved;
+    options.ahead = spec.ahead;
     options.cleanUpLoops = false;
     auto readSchedule = [&](StringRef stage) {
       if (stage != "schedule")

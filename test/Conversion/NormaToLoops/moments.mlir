@@ -362,6 +362,32 @@ func.func @prefetched_runs(%x: memref<?x3x4096xi8>, %n: memref<3xf64>, %m: memre
 
 // -----
 
+// Of a block of kept indices two rows ahead, at the same place; behind its last row those of the
+// block beside it, which begins 96 elements further on.
+
+// CHECK-LABEL: func @prefetched_block
+// CHECK-SAME:    (%[[X:[^:]*]]:
+// CHECK:         %[[ROWS:.*]] = memref.dim %[[X]], %c0
+// CHECK:         scf.for %[[N:.*]] = %{{[^ ]*}} to %{{[^ ]*}} step %c1 iter_args
+// CHECK:           %[[AHEAD:.*]] = arith.minui %[[ROWS]], %c2
+// CHECK-NEXT:      %[[LATER:.*]] = arith.addi %[[N]], %[[AHEAD]]
+// CHECK:           %[[IS_OF_THIS:.*]] = arith.cmpi ult, %[[LATER]], %[[ROWS]]
+// CHECK:           %[[BESIDE:.*]] = arith.subi %[[LATER]], %[[ROWS]]
+// CHECK:           %[[ROW:.*]] = arith.select %[[IS_OF_THIS]], %[[LATER]], %[[BESIDE]]
+// CHECK:           %[[FURTHER:.*]] = arith.select %[[IS_OF_THIS]], %c0, %c96
+// CHECK:           memref.prefetch %[[X]][%[[ROW]], %{{.*}}, %[[FURTHER]]], read, locality<2>
+// CHECK-COUNT-2:   memref.prefetch %[[X]][%[[ROW]],
+// CHECK-NOT:     memref.prefetch
+func.func @prefetched_block(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %n: memref<2xf64>, %m: memref<2xf64>,
+                            %s: memref<2xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>)
+      outs(%n, %m, %s : memref<2xf64>, memref<2xf64>, memref<2xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, prefetch = 192>}
+  return
+}
+
+// -----
+
 // Columns that are no whole number of steps: the last begins early, and adds only what is new.
 // Nothing is sampled where there is no data.
 

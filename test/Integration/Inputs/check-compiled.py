@@ -221,6 +221,7 @@ SPECS = [
     "affine;RKR[?x4x12];f32;coefficients=csb;dense-rows",
     "affine;RKR[?x16x17];f32;coefficients=csb;dense-rows;streaming",
     "affine;RKR[?x3x48];f32;coefficients=csb;dense-rows;streaming;interleaved",
+    "affine;RKR[?x16x49];f32;coefficients=csb;dense-rows;streaming;interleaved;ahead",
     "affine;RKR[?x3x50];u8;coefficients=cs;interleaved",
     "affine;RK[?x16];i16;coefficients=;to=bf16",
     "affine;RK[?x5];u8;coefficients=;to=f16;strided",
@@ -243,6 +244,7 @@ SPECS = [
     "grad_map;RKR[?x3x20];bf16;weights=f64/6;mask=u8/6;unit-inner",
     "grad_map;RKR[?x16x49];f32;dense-rows;streaming",
     "grad_map;RKR[?x3x48];f32;dense-rows;streaming;interleaved",
+    "grad_map;RKR[?x3x48];f32;dense-rows;streaming;interleaved;ahead",
     "grad_map;RK[?x5];f64;dy=f32;strided",
 ]
 
