@@ -291,7 +291,8 @@ void ReductionLoops::addRows(const Strip &strip, ValueRange rows, Value pivots) 
          wide = noSums(1, VectorType::get(wideLanes, f64));
   eachOfStrip([&](Value k) { storeTo(strip, strip.lanes, k, wide); });
   Value samples = e.extent(data, 0);
-  int64_t step = std::max<int64_t>(group / vectorsOfShortRun(schedule.getUnroll()), 1);
+  // No run is longer than a group.
+  int64_t step = group / std::max<int64_t>(vectorsOfShortRun(schedule.getUnroll()), 1);
   e.forEach(e.index(0), samples, step, [&](Value begin) {
     Value end = e.min(e.add(begin, e.index(step)), samples);
     eachOfStrip([&](Value k) { storeTo(strip, strip.ofGroup, k, none); });
