@@ -147,16 +147,19 @@ void TuneCommand::print(const Engine &engine, const TuningResult &result) const 
   fmt::print("{}\n{}, {}; the time of a call over that with the schedule of the rules\n\n",
              result.spec, formatCount(engine.threads(), "thread"), engine.targetCpu());
   std::vector<std::string> heading;
+  heading.reserve(result.sizes.size() + 2);
   for (const TuningSize &size : result.sizes)
     heading.push_back(formatCount(size.rows, "row"));
   heading.insert(heading.end(), {"mean", "schedule"});
   Table table(heading, {int(heading.size()) - 1});
   std::vector<std::string> cells;
+  cells.reserve(result.sizes.size() + 2);
   for (const TuningSize &size : result.sizes)
     cells.push_back(formatTime(size.seconds));
   cells.insert(cells.end(), {"", shortened(result.tried.front().schedule) + "  (rules)"});
   table.add(cells);
   std::vector<const TriedSchedule *> others;
+  others.reserve(result.tried.size());
   for (const TriedSchedule &schedule : std::span(result.tried).subspan(1))
     others.push_back(&schedule);
   std::ranges::sort(others, {}, [](const TriedSchedule *each) { return each->ratio(); });

@@ -151,11 +151,11 @@ TEST_P(EngineAddresses, GradientMap) {
         const auto bytes = int64_t(x.sizeInBytes());
         Pages one(bytes), other(bytes), target(bytes);
         const Tensor from = one.tensor(dtype(), map.shape),
-                     and_ = other.tensor(dtype(), map.shape, ofDy),
+                     gradient = other.tensor(dtype(), map.shape, ofDy),
                      to = target.tensor(dtype(), map.shape, offset);
         copyInto(from, x);
-        copyInto(and_, dy);
-        ASSERT_TRUE(engine->gradientMap(from, and_, map.kept, c, DType::F32, to));
+        copyInto(gradient, dy);
+        ASSERT_TRUE(engine->gradientMap(from, gradient, map.kept, c, DType::F32, to));
         const std::string what =
             fmt::format("{} at {}, dy at {}", toString(map.shape), offset, ofDy);
         if (std::exchange(isFirst, false)) {
@@ -165,10 +165,10 @@ TEST_P(EngineAddresses, GradientMap) {
         EXPECT_TRUE(haveSameBytes(to, expected)) << what;
         EXPECT_TRUE(target.isUntouchedBeside(to)) << what;
         // Into x itself, and into dy itself.
-        ASSERT_TRUE(engine->gradientMap(from, and_, map.kept, c, DType::F32, and_));
-        EXPECT_TRUE(haveSameBytes(and_, expected)) << what << ", in dy";
-        copyInto(and_, dy);
-        ASSERT_TRUE(engine->gradientMap(from, and_, map.kept, c, DType::F32, from));
+        ASSERT_TRUE(engine->gradientMap(from, gradient, map.kept, c, DType::F32, gradient));
+        EXPECT_TRUE(haveSameBytes(gradient, expected)) << what << ", in dy";
+        copyInto(gradient, dy);
+        ASSERT_TRUE(engine->gradientMap(from, gradient, map.kept, c, DType::F32, from));
         EXPECT_TRUE(haveSameBytes(from, expected)) << what << ", in x";
       }
   }
