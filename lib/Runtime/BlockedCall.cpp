@@ -69,10 +69,6 @@ static ArrayCounts arraysOf(KernelFamily family) {
   return {0, 0};
 }
 
-static bool isGradient(KernelFamily family) {
-  return family == KernelFamily::GradSums || family == KernelFamily::GradMap;
-}
-
 BlockKernel::BlockKernel(KernelCall call, KernelSpec kernelSpec,
                          std::span<const MovingTensor> tensors)
     : kernel(call.kernel), spec(std::move(kernelSpec)), bytes(uint64_t(call.problem.bytes())) {

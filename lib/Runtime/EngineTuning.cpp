@@ -32,7 +32,7 @@ static Checked countedBytesOfRow(const KernelSpec &spec) {
     return std::max(int64_t(sizeOf(dtype)), isMap(spec.family) ? int64_t(1) : int64_t(4));
   };
   Checked bytes = bytesOf(spec.data);
-  if (spec.family == KernelFamily::GradMap || spec.family == KernelFamily::GradSums)
+  if (isGradient(spec.family))
     bytes += bytesOf(spec.dy);
   if (isMap(spec.family))
     bytes += bytesOf(spec.out);

@@ -25,6 +25,10 @@ const char *toString(KernelFamily family);
 constexpr bool isMap(KernelFamily family) {
   return family == KernelFamily::Affine || family == KernelFamily::GradMap;
 }
+/// A reduction or a map of data and of the gradient of a result.
+constexpr bool isGradient(KernelFamily family) {
+  return family == KernelFamily::GradSums || family == KernelFamily::GradMap;
+}
 
 /// What is known of the strides of the tensors with the shape of the data.
 enum class Layout : uint8_t {

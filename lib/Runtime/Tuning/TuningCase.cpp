@@ -36,10 +36,6 @@ Expected<void> checkTunable(const KernelSpec &spec) {
   return {};
 }
 
-static bool isGradient(KernelFamily family) {
-  return family == KernelFamily::GradSums || family == KernelFamily::GradMap;
-}
-
 Problem tuningProblem(const KernelSpec &spec, int64_t rows, const TuningMemory &memory) {
   Dims shape = spec.extents, kept;
   shape[0] = rows;
