@@ -7,6 +7,7 @@
 
 #include "BlockedCall.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <fmt/format.h>
@@ -24,6 +25,18 @@ BlockedCall::BlockedCall(std::vector<Tensor> data, const Operands &operands,
   operands.appendTo(tensors);
 }
 
+bool BlockedCall::resultFollowsInput() const {
+  // These are 12 bits on x86-64; and a store that is two lines behind is done.
+  constexpr uintptr_t kAliasBytes = 4096, kCloseBytes = 128;
+  const auto address = [](const Tensor &tensor) {
+    return reinterpret_cast<uintptr_t>(tensor.data);
+  };
+  return std::ranges::any_of(std::span(tensors).first(inputs), [&](const Tensor &input) {
+    const uintptr_t behind = (address(result()) - address(input)) % kAliasBytes;
+    return behind > 0 && behind < kCloseBytes;
+  });
+}
+
 BlockedKey BlockedCall::key() const {
   BlockedKey key;
   key.push(int64_t(inputs));
@@ -32,13 +45,14 @@ BlockedKey BlockedCall::key() const {
   key.push(int64_t(compute));
   key.push(tensors.front().shape);
   key.push(kept);
-  // Of addresses it matters whether the map is in place, and whether the result is aligned: both
-  // decide how it is written.
+  // Of addresses it matters whether the map is in place, and whether the result is aligned and does
+  // not follow an input closely: these decide how it is written.
   for (const Tensor &tensor : tensors) {
     key.push(int64_t(tensor.dtype) << 1 | int64_t(tensor.data == result().data));
     key.push(tensor.strides);
   }
   key.push(int64_t(reinterpret_cast<uintptr_t>(result().data) % kStreamingAlignment == 0));
+  key.push(int64_t(resultFollowsInput()));
   return key;
 }
 
@@ -176,11 +190,13 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
       parts.weights = slice(next);
   }
   Problem part = makeProblem(std::move(views), parts, Dims{blocks.group});
-  if (blocks.wholeLines && part.outerKept())
+  // A block of one sample is a block like others, but to a map by itself, which may go over
+  // all of it as one row.
+  const bool byRuns = blocks.wholeLines && !(isMap(chosen.family) && blocks.isNear);
+  if (byRuns && part.outerKept())
     addSampleAxis(part);
   KernelSpec spec = specOf(chosen, part, parts);
-  // A block of one sample is a block like others.
-  if (blocks.wholeLines)
+  if (byRuns)
     spec.layout = std::max(spec.layout, Layout::DenseRows);
   spec.streaming = blocks.streams && isMap(chosen.family);
   Expected<KernelCall> made = findKernel(std::move(part), spec);
@@ -192,9 +208,10 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
 /// As many blocks for every thread have most of their sums beside a map.
 static constexpr int64_t kLeastOfThread = 4;
 
-/// Whether the sums of a block go beside the map of the one before. That must be written past the
-/// caches, in the vectors and runs of the sums, which are of f32; and there must be several blocks
-/// of this width for each thread.
+/// Whether the sums of a block go beside the map of the one before, which waits for what is not in
+/// the cache of its core. It must be written in the vectors and runs of the sums, which are of f32;
+/// as each is stored before the next is read, the result must not follow an input; and there must
+/// be several blocks of this width for each thread.
 bool Preparation::interleaves(int64_t width) const {
   const auto sumsInF32 = [](const GroupedTensor &tensor) {
     return isFloat(tensor.dtype) && tensor.dtype != DType::F64;
@@ -204,9 +221,10 @@ bool Preparation::interleaves(int64_t width) const {
   const auto vector = int64_t(kStreamingAlignment / sizeOf(DType::F32));
   const int64_t run = problem.extents.back();
   const bool fits = run % vector == 0 || (run > vector && run < kMostVectors * vector);
-  return blocks.streams && !call.operands.any() && call.nan == NanPolicy::Propagate &&
-         call.compute == DType::F32 && std::ranges::all_of(problem.tensors, sumsInF32) && fits &&
-         width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
+  return !blocks.isNear && !call.resultFollowsInput() && !call.operands.any() &&
+         call.nan == NanPolicy::Propagate && call.compute == DType::F32 &&
+         std::ranges::all_of(problem.tensors, sumsInF32) && fits && width == blocks.width &&
+         blocks.count() >= kLeastOfThread * threads.size();
 }
 
 Expected<BlockKernels> Preparation::kernels(int64_t width) const {
@@ -249,7 +267,7 @@ Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCa
   std::shared_ptr<BlockedPlan> plan(new BlockedPlan);
   const Problem problem = makeProblem(call.tensors, call.inputs + 1, call.kept);
   plan->bytes = problem.bytes();
-  plan->blocks = KeptBlocks::choose(problem, l2Bytes);
+  plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size());
   if (!plan->blocks)
     return std::shared_ptr<const BlockedPlan>(std::move(plan));
   const KeptBlocks &blocks = *plan->blocks;

@@ -31,8 +31,8 @@ static int64_t roundUp(int64_t value, int64_t step) { return divideUp(value, ste
 
 /// Maps of single blocks can write past the caches, if the result begins where a cache line
 /// does, and blocks have a multiple of so many kept indices: a result that would be read from
-/// further away than the second level before it is written, and of which that many are whole
-/// lines. 0 where there is no such number.
+/// further away than the second level of a core before it is written, and of which that many are
+/// whole lines. 0 where there is no such number.
 static int64_t indicesOfLines(const Problem &problem, int group, int64_t l2Bytes) {
   constexpr auto kLine = int64_t(kStreamingAlignment);
   const GroupedTensor &out = problem.tensors[problem.broadcastFrom - 1];
@@ -40,7 +40,7 @@ static int64_t indicesOfLines(const Problem &problem, int group, int64_t l2Bytes
     return elements * int64_t(sizeOf(out.dtype)) % kLine == 0;
   };
   if (problem.kinds.back() != 'R' || problem.layout() == Layout::Strided ||
-      !isLargeResult(problem, 2 * l2Bytes))
+      !isLargeResult(problem, l2Bytes))
     return 0;
   if (isWhole(problem.extents.back()) &&
       std::all_of(out.strides.begin(), out.strides.end() - 1, isWhole))
@@ -87,7 +87,7 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
   return run;
 }
 
-std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes) {
+std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes, int threads) {
   if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
     return std::nullopt;
   KeptBlocks blocks;
@@ -99,12 +99,17 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
   if (!blocks.wholeLines && streamsAsWhole(problem))
     return std::nullopt;
   const char *const out = problem.tensors[problem.broadcastFrom - 1].data;
-  blocks.streams = blocks.wholeLines && reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
-
+  // Each thread has the same blocks in every call, as far as it can.
+  const int64_t near = threads * l2Bytes;
+  blocks.streams = blocks.wholeLines && isLargeResult(problem, near) &&
+                   reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
+  blocks.isNear = !isLargeResult(problem, near / 4 * 3);
   blocks.isFar = inputBytes(problem) > kNearCaches * l2Bytes;
 
-  const int64_t perIndex = std::max<int64_t>(
-      problem.size() / blocks.extent * bytesPerElement(problem, blocks.wholeLines), 1);
+  // With two threads and more, what is less has its result in their caches.
+  const bool passesCaches = blocks.wholeLines && isLargeResult(problem, 2 * l2Bytes);
+  const int64_t perIndex =
+      std::max<int64_t>(problem.size() / blocks.extent * bytesPerElement(problem, passesCaches), 1);
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
   const bool isSmall = perIndex * blocks.extent <= budget;
@@ -123,7 +128,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     return std::nullopt;
   int64_t worthwhile =
       std::max(divideUp(kLeastBytes, perIndex), divideUp(blocks.extent, kMostBlocks));
-  if (blocks.wholeLines) {
+  if (passesCaches) {
     // The next block is read while this one is written, if both find room.
     widest = std::max(l2Bytes / 4 / perIndex / run * run, run);
     worthwhile = std::min(worthwhile, divideUp(blocks.extent, kFairBlocks));

@@ -25,9 +25,10 @@ struct KeptBlocks {
   /// Whether blocks end where cache lines of a large result do, if it begins at one; and
   /// whether it does, and is written past the caches.
   bool wholeLines = false, streams = false;
-  /// Whether the inputs are more than the second-level caches of some cores hold, so that a block
-  /// is in none of them when its turn comes.
-  bool isFar = false;
+  /// Whether the second-level caches of all threads hold inputs and result, so that each finds its
+  /// blocks in its own; and whether the inputs are more than those of some cores hold, so that a
+  /// block is in none when its turn comes.
+  bool isNear = false, isFar = false;
 
   int64_t count() const { return (extent + width - 1) / width; }
   int64_t begin(int64_t b) const { return b * width; }
@@ -35,8 +36,9 @@ struct KeptBlocks {
 
   /// The cuts for a reduction and a map: the problem's tensors are their inputs and the
   /// result. None where a block would not fit into a cache of so many bytes, where the whole
-  /// gains more, or where ranges of the caller's kept indices are no ranges of one group.
-  static std::optional<KeptBlocks> choose(const Problem &problem, int64_t l2Bytes);
+  /// gains more, or where ranges of the caller's kept indices are no ranges of one group. On so
+  /// many threads it depends how blocks are written and read, not where they are cut.
+  static std::optional<KeptBlocks> choose(const Problem &problem, int64_t l2Bytes, int threads);
   /// Kept indices [begin, end) of a tensor of the problem.
   Tensor slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const;
 };

@@ -116,6 +116,14 @@ protected:
     }
   }
 
+  /// Keys and schedules of the kernels that an engine has, a line each.
+  static std::string keysOf(const Engine &engine) {
+    std::string keys;
+    for (const KernelInfo &kernel : engine.kernels())
+      keys += kernel.key + " " + kernel.schedule + "\n";
+    return keys;
+  }
+
   static void TearDownTestSuite() { engines().clear(); }
   static std::map<int, std::shared_ptr<Engine>> &engines() {
     static std::map<int, std::shared_ptr<Engine>> all;
@@ -226,29 +234,54 @@ TEST_F(EngineBlocked, WritesPastCachesWhereBlocksAreWholeCacheLines) {
     const Dims kept{1};
     const Array x = dataOf(DType::F32, shape);
     expectBlocks(expectContract(x, kept, DType::F32, DType::F32));
-    const Array memory = *Array::create(DType::F32, {x.view().size() + 1});
-    const auto run = [&](int64_t offset) {
+    // With the result so many bytes behind x in the lower bits of addresses.
+    const auto run = [&](int64_t bytes) {
       const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
-      float *const begin = memory.as<float>() + offset;
-      Expected<Statistics> statistics = engine->momentsThenAffine(
-          x, kept, {}, coefficientsOf, DType::F32, Tensor(begin, DType::F32, shape));
+      const Behind y(x, DType::F32, bytes);
+      Expected<Statistics> statistics =
+          engine->momentsThenAffine(x, kept, {}, coefficientsOf, DType::F32, y);
       EXPECT_TRUE(statistics.hasValue());
-      std::string keys;
-      for (const KernelInfo &kernel : engine->kernels())
-        keys += kernel.key + " " + kernel.schedule + "\n";
+      const auto *const begin = static_cast<const float *>(Tensor(y).data);
       return std::tuple(std::move(*statistics), std::vector<float>(begin, begin + x.view().size()),
-                        keys);
+                        keysOf(*engine));
     };
-    const auto [past, y, keys] = run(0);
-    const auto [through, same, others] = run(1);
-    EXPECT_TRUE(haveSameBits(past, through));
-    EXPECT_EQ(std::memcmp(y.data(), same.data(), x.sizeInBytes()), 0);
-    EXPECT_THAT(others, AllOf(Not(HasSubstr("streaming")), Not(HasSubstr("interleaved"))));
+    const auto [past, y, keys] = run(2048);
     if (::sysconf(_SC_LEVEL2_CACHE_SIZE) <= (int64_t(2) << 20)) {
       EXPECT_THAT(keys, AllOf(HasSubstr("dense-rows"), HasSubstr("streaming"),
                               HasSubstr("nontemporal = true, prefetch")));
       // A block is mapped beside the sums of the next one.
       EXPECT_THAT(keys, AllOf(HasSubstr(";interleaved"), HasSubstr("interleave = true>, ")));
+    }
+    // Where it is not aligned, and where what is read next would wait for what was stored.
+    for (const auto &[bytes, isAligned, isApart] :
+         {std::tuple(2052, false, true), {64, true, false}, {4, false, false}}) {
+      const auto [through, same, others] = run(bytes);
+      EXPECT_TRUE(haveSameBits(past, through)) << bytes;
+      EXPECT_EQ(std::memcmp(y.data(), same.data(), x.sizeInBytes()), 0) << bytes;
+      if (::sysconf(_SC_LEVEL2_CACHE_SIZE) <= (int64_t(2) << 20)) {
+        EXPECT_EQ(others.find("streaming") != others.npos, isAligned) << bytes << others;
+        EXPECT_EQ(others.find("interleaved") != others.npos, isApart) << bytes << others;
+      }
+    }
+  }
+}
+
+TEST_F(EngineBlocked, KeepsInTheCachesOfTheThreadsWhatTheseHold) {
+  // 3.1 MiB: more than one second-level cache, about as much as two, less than seven.
+  for (const Dims &shape : {Dims{4, 100, 32, 32}, Dims{1, 400, 32, 32}, Dims{8, 256, 14, 14}}) {
+    SCOPED_TRACE(toString(shape));
+    const Array x = dataOf(DType::F32, shape);
+    expectContract(x, {1}, DType::F32, DType::F32);
+    if (::sysconf(_SC_LEVEL2_CACHE_SIZE) != int64_t(2) << 20)
+      continue;
+    const Behind y(x, DType::F32, 0);
+    for (const auto &[threads, streams, interleaves] :
+         {std::tuple(1, true, true), {2, false, true}, {7, false, false}}) {
+      const std::shared_ptr<Engine> engine = engineWith({.threads = threads});
+      ASSERT_TRUE(engine->momentsThenAffine(x, Dims{1}, {}, coefficientsOf, DType::F32, y));
+      const std::string keys = keysOf(*engine);
+      EXPECT_EQ(keys.find(";streaming") != keys.npos, streams) << threads << keys;
+      EXPECT_EQ(keys.find(";interleaved") != keys.npos, interleaves) << threads << keys;
     }
   }
 }
@@ -263,14 +296,12 @@ TEST_F(EngineBlocked, AsksForDataThatNoSecondLevelHolds) {
     const Dims kept{1};
     const Array x = dataOf(DType::F32, shape);
     expectBlocks(expectContract(x, kept, DType::F32, DType::F32));
-    const Array y = *Array::create(DType::F32, shape);
+    const Behind y(x, DType::F32, 0);
     const std::shared_ptr<Engine> engine = engineWith({.threads = 1});
     ASSERT_TRUE(engine->momentsThenAffine(x, kept, {}, coefficientsOf, DType::F32, y));
     if (::sysconf(_SC_LEVEL2_CACHE_SIZE) != int64_t(2) << 20)
       continue;
-    std::string keys;
-    for (const KernelInfo &kernel : engine->kernels())
-      keys += kernel.key + "\n";
+    const std::string keys = keysOf(*engine);
     EXPECT_THAT(keys, HasSubstr(";interleaved"));
     EXPECT_EQ(keys.find(";ahead") != std::string::npos, isFar) << keys;
   }

@@ -36,6 +36,24 @@ inline Array arrayOf(DType dtype, const Dims &shape, const std::function<double(
   return std::move(*array);
 }
 
+/// A tensor of the shape of another, which begins `bytes` behind that in the lower 12 bits of their
+/// addresses.
+class Behind {
+public:
+  Behind(const Tensor &other, DType dtype, int64_t bytes)
+      : memory(*Array::create(DType::U8, {other.size() * int64_t(sizeOf(dtype)) + kPage})),
+        tensor(memory.as<char>(), dtype, other.shape) {
+    const auto apart = static_cast<char *>(tensor.data) - static_cast<char *>(other.data);
+    tensor.data = memory.as<char>() + ((bytes - apart) % kPage + kPage) % kPage;
+  }
+  operator const Tensor &() const { return tensor; }
+
+private:
+  static constexpr int64_t kPage = 4096;
+  Array memory;
+  Tensor tensor;
+};
+
 inline std::vector<double> valuesOf(const Array &array) {
   std::vector<double> result;
   for (int64_t i = 0; i < array.view().size(); ++i)
