@@ -105,9 +105,10 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   return KernelCall{std::move(problem), std::move(*found), entry};
 }
 
-bool Engine::State::streams(KernelFamily family, const Problem &problem, Layout layout) const {
-  return isMap(family) ? writesPastCaches(problem, layout, nearBytes())
-                       : readsFromMemory(problem, layout, farBytes());
+void Engine::State::tellSize(KernelSpec &spec, const Problem &problem) const {
+  const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
+  spec.streaming = isMap(spec.family) ? writesPastCaches(problem, spec.layout, nearBytes()) : isFar;
+  spec.ahead = isMap(spec.family) && spec.streaming && isFar;
 }
 
 std::vector<std::string> Engine::stageNames() { return allStageNames(); }

@@ -28,7 +28,7 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
                             .out = y.dtype,
                             .compute = compute},
                            problem, {});
-  spec.streaming = streams(spec.family, problem, spec.layout);
+  tellSize(spec, problem);
   return call(std::move(problem), spec);
 }
 

@@ -204,7 +204,7 @@ struct Engine::State {
   int64_t nearBytes() const { return pool->size() * l2Bytes; }
   /// The cache that all cores share; 0 where that is not known.
   int64_t lastLevelBytes = 0;
-  /// The data of a reduction that is larger comes from memory, mostly: others use that cache, too.
+  /// Data that is larger comes from memory, mostly: others use that cache, too.
   int64_t farBytes() const { return std::max(lastLevelBytes / 4, nearBytes()); }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
@@ -216,8 +216,9 @@ struct Engine::State {
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object, const std::string &symbol);
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
-  /// Whether a kernel of a family is called on a problem for data that no cache holds.
-  bool streams(KernelFamily family, const Problem &problem, Layout layout) const;
+  /// Tells in a spec which caches hold the data of a problem: whether that of a map stays near, and
+  /// whether that of any kernel comes from memory.
+  void tellSize(KernelSpec &spec, const Problem &problem) const;
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.

@@ -47,13 +47,6 @@ static int64_t physicalBytes() {
   return pages > 0 && page > 0 ? pages * page : int64_t(1) << 30;
 }
 
-/// The kernel that a call of the family and types of `spec` on a problem runs.
-static KernelSpec specLike(const KernelSpec &spec, const Problem &problem, bool streams) {
-  KernelSpec other = specOf(spec, problem, {});
-  other.streaming = streams;
-  return other;
-}
-
 Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
                                                          const TuningOptions &options) {
   const Checked rowBytes = countedBytesOfRow(spec);
@@ -62,8 +55,9 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
   alignas(kStreamingAlignment) std::byte places[3][kStreamingAlignment];
   const auto otherKernel = [&](int64_t rows) -> std::optional<std::string> {
     const Problem problem = tuningProblem(spec, rows, {places[0], places[1], places[2]});
-    const KernelSpec called =
-        specLike(spec, problem, streams(spec.family, problem, problem.layout()));
+    // What a call of this family and types on the problem runs.
+    KernelSpec called = specOf(spec, problem, {});
+    tellSize(called, problem);
     return called == spec ? std::nullopt : std::optional(called.key());
   };
   for (int64_t rows : options.rows) {
@@ -83,10 +77,10 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
   if (!options.rows.empty())
     return options.rows;
 
-  const int64_t limit = isMap(spec.family) ? nearBytes() : farBytes();
-  std::vector<int64_t> sizes{l2Bytes / 2, nearBytes() / 8 * 7, limit / 8 * 7};
-  if (spec.streaming)
-    sizes = {limit / 2 * 3, lastLevelBytes / 2, lastLevelBytes * 2};
+  // Those of other kernels are left out below.
+  const std::vector<int64_t> sizes{l2Bytes / 2,        nearBytes() / 8 * 7, nearBytes() / 2 * 3,
+                                   farBytes() / 8 * 7, farBytes() / 2 * 3,  lastLevelBytes / 2,
+                                   lastLevelBytes * 2};
   std::vector<int64_t> all;
   for (int64_t bytes : sizes) {
     if (!rowBytes.fits())
@@ -98,9 +92,9 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
   if (all.empty())
     return Error(ErrorCode::Unsupported,
                  fmt::format("kernel spec: no call on this machine runs the kernel {}, expected "
-                             "one with inner extents of 2 at least, and {}'streaming' for data of "
-                             "this size",
-                             spec.key(), spec.streaming ? "not " : ""));
+                             "one with inner extents of 2 at least, and 'streaming' and 'ahead' as "
+                             "calls with data of some size have them",
+                             spec.key()));
   return all;
 }
 

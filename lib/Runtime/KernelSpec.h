@@ -65,8 +65,8 @@ struct KernelSpec {
   /// Beside it goes the reduction that belongs to it, Moments or GradSums, of other tensors of
   /// these extents and types, without mask or weights.
   bool interleaved = false;
-  /// Interleaved, and for data that the second-level caches do not hold: its sums ask for memory
-  /// in advance, that of the next block where this one ends.
+  /// For data that comes from memory. Interleaved: its sums ask for it in advance, and for that of
+  /// the next block where this one ends. Streaming: the map does.
   bool ahead = false;
 
   // Moments. `exact` is of a block whose sums look inaccurate, which other kernels say: once more,

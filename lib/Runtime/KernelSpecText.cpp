@@ -349,8 +349,8 @@ Expected<void> SpecParser::finish() {
                  "the layout contiguous, dense-rows or unit-inner");
   if (spec.interleaved && (spec.mask || spec.weights))
     return wrong("interleaved", spec.mask ? "mask" : "weights", "neither mask nor weights");
-  if (spec.ahead && !spec.interleaved)
-    return wrong("ahead", "not interleaved", "an interleaved kernel");
+  if (spec.ahead && !spec.interleaved && !spec.streaming)
+    return wrong("ahead", "neither interleaved nor streaming", "a kernel that is one of both");
   if (spec.layout == Layout::DenseRows &&
       std::count(spec.extents.begin(), spec.extents.end(), kDynamic) > 1)
     return wrong("layout", toString(spec.layout), "'?' for no extent but the outermost");

@@ -125,8 +125,18 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
 /// What one thread takes of a map at least: beside it, to call the kernel costs little.
 static constexpr int64_t kMapBlockBytes = 64 * 1024;
 
-static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, bool streaming,
-                              bool interleave) {
+/// How many elements ahead a map of contiguous data in memory asks for more. Processors do so by
+/// themselves, but only to the end of a page, and not far where there are many instructions for a
+/// byte: for narrow elements, and beside coefficients that are not in registers. In other loops it
+/// costs as much as it gains.
+static int64_t aheadOf(const Map &map, Traversal traversal, int64_t abreast) {
+  constexpr int64_t kAheadBytes = 16 * 1024;
+  const int64_t bytes = bytesOf(map.tensors.front());
+  const bool isNarrow = bytes < 4 || (abreast > 1 && bytesOf(map.tensors.back()) < 4);
+  return traversal != Traversal::Flat || isNarrow ? kAheadBytes / bytes : 0;
+}
+
+static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, const MapUse &use) {
   auto data = cast<ShapedType>(map.tensors.front().getType());
   ScheduleForm form(data, map.kept);
   bool contiguous = llvm::all_of(map.tensors, isContiguous);
@@ -136,12 +146,12 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   // Past the caches goes what fills a register in memory, too: parts of a cache line wait for
   // each other. So does bf16, of which two vectors are rounded by one instruction. Beside a
   // reduction vectors are those of its sums.
-  int64_t widest = interleave ? vector : vector * std::max<int64_t>(computeBytes / outBytes, 1);
+  int64_t widest = use.interleave ? vector : vector * std::max<int64_t>(computeBytes / outBytes, 1);
   // A block of kept indices of larger tensors, beside which the next one lies.
   bool isBlock = !contiguous && haveDenseRows(map.tensors);
-  bool streams =
-      streaming && (contiguous || beginAtVectors(map.tensors.back(), widest) ||
-                    (isBlock && denseRowsBeginAtVectors(map.tensors.back(), form.row(), widest)));
+  bool streams = use.streaming &&
+                 (contiguous || beginAtVectors(map.tensors.back(), widest) ||
+                  (isBlock && denseRowsBeginAtVectors(map.tensors.back(), form.row(), widest)));
   if (streams || (contiguous && getElementTypeOrSelf(map.tensors.back()).isBF16()))
     vector = widest;
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
@@ -152,11 +162,11 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   int64_t registers = std::max<int64_t>(vector * computeBytes * 8 / target.vectorBits, 1);
   int64_t unroll = vector == 1 ? 1 : kMapRegisters / registers, abreast = 1, line = 0;
   // Beside a reduction by runs, runs that are not whole vectors go as these do.
-  if (interleave && isBlock && vector > 1 && !map.mask && !map.weights)
+  if (use.interleave && isBlock && vector > 1 && !map.mask && !map.weights)
     line = rowOfRuns(form, vector);
   if (line == 0 && vector > 1 && (contiguous || isBlock))
     if (std::optional<Lines> lines =
-            chooseLines(map, form, vector, unroll, target, contiguous, streaming)) {
+            chooseLines(map, form, vector, unroll, target, contiguous, use.streaming)) {
       traversal = Traversal::Flat;
       line = lines->line;
       unroll = lines->unroll;
@@ -182,10 +192,12 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
   // Rows and runs that are not whole vectors begin anywhere; only what goes past the caches
   // minds where blocks do.
   const bool startsAnywhere = traversal != Traversal::Flat && !nontemporal;
-  // While writes past the caches wait for memory, reads of it cost nothing. What is asked for
-  // must find room beside this block.
-  const bool asks = nontemporal && isBlock && rowBytes <= target.l2Bytes / 2;
-  const int64_t prefetch = asks ? form.row() : 0;
+  // While writes past the caches wait for memory, reads of it cost nothing. The next block of kept
+  // indices must find room beside this one.
+  const int64_t prefetch = !nontemporal ? 0
+                           : contiguous
+                               ? (use.ahead ? aheadOf(map, traversal, abreast) : 0)
+                               : (isBlock && rowBytes <= target.l2Bytes / 2 ? form.row() : 0);
   return ScheduleAttr::get(
       data.getContext(), traversal, vector, unroll,
       /*group=*/abreast > 1 ? abreast : 0, line, Type(),
@@ -193,8 +205,8 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, b
       nontemporal, prefetch, /*interleave=*/false);
 }
 
-ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming,
-                                   bool interleave) {
+ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,
+                                   const MapUse &use) {
   return chooseMap({.operands = op->getOperands(),
                     .tensors = {op.getData(), op.getOut()},
                     .mask = {},
@@ -203,11 +215,11 @@ ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,
                     .compute = op.getComputeType(),
                     .coefficients = int64_t(op.getCoefficients().size()),
                     .inRegisters = 8},
-                   target, streaming, interleave);
+                   target, use);
 }
 
-ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming,
-                                   bool interleave) {
+ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target,
+                                   const MapUse &use) {
   // Four coefficients of a vector, and four registers to work with.
   return chooseMap({.operands = op->getOperands(),
                     .tensors = {op.getData(), op.getDy(), op.getOut()},
@@ -217,5 +229,5 @@ ScheduleAttr norma::chooseSchedule(GradMapOp op, const TargetDescription &target
                     .compute = op.getComputeType(),
                     .coefficients = 4,
                     .inRegisters = (target.vectorRegisters - 4) / 4},
-                   target, streaming, interleave);
+                   target, use);
 }

@@ -52,7 +52,8 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
           .Case<AffineOp, GradMapOp>([&](auto map) {
             if (map.getSchedule())
               return;
-            map.setScheduleAttr(chooseSchedule(map, *target, streaming, interleave));
+            map.setScheduleAttr(
+                chooseSchedule(map, *target, {streaming, ahead && !interleave, interleave}));
             maps.push_back(map);
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
@@ -68,7 +69,7 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
         Operation *reduction = reductionBeside(map);
         const bool fits = reduction && findsRegisters(map, reduction, *target);
         map.setScheduleAttr(fits ? interleaved(map.getScheduleAttr())
-                                 : chooseSchedule(map, *target, streaming, false));
+                                 : chooseSchedule(map, *target, {.streaming = streaming}));
       });
   }
 };

@@ -123,7 +123,8 @@ static std::string makeSpec(Choices &choose) {
     text += std::string(";coefficients=") + choose.from(kCoefficients);
   add(isMap, "streaming");
   const bool interleaved = isMap && choose.oneIn(4);
-  add(interleaved, choose.oneIn(2) ? "interleaved" : "interleaved;ahead");
+  add(interleaved, "interleaved");
+  add(isMap && (text.ends_with(";streaming") || text.ends_with(";interleaved")), "ahead");
   add(family == 1, "nan=omit");
   add(!isAffine && !interleaved, std::string("mask=") + choose.from(kMasks) + repeats());
   add(!isAffine && !interleaved, std::string("weights=") + choose.from(kTypes) + repeats());

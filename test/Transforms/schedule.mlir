@@ -2,6 +2,7 @@
 // RUN: norma-opt %s --norma-schedule=streaming=true --split-input-file | FileCheck %s --check-prefix=STREAM
 // RUN: norma-opt %s --norma-schedule="streaming=true interleave=true" --split-input-file | FileCheck %s --check-prefix=BESIDE
 // RUN: norma-opt %s --norma-schedule="streaming=true interleave=true ahead=true" --split-input-file | FileCheck %s --check-prefix=AHEAD
+// RUN: norma-opt %s --norma-schedule="streaming=true ahead=true" --split-input-file | FileCheck %s --check-prefix=MEMORY
 
 //===----------------------------------------------------------------------===//
 // The target description
@@ -608,6 +609,38 @@ module @few_registers {
         scale(%c : memref<2xf32>) outs(%y : memref<?x2x3136xf32>)
     norma.grad_sums kept [1] ins(%x, %x : memref<?x2x3136xf32>, memref<?x2x3136xf32>)
         center(%n : memref<2xf64>) outs(%n, %n : memref<2xf64>, memref<2xf64>)
+    return
+  }
+}
+
+// -----
+
+// Data in memory, of contiguous tensors: 16 KiB ahead, where the processor does not look far enough.
+// MEMORY-LABEL: @memory
+module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
+                                     "norma.l2_bytes" = 2097152 : i64, "norma.vector_registers" = 32 : i64>>} {
+  func.func @f(%x: memref<?x13xf32>, %b: memref<?x13xbf16>, %c: memref<13xf32>, %y: memref<?x13xf32>,
+               %w: memref<?x4097xf32>, %s: memref<4097xf32>, %v: memref<?x4097xf32>,
+               %r: memref<?x512x49xf32>, %k: memref<512xf32>, %t: memref<?x512x49xf32>, %h: memref<?x512x49xbf16>) {
+    // Coefficients in registers.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640, nontemporal = true>}
+    norma.affine kept [1] ins(%x : memref<?x13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
+    // Narrow elements.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, {{.*}}, nontemporal = true, prefetch = 8192>}
+    norma.affine kept [1] ins(%b : memref<?x13xbf16>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
+    // Rows, with one input and two.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<rows, {{.*}}, nontemporal = true, prefetch = 4096>}
+    norma.affine kept [1] ins(%w : memref<?x4097xf32>) scale(%s : memref<4097xf32>) outs(%v : memref<?x4097xf32>)
+    // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<rows, {{.*}}, nontemporal = true, prefetch = 4096>}
+    norma.grad_map kept [1] ins(%w, %w : memref<?x4097xf32>, memref<?x4097xf32>) center(%s : memref<4097xf32>)
+        slope(%s : memref<4097xf32>) offset(%s : memref<4097xf32>) scale(%s : memref<4097xf32>)
+        outs(%v : memref<?x4097xf32>)
+    // Coefficients from the second level: where the result is narrow.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, {{.*}} group = 4, {{.*}}, nontemporal = true>}
+    norma.affine kept [1] ins(%r : memref<?x512x49xf32>) scale(%k : memref<512xf32>) outs(%t : memref<?x512x49xf32>)
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, {{.*}} group = 4, {{.*}}, nontemporal = true, prefetch = 4096>}
+    norma.affine kept [1] ins(%r : memref<?x512x49xf32>) scale(%k : memref<512xf32>) outs(%h : memref<?x512x49xbf16>)
     return
   }
 }

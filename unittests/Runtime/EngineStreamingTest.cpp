@@ -163,4 +163,28 @@ TEST_F(EngineStreaming, ReductionsOfLargeDataAskInAdvance) {
   EXPECT_THAT(engine->kernels()[1].key, Not(HasSubstr("streaming")));
 }
 
+TEST_F(EngineStreaming, MapsOfDataInMemoryAskInAdvance) {
+  // Data and result are more than a quarter of the last level, as bytes count as f32; the last
+  // vectors ask for what is not there.
+  const int64_t lastLevel = std::max<int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), int64_t(32) << 20);
+  if (lastLevel > int64_t(1) << 30)
+    GTEST_SKIP() << "a cache of " << lastLevel << " bytes";
+  const int64_t rows = lastLevel / 32 / 13 + 77, few = rows / 4 * 3;
+  const Dims kept{1};
+  const Array x = arrayOf(DType::BF16, {rows, 13}, [](int64_t i) { return double(i % 251); });
+  const Coefficients coefficients = coefficientsFor({{rows, 13}, {1}});
+  const std::shared_ptr<Engine> engine = engineWith({.threads = 1});
+  const Array y = *Array::create(DType::BF16, {rows, 13}),
+              less = *Array::create(DType::BF16, {few, 13});
+  ASSERT_TRUE(engine->affine(x, kept, coefficients, DType::F32, y));
+  ASSERT_TRUE(engine->affine(Tensor(x.as<char>(), DType::BF16, {few, 13}), kept, coefficients,
+                             DType::F32, less));
+  EXPECT_EQ(differenceOfAffine(x, kept, coefficients, DType::F32, y), "");
+  EXPECT_EQ(std::memcmp(y.as<char>(), less.as<char>(), less.sizeInBytes()), 0);
+  ASSERT_EQ(engine->kernels().size(), 2u);
+  EXPECT_THAT(engine->kernels()[0].key, HasSubstr(";ahead;streaming;"));
+  EXPECT_THAT(engine->kernels()[0].schedule, HasSubstr("prefetch = 8192"));
+  EXPECT_THAT(engine->kernels()[1].key, Not(HasSubstr("ahead")));
+}
+
 } // namespace

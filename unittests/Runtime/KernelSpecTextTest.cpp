@@ -69,7 +69,8 @@ public:
     }
     if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap)
       spec.interleaved = below(2);
-    spec.ahead = spec.interleaved && below(2);
+    const bool isMap = spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap;
+    spec.ahead = isMap && (spec.interleaved || spec.streaming) && below(2);
     if (spec.family != KernelFamily::Affine && !spec.interleaved) {
       addOperand(spec.mask, spec.maskRepeats, DType::U8, rank);
       addOperand(spec.weights, spec.weightsRepeats, DType::F64, rank);
@@ -194,8 +195,8 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
        "expected one of contiguous, dense-rows, unit-inner, strided, "
        "streaming, interleaved, ahead, to=, compute=, coefficients="},
       {"moments;RK[?x13];f32;interleaved", "kernel spec: 'interleaved' is no field of moments"},
-      {"grad_map;RK[?x13];f32;ahead",
-       "kernel spec: ahead: 'not interleaved', expected an interleaved kernel"},
+      {"grad_map;RK[?x13];f32;ahead", "kernel spec: ahead: 'neither interleaved nor streaming', "
+                                      "expected a kernel that is one of both"},
       {"grad_map;RK[?x13];f32;interleaved;mask=u8",
        "kernel spec: interleaved: 'mask', expected neither mask nor weights"},
       {"grad_map;RK[?x13];f32;interleaved;weights=f32",

@@ -148,7 +148,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       and whole vectors; contiguous ones that are not get a masked head, too).
     - `prefetch`: elements ahead of those being read that are asked for from memory,
       for data that no cache holds: in a reduction what is read next but one or, where
-      that is near enough, in the next group; in a map of a block of kept indices, which
+      that is near enough, in the next group; in a map of contiguous tensors so many
+      elements on; in a map of a block of kept indices, which
       has dense rows that lie apart, the block beside it; in a reduction of such a block
       by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
     - `interleave`: the map goes beside the reduction that is the next op, step by step

@@ -71,7 +71,8 @@ def SchedulePass : Pass<"norma-schedule", "::mlir::ModuleOp"> {
            "A map goes beside the reduction that is the next op, where it can: neither reads what "
            "the other writes. The reduction is as it would be for data in a cache">,
     Option<"ahead", "ahead", "bool", "false",
-           "With interleave: the reduction asks for memory in advance">
+           "For data that comes from memory: with interleave the reduction asks for it in advance, "
+           "with streaming alone a map of contiguous tensors does">
   ];
   let dependentDialects = ["::norma::NormaDialect"];
 }

@@ -33,13 +33,20 @@ llvm::FailureOr<TargetDescription> readTarget(mlir::ModuleOp module);
 /// Writes it there.
 void writeTarget(mlir::ModuleOp module, const TargetDescription &target);
 
-/// The schedule of an op in axis form. `streaming` is for data that no cache holds: a map
-/// may write past the caches, a reduction asks for memory in advance. `interleave` is for a map
-/// that may go beside a reduction.
-ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, bool streaming,
-                            bool interleave);
-ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, bool streaming,
-                            bool interleave);
+/// What a map is for.
+struct MapUse {
+  /// Data that no cache near holds: it may write past the caches.
+  bool streaming = false;
+  /// Streaming, and what it reads is in memory: it may ask for it in advance.
+  bool ahead = false;
+  /// It may go beside a reduction.
+  bool interleave = false;
+};
+
+/// The schedule of an op in axis form. A reduction that is `streaming` is of data that no cache
+/// holds, and asks for memory in advance.
+ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, const MapUse &use);
+ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, const MapUse &use);
 ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming);
 ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming);
 

@@ -245,6 +245,7 @@ SPECS = [
     "grad_map;RKR[?x16x49];f32;dense-rows;streaming",
     "grad_map;RKR[?x3x48];f32;dense-rows;streaming;interleaved",
     "grad_map;RKR[?x3x48];f32;dense-rows;streaming;interleaved;ahead",
+    "affine;RK[?x33];bf16;coefficients=cs;streaming;ahead",
     "grad_map;RK[?x5];f64;dy=f32;strided",
 ]
 
