@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -164,6 +165,16 @@ void storeFromDouble(double value, void *address, DType dtype) {
   default:
     return;
   }
+}
+
+void storeFromDoubles(std::span<const double> values, void *address, DType dtype) {
+  assert((dtype == DType::F32 || dtype == DType::F64) &&
+         "storeFromDoubles stores f32 and f64 only");
+  if (dtype == DType::F64)
+    std::copy(values.begin(), values.end(), static_cast<double *>(address));
+  else
+    std::transform(values.begin(), values.end(), static_cast<float *>(address),
+                   [](double value) { return float(value); });
 }
 
 } // namespace norma
