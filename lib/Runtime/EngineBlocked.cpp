@@ -17,6 +17,7 @@
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
+#include <functional>
 
 namespace norma {
 

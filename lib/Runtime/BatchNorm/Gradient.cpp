@@ -20,6 +20,7 @@
 #include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace norma {
 
@@ -123,6 +124,7 @@ Expected<void> GradientCall::sumAndMap(const BatchNormParameters &parameters, co
   const auto write = [&](int64_t begin, int64_t end, GradientSums &known,
                          const GradientCoefficientArrays &into) -> Expected<void> {
     mapGradient(forward, known, begin, end, parameters, into);
+    // Nobody needs S2 any more: gamma's gradient takes its place.
     const auto dots = std::span(known.dot).subspan(size_t(begin), size_t(end - begin));
     makeGammaTerms(forward, begin, begin, dots, known.sum.data() + begin);
     return {};

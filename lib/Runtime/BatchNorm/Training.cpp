@@ -14,6 +14,7 @@
 #include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace norma {
 
