@@ -14,6 +14,7 @@
 #include "norma/Support/BatchNormRange.h"
 
 #include "BatchNormArithmetic.h"
+#include "WideVectors.h"
 
 #include <algorithm>
 #include <array>
@@ -73,10 +74,11 @@ struct ForwardChunk {
 } // namespace
 
 template <DType Compute, Moving How>
-static void mapChunk(const ForwardChunk &in, size_t size, double epsilon, const Blend &blend,
-                     double *__restrict invStds, double *__restrict movingMeans,
-                     double *__restrict movingVariances, Element<Compute> *__restrict centers,
-                     Element<Compute> *__restrict scales, Element<Compute> *__restrict shifts) {
+NORMA_INLINE static inline void
+mapChunk(const ForwardChunk &in, size_t size, double epsilon, const Blend &blend,
+         double *__restrict invStds, double *__restrict movingMeans,
+         double *__restrict movingVariances, Element<Compute> *__restrict centers,
+         Element<Compute> *__restrict scales, Element<Compute> *__restrict shifts) {
   for (size_t i = 0; i < size; ++i) {
     const double n = in.counts[i], mean = in.means[i], variance = varianceOf(n, in.m2s[i]);
     const double invStd = inverseDeviation(variance, epsilon), scale = invStd * in.gammas[i];
@@ -103,19 +105,26 @@ void RangedBatchNormForward::addAndMapAs(const Statistics &statistics, int64_t b
   MovingStatistics &moving = forward.updated;
   // A cumulative average gives the k-th batch the weight 1/k.
   const Blend blend(rules.momentum.value_or(1 - 1 / double(moving.batches + 1)));
-  const auto run = !rules.updateMoving ? mapChunk<Compute, Moving::Nothing>
-                   : rules.movingVariance == MovingVariance::Sample
-                       ? mapChunk<Compute, Moving::Sample>
-                       : mapChunk<Compute, Moving::Population>;
-  forEachChunk(size_t(end - begin), [&](size_t first, size_t size) {
-    const size_t kept = size_t(begin) + first;
-    const ForwardChunk in{statistics.count.data() + kept, statistics.mean.data() + kept,
-                          statistics.m2.data() + kept, valuesOr(parameters.gamma, kept, kOnes),
-                          valuesOr(parameters.beta, kept, kZeros)};
-    run(in, size, rules.effectiveEpsilon(), blend, forward.invStd.data() + kept,
-        moving.mean.data() + kept, moving.variance.data() + kept, at<Compute>(into.center, first),
-        at<Compute>(into.scale, first), at<Compute>(into.shift, first));
-  });
+  const auto runAs = [&]<Moving How>(std::integral_constant<Moving, How>) {
+    forEachChunk(size_t(end - begin), [&](size_t first, size_t size) {
+      const size_t kept = size_t(begin) + first;
+      const ForwardChunk in{statistics.count.data() + kept, statistics.mean.data() + kept,
+                            statistics.m2.data() + kept, valuesOr(parameters.gamma, kept, kOnes),
+                            valuesOr(parameters.beta, kept, kZeros)};
+      runInWideVectors([&]() NORMA_INLINE {
+        mapChunk<Compute, How>(in, size, rules.effectiveEpsilon(), blend,
+                               forward.invStd.data() + kept, moving.mean.data() + kept,
+                               moving.variance.data() + kept, at<Compute>(into.center, first),
+                               at<Compute>(into.scale, first), at<Compute>(into.shift, first));
+      });
+    });
+  };
+  if (!rules.updateMoving)
+    runAs(std::integral_constant<Moving, Moving::Nothing>());
+  else if (rules.movingVariance == MovingVariance::Sample)
+    runAs(std::integral_constant<Moving, Moving::Sample>());
+  else
+    runAs(std::integral_constant<Moving, Moving::Population>());
 }
 
 void RangedBatchNormForward::addAndMap(const Statistics &statistics, int64_t begin, int64_t end,
@@ -147,9 +156,10 @@ struct GradientChunk {
 } // namespace
 
 template <DType Compute>
-static void mapChunk(const GradientChunk &in, size_t size, Element<Compute> *__restrict centers,
-                     Element<Compute> *__restrict slopes, Element<Compute> *__restrict offsets,
-                     Element<Compute> *__restrict scales) {
+NORMA_INLINE static inline void
+mapChunk(const GradientChunk &in, size_t size, Element<Compute> *__restrict centers,
+         Element<Compute> *__restrict slopes, Element<Compute> *__restrict offsets,
+         Element<Compute> *__restrict scales) {
   for (size_t i = 0; i < size; ++i) {
     const double mean = in.means[i], center = rounded<Compute>(mean), invStd = in.invStds[i];
     const double scale = invStd * in.rs[i] * in.gammas[i];
@@ -174,8 +184,10 @@ static void mapGradientAs(const BatchNormForward &forward, const GradientSums &s
                            valuesOr(parameters.gamma, kept, kOnes),
                            sums.sum.data() + kept,
                            sums.dot.data() + kept};
-    mapChunk<Compute>(in, size, at<Compute>(into.center, first), at<Compute>(into.slope, first),
-                      at<Compute>(into.offset, first), at<Compute>(into.scale, first));
+    runInWideVectors([&]() NORMA_INLINE {
+      mapChunk<Compute>(in, size, at<Compute>(into.center, first), at<Compute>(into.slope, first),
+                        at<Compute>(into.offset, first), at<Compute>(into.scale, first));
+    });
   });
 }
 

@@ -7,11 +7,12 @@
 
 #include "norma/Support/DType.h"
 
+#include "WideVectors.h"
+
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -167,14 +168,21 @@ void storeFromDouble(double value, void *address, DType dtype) {
   }
 }
 
+template <typename T>
+NORMA_INLINE static inline void round(std::span<const double> values, T *into) {
+  for (size_t i = 0; i < values.size(); ++i)
+    into[i] = T(values[i]);
+}
+
 void storeFromDoubles(std::span<const double> values, void *address, DType dtype) {
   assert((dtype == DType::F32 || dtype == DType::F64) &&
          "storeFromDoubles stores f32 and f64 only");
-  if (dtype == DType::F64)
-    std::copy(values.begin(), values.end(), static_cast<double *>(address));
-  else
-    std::transform(values.begin(), values.end(), static_cast<float *>(address),
-                   [](double value) { return float(value); });
+  runInWideVectors([&]() NORMA_INLINE {
+    if (dtype == DType::F64)
+      round(values, static_cast<double *>(address));
+    else
+      round(values, static_cast<float *>(address));
+  });
 }
 
 } // namespace norma
