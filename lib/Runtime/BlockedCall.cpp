@@ -11,6 +11,8 @@
 #include <atomic>
 #include <cassert>
 #include <fmt/format.h>
+#include <functional>
+#include <mutex>
 
 namespace norma {
 
@@ -307,25 +309,62 @@ Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhol
   return plans.get(blocked.key(), make);
 }
 
+namespace {
+
+/// What goes wrong in the blocks of a call, which several threads run.
+class Failure {
+public:
+  bool isThere() const { return there; }
+
+  /// Takes the outcome of a block, and says whether it is an error.
+  bool take(int64_t block, Expected<void> outcome) {
+    if (outcome)
+      return false;
+    const std::lock_guard lock(mutex);
+    if (!error || block < first) {
+      error.emplace(outcome.takeError());
+      first = block;
+    }
+    there = true;
+    return true;
+  }
+
+  /// Once nothing runs: the error of the first block that had one.
+  Expected<void> outcome(const KeptBlocks &blocks) {
+    if (!error)
+      return {};
+    return std::move(*error).within(
+        fmt::format("kept indices [{}, {})", blocks.begin(first), blocks.end(first)));
+  }
+
+private:
+  std::atomic<bool> there = false;
+  std::mutex mutex;
+  int64_t first = 0;
+  std::optional<Error> error;
+};
+
+} // namespace
+
 Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body) const {
   const int64_t count = blocks->count();
-  std::vector<Expected<void>> outcomes(static_cast<size_t>(count));
-  std::atomic<bool> failed = false;
+  Failure failure;
+  // A thread has the same blocks in every call.
   const auto runOne = [&](int64_t block) {
-    if (failed)
-      return;
     const BlockKernels &mine = kernelsOf(block);
-    outcomes[block] = body.reduce(mine, range(block));
-    if (outcomes[block])
-      outcomes[block] = body.map(mine, range(block), std::nullopt);
-    if (!outcomes[block])
-      failed = true;
+    if (!failure.isThere() && !failure.take(block, body.reduce(mine, range(block))))
+      failure.take(block, body.map(mine, range(block), std::nullopt));
   };
+  if (!kernels->mapAndReduce) {
+    threads.forEach(count, bytes, std::ref(runOne));
+    return failure.outcome(*blocks);
+  }
+
   // A thread goes through a part of its own, of neighbours, and then takes from the others'.
   const int64_t parts = std::min<int64_t>(threads.size(), count);
   std::vector<std::atomic<int64_t>> taken(static_cast<size_t>(parts));
   const auto take = [&](int64_t thread) -> std::optional<int64_t> {
-    for (int64_t turn = 0; turn < parts && !failed; ++turn) {
+    for (int64_t turn = 0; turn < parts && !failure.isThere(); ++turn) {
       const int64_t part = (thread + turn) % parts, begin = part * count / parts;
       const int64_t block = begin + taken[part].fetch_add(1);
       if (block < (part + 1) * count / parts)
@@ -336,30 +375,19 @@ Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body
   // The map of a block waits for the next one, to be reduced beside it.
   const auto runMany = [&](int64_t thread) {
     bool isReduced = false;
-    for (std::optional<int64_t> block = take(thread), next; block && !failed; block = next) {
+    for (std::optional<int64_t> block = take(thread), next; block; block = next) {
       const BlockKernels &mine = kernelsOf(*block);
-      Expected<void> &outcome = outcomes[*block];
-      if (!isReduced)
-        outcome = body.reduce(mine, range(*block));
+      if (!isReduced && failure.take(*block, body.reduce(mine, range(*block))))
+        return;
       next = take(thread);
       isReduced = next && &kernelsOf(*next) == &mine;
-      if (outcome)
-        outcome =
-            body.map(mine, range(*block), isReduced ? std::optional(range(*next)) : std::nullopt);
-      if (!outcome)
-        failed = true;
+      const auto beside = isReduced ? std::optional(range(*next)) : std::nullopt;
+      if (failure.take(*block, body.map(mine, range(*block), beside)))
+        return;
     }
   };
-  // Without a kernel for both, a thread has the same blocks in every call.
-  if (kernels->mapAndReduce)
-    threads.forEach(parts, bytes, runMany);
-  else
-    threads.forEach(count, bytes, runOne);
-  for (int64_t b = 0; b < count; ++b)
-    if (!outcomes[b])
-      return outcomes[b].takeError().within(
-          fmt::format("kept indices [{}, {})", blocks->begin(b), blocks->end(b)));
-  return {};
+  threads.forEach(parts, bytes, std::ref(runMany));
+  return failure.outcome(*blocks);
 }
 
 } // namespace norma

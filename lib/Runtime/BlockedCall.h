@@ -21,6 +21,7 @@
 #include "BlockedKey.h"
 #include "EngineCall.h"
 #include "KeptBlocks.h"
+#include "Spare.h"
 
 namespace norma {
 
@@ -131,6 +132,9 @@ public:
   /// Runs `body` for all blocks. Returns the error of the first block that has one.
   Expected<void> run(const ThreadPool &threads, const BlockBody &body) const;
 
+  /// Memory for the coefficients of a call, as the last one left it.
+  Spare<RoundedValues>::Loan coefficients() const { return spare.take(); }
+
 private:
   BlockedPlan() = default;
   KeptRange range(int64_t block) const { return {blocks->begin(block), blocks->end(block)}; }
@@ -143,6 +147,7 @@ private:
   std::optional<KeptBlocks> blocks;
   /// For all blocks, and for the last one where it is narrower.
   std::optional<BlockKernels> kernels, narrower;
+  mutable Spare<RoundedValues> spare;
 };
 
 } // namespace norma

@@ -32,17 +32,14 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
   return call(std::move(problem), spec);
 }
 
-Expected<void> Engine::State::affine(const Tensor &x, std::span<const int64_t> kept,
-                                     const Coefficients &coefficients, DType compute,
-                                     const Tensor &y, const ThreadPool &threads, BlockOrder order) {
-  Expected<KernelCall> prepared = affineCall(x, kept, kindsOf(coefficients), compute, y);
-  if (!prepared)
-    return prepared.takeError();
-  const MapCall map(std::move(*prepared),
-                    {coefficients.center, coefficients.scale, coefficients.shift}, compute);
+static RoundedValues roundedValues(const Coefficients &coefficients, DType compute) {
+  return {{coefficients.center, coefficients.scale, coefficients.shift}, compute};
+}
+
+void Engine::State::map(KernelCall prepared, RoundedValues coefficients, BlockOrder order) const {
+  const MapCall map(std::move(prepared), std::move(coefficients));
   const CallTimer timer(*map.kernelCall().kernel, uint64_t(map.bytes()));
-  map.run(threads, order);
-  return {};
+  map.run(*pool, order);
 }
 
 Expected<Kernel> Engine::affineKernel(const Tensor &x, std::span<const int64_t> kept,
@@ -68,7 +65,11 @@ Expected<void> Engine::affine(const Tensor &x, std::span<const int64_t> kept,
     return ok;
   if (x.size() == 0)
     return {};
-  return state->affine(x, kept, coefficients, compute, y, *state->pool, BlockOrder::Forwards);
+  Expected<KernelCall> call = state->affineCall(x, kept, kindsOf(coefficients), compute, y);
+  if (!call)
+    return call.takeError();
+  state->map(std::move(*call), roundedValues(coefficients, compute), BlockOrder::Forwards);
+  return {};
 } catch (...) {
   return outOfMemory();
 }
@@ -101,10 +102,7 @@ Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t
     return call.takeError();
   if (writesPastCaches(call->problem, call->problem.layout(), state->nearBytes()))
     plan->alignment = kStreamingAlignment;
-  plan->map.emplace(std::move(*call),
-                    std::initializer_list<std::span<const double>>{
-                        coefficients.center, coefficients.scale, coefficients.shift},
-                    compute);
+  plan->map.emplace(std::move(*call), roundedValues(coefficients, compute));
   plan->pool = state->pool;
   plan->x = byteRange(x);
   plan->y = byteRange(y);

@@ -17,6 +17,7 @@
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
+#include <functional>
 
 namespace norma {
 
@@ -45,20 +46,95 @@ static Statistics resized(Statistics memory, const Dims &shape) {
   return memory;
 }
 
-/// One number for each of `size` kept indices, where there are none yet.
-static void fillAbsent(std::vector<double> &values, int64_t size, double value) {
-  if (values.empty())
-    values.assign(size_t(size), value);
+static CoefficientArrays coefficientArrays(RoundedValues &values, int64_t first, DType compute) {
+  return {compute, values.at(0, first), values.at(1, first), values.at(2, first)};
 }
 
-/// Coefficients for kernels that were made before it was known which there are.
-static Expected<Coefficients> completed(Coefficients made, int64_t size) {
-  if (Expected<void> ok = checkCoefficients(made, Dims{size}); !ok)
-    return ok.takeError();
-  fillAbsent(made.center, size, 0);
-  fillAbsent(made.scale, size, 1);
-  fillAbsent(made.shift, size, 0);
-  return made;
+Expected<Statistics> Engine::State::momentsThenAffine(const Tensor &x,
+                                                      std::span<const int64_t> kept,
+                                                      const MomentsOptions &options,
+                                                      const WriteCoefficients &write, DType compute,
+                                                      const Tensor &y, Statistics memory) {
+  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
+  if (!operands)
+    return operands.takeError();
+  const Dims shape = keptShape(x.shape, kept);
+  if (x.size() > 0) {
+    const BlockedCall blocked({x, y}, *operands, kept, options.nan, compute);
+    const auto findMoments = [&] {
+      return outcomeOf(momentsCall(x, kept, options.nan, *operands));
+    };
+    const auto findMap = [&] { return outcomeOf(affineCall(x, kept, {}, compute, y)); };
+    Expected<std::shared_ptr<const BlockedPlan>> plan =
+        blockedPlan(blocked, {std::ref(findMoments), std::ref(findMap)});
+    if (!plan)
+      return plan.takeError();
+    if ((*plan)->hasBlocks()) {
+      Statistics all = resized(std::move(memory), shape);
+      const Spare<RoundedValues>::Loan values = (*plan)->coefficients();
+      values->resize(3, all.size(), compute);
+      // Where the sums were not accurate enough.
+      const auto repair = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
+        const auto [begin, end] = block;
+        if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
+          return {};
+        Expected<std::shared_ptr<Kernel::State>> exact =
+            kernel(exactly(kernels.reduce.kernelSpec()));
+        if (!exact)
+          return exact.takeError();
+        kernels.reduce.run(
+            **exact, blocked, begin,
+            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+        return {};
+      };
+      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
+        const int64_t begin = block.begin;
+        kernels.reduce.run(
+            blocked, begin,
+            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+        return repair(kernels, block);
+      };
+      const auto map = [&](const BlockKernels &kernels, KeptRange block,
+                           std::optional<KeptRange> next) -> Expected<void> {
+        const auto [begin, end] = block;
+        const CoefficientArrays made = coefficientArrays(*values, begin, compute);
+        if (Expected<void> ok = write(begin, end, all, made); !ok)
+          return ok;
+        if (!next) {
+          kernels.map.run(blocked, begin, {made.center, made.scale, made.shift});
+          return {};
+        }
+        const int64_t other = next->begin;
+        kernels.mapAndReduce->run(blocked, begin,
+                                  {made.center, made.scale, made.shift, all.count.data() + other,
+                                   all.mean.data() + other, all.m2.data() + other},
+                                  other);
+        return repair(kernels, *next);
+      };
+      if (Expected<void> done = (*plan)->run(*pool, {std::ref(reduce), std::ref(map)}); !done)
+        return done.takeError();
+      return all;
+    }
+  }
+
+  // Kept indices may be there without any data.
+  Pace unwatched;
+  Expected<Statistics> all = x.size() == 0
+                                 ? Expected<Statistics>(Statistics::zeros(shape))
+                                 : moments(x, kept, options.nan, *operands, *pool, unwatched);
+  if (!all || all->size() == 0)
+    return all;
+  RoundedValues values;
+  values.resize(3, all->size(), compute);
+  if (Expected<void> ok = write(0, all->size(), *all, coefficientArrays(values, 0, compute)); !ok)
+    return ok.takeError().within(nameOf(0, all->size()));
+  if (x.size() > 0) {
+    Expected<KernelCall> prepared = affineCall(x, kept, {}, compute, y);
+    if (!prepared)
+      return prepared.takeError();
+    map(std::move(*prepared), std::move(values), BlockOrder::Backwards);
+  }
+  return all;
 }
 
 Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
@@ -69,83 +145,15 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
     return ok.takeError();
   if (Expected<void> ok = checkAffine(x, kept, {}, compute, y); !ok)
     return ok.takeError();
-  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
-  if (!operands)
-    return operands.takeError();
-  const Dims shape = keptShape(x.shape, kept);
-  if (x.size() > 0) {
-    const BlockedCall call({x, y}, *operands, kept, options.nan, compute);
-    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(
-        call, {[&] { return outcomeOf(state->momentsCall(x, kept, options.nan, *operands)); },
-               [&] { return outcomeOf(state->affineCall(x, kept, {}, compute, y)); }});
-    if (!plan)
-      return plan.takeError();
-    if ((*plan)->hasBlocks()) {
-      Statistics all = resized(std::move(memory), shape);
-      // Where the sums were not accurate enough.
-      const auto repair = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
-        const auto [begin, end] = block;
-        if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
-          return {};
-        Expected<std::shared_ptr<Kernel::State>> exact =
-            state->kernel(exactly(kernels.reduce.kernelSpec()));
-        if (!exact)
-          return exact.takeError();
-        kernels.reduce.run(
-            **exact, call, begin,
-            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
-        return {};
-      };
-      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
-        const int64_t begin = block.begin;
-        kernels.reduce.run(
-            call, begin,
-            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
-        return repair(kernels, block);
-      };
-      const auto map = [&](const BlockKernels &kernels, KeptRange block,
-                           std::optional<KeptRange> next) -> Expected<void> {
-        const auto [begin, end] = block;
-        Expected<Coefficients> made = completed(coefficients(begin, end, all), end - begin);
-        if (!made)
-          return made.takeError();
-        const RoundedValues values({made->center, made->scale, made->shift}, compute);
-        if (!next) {
-          kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2)});
-          return {};
-        }
-        const int64_t other = next->begin;
-        kernels.mapAndReduce->run(call, begin,
-                                  {values.at(0), values.at(1), values.at(2),
-                                   all.count.data() + other, all.mean.data() + other,
-                                   all.m2.data() + other},
-                                  other);
-        return repair(kernels, *next);
-      };
-      if (Expected<void> done = (*plan)->run(*state->pool, {reduce, map}); !done)
-        return done.takeError();
-      return all;
-    }
-  }
-
-  // Kept indices may be there without any data.
-  Pace unwatched;
-  Expected<Statistics> all =
-      x.size() == 0 ? Expected<Statistics>(Statistics::zeros(shape))
-                    : state->moments(x, kept, options.nan, *operands, *state->pool, unwatched);
-  if (!all || all->size() == 0)
-    return all;
-  Expected<Coefficients> made = completed(coefficients(0, all->size(), *all), all->size());
-  if (!made)
-    return made.takeError().within(nameOf(0, all->size()));
-  if (x.size() > 0) {
-    made->shape = shape;
-    if (Expected<void> done =
-            state->affine(x, kept, *made, compute, y, *state->pool, BlockOrder::Backwards);
-        !done)
-      return done.takeError();
-  }
-  return all;
+  const auto write = [&](int64_t begin, int64_t end, const Statistics &all,
+                         const CoefficientArrays &into) -> Expected<void> {
+    const Coefficients made = coefficients(begin, end, all);
+    if (Expected<void> ok = checkCoefficients(made, Dims{end - begin}); !ok)
+      return ok;
+    storeCoefficients(made, end - begin, into);
+    return {};
+  };
+  return state->momentsThenAffine(x, kept, options, write, compute, y, std::move(memory));
 } catch (...) {
   return outOfMemory();
 }
@@ -153,6 +161,87 @@ Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const 
 //===----------------------------------------------------------------------===//
 // The sums of a gradient, then dx
 //===----------------------------------------------------------------------===//
+
+static GradientCoefficientArrays gradientArrays(RoundedValues &values, int64_t first,
+                                                DType compute) {
+  return {compute, values.at(0, first), values.at(1, first), values.at(2, first),
+          values.at(3, first)};
+}
+
+Expected<GradientSums> Engine::State::gradientSumsThenMap(const Tensor &x, const Tensor &dy,
+                                                          std::span<const int64_t> kept,
+                                                          std::span<const double> center,
+                                                          const MomentsOptions &options,
+                                                          const WriteGradientCoefficients &write,
+                                                          DType compute, const Tensor &dx) {
+  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
+  if (!operands)
+    return operands.takeError();
+  const auto size = int64_t(center.size());
+  const auto zeros = [&] {
+    return GradientSums{keptShape(x.shape, kept), std::vector<double>(center.size()),
+                        std::vector<double>(center.size())};
+  };
+  if (x.size() > 0) {
+    const BlockedCall blocked({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
+    const auto findSums = [&] { return outcomeOf(gradientSumsCall(x, dy, kept, *operands)); };
+    const auto findMap = [&] {
+      return outcomeOf(gradientMapCall(x, dy, kept, compute, dx, *operands));
+    };
+    Expected<std::shared_ptr<const BlockedPlan>> plan =
+        blockedPlan(blocked, {std::ref(findSums), std::ref(findMap)});
+    if (!plan)
+      return plan.takeError();
+    if ((*plan)->hasBlocks()) {
+      GradientSums all = zeros();
+      const Spare<RoundedValues>::Loan values = (*plan)->coefficients();
+      values->resize(4, size, compute);
+      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
+        const int64_t begin = block.begin;
+        kernels.reduce.run(blocked, begin,
+                           {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
+        return {};
+      };
+      const auto map = [&](const BlockKernels &kernels, KeptRange block,
+                           std::optional<KeptRange> next) -> Expected<void> {
+        const auto [begin, end] = block;
+        const GradientCoefficientArrays made = gradientArrays(*values, begin, compute);
+        if (Expected<void> ok = write(begin, end, all, made); !ok)
+          return ok;
+        if (!next) {
+          kernels.map.run(blocked, begin, {made.center, made.slope, made.offset, made.scale});
+          return {};
+        }
+        const int64_t other = next->begin;
+        kernels.mapAndReduce->run(blocked, begin,
+                                  {made.center, made.slope, made.offset, made.scale,
+                                   center.data() + other, all.sum.data() + other,
+                                   all.dot.data() + other},
+                                  other);
+        return {};
+      };
+      if (Expected<void> done = (*plan)->run(*pool, {std::ref(reduce), std::ref(map)}); !done)
+        return done.takeError();
+      return all;
+    }
+  }
+
+  Expected<GradientSums> all = x.size() == 0 ? Expected<GradientSums>(zeros())
+                                             : gradientSums(x, dy, kept, center, *operands);
+  if (!all || size == 0)
+    return all;
+  RoundedValues values;
+  values.resize(4, size, compute);
+  if (Expected<void> ok = write(0, size, *all, gradientArrays(values, 0, compute)); !ok)
+    return ok.takeError().within(nameOf(0, size));
+  if (x.size() > 0) {
+    Expected<KernelCall> prepared = gradientMapCall(x, dy, kept, compute, dx, *operands);
+    if (!prepared)
+      return prepared.takeError();
+    map(std::move(*prepared), std::move(values), BlockOrder::Backwards);
+  }
+  return all;
+}
 
 Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor &dy,
                                                    std::span<const int64_t> kept,
@@ -164,68 +253,15 @@ Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor
     return ok.takeError();
   if (Expected<void> ok = checkGradientTensors(x, dy, kept, compute, dx, options); !ok)
     return ok.takeError();
-  Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
-  if (!operands)
-    return operands.takeError();
-  const auto size = int64_t(center.size());
-  const auto zeros = [&] {
-    return GradientSums{keptShape(x.shape, kept), std::vector<double>(center.size()),
-                        std::vector<double>(center.size())};
+  const auto write = [&](int64_t begin, int64_t end, const GradientSums &all,
+                         const GradientCoefficientArrays &into) -> Expected<void> {
+    const GradientCoefficients made = coefficients(begin, end, all);
+    if (Expected<void> ok = checkGradientCoefficients(made, Dims{end - begin}); !ok)
+      return ok;
+    storeCoefficients(made, into);
+    return {};
   };
-  if (x.size() > 0) {
-    const BlockedCall call({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
-    Expected<std::shared_ptr<const BlockedPlan>> plan = state->blockedPlan(
-        call,
-        {[&] { return outcomeOf(state->gradientSumsCall(x, dy, kept, *operands)); },
-         [&] { return outcomeOf(state->gradientMapCall(x, dy, kept, compute, dx, *operands)); }});
-    if (!plan)
-      return plan.takeError();
-    if ((*plan)->hasBlocks()) {
-      GradientSums all = zeros();
-      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
-        const int64_t begin = block.begin;
-        kernels.reduce.run(call, begin,
-                           {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
-        return {};
-      };
-      const auto map = [&](const BlockKernels &kernels, KeptRange block,
-                           std::optional<KeptRange> next) -> Expected<void> {
-        const auto [begin, end] = block;
-        const GradientCoefficients made = coefficients(begin, end, all);
-        if (Expected<void> ok = checkGradientCoefficients(made, Dims{end - begin}); !ok)
-          return ok;
-        const RoundedValues values({made.center, made.slope, made.offset, made.scale}, compute);
-        if (!next) {
-          kernels.map.run(call, begin, {values.at(0), values.at(1), values.at(2), values.at(3)});
-          return {};
-        }
-        const int64_t other = next->begin;
-        kernels.mapAndReduce->run(call, begin,
-                                  {values.at(0), values.at(1), values.at(2), values.at(3),
-                                   center.data() + other, all.sum.data() + other,
-                                   all.dot.data() + other},
-                                  other);
-        return {};
-      };
-      if (Expected<void> done = (*plan)->run(*state->pool, {reduce, map}); !done)
-        return done.takeError();
-      return all;
-    }
-  }
-
-  Expected<GradientSums> all = x.size() == 0 ? Expected<GradientSums>(zeros())
-                                             : state->gradientSums(x, dy, kept, center, *operands);
-  if (!all || size == 0)
-    return all;
-  GradientCoefficients made = coefficients(0, size, *all);
-  if (Expected<void> ok = checkGradientCoefficients(made, Dims{size}); !ok)
-    return ok.takeError().within(nameOf(0, size));
-  if (x.size() > 0)
-    if (Expected<void> done =
-            state->gradientMap(x, dy, kept, made, compute, dx, *operands, BlockOrder::Backwards);
-        !done)
-      return done.takeError();
-  return all;
+  return state->gradientSumsThenMap(x, dy, kept, center, options, write, compute, dx);
 } catch (...) {
   return outOfMemory();
 }

@@ -7,6 +7,8 @@
 
 #include "EngineCall.h"
 
+#include <cstring>
+
 namespace norma {
 
 int64_t KernelCall::blocks() const {
@@ -109,49 +111,43 @@ bool streamsAsWhole(const Problem &problem) {
          problem.extents.back() * int64_t(sizeOf(out.dtype)) % int64_t(kStreamingAlignment) == 0;
 }
 
-/// A loop for every type, which is compiled to vectors.
-template <typename T>
-static void roundInto(std::byte *bytes, std::span<const double> values) {
-  T *out = reinterpret_cast<T *>(bytes);
-  for (size_t i = 0; i < values.size(); ++i)
-    out[i] = T(values[i]);
+void RoundedValues::resize(size_t arrays, int64_t size, DType type) {
+  compute = type;
+  count = arrays;
+  arrayBytes = int64_t((size_t(size) * sizeOf(compute) + kLineBytes - 1) / kLineBytes * kLineBytes);
+  bytes.resize(count * size_t(arrayBytes));
 }
 
-RoundedValues::RoundedValues(std::span<const std::span<const double>> arrays, DType compute)
-    : compute(compute) {
+RoundedValues::RoundedValues(std::initializer_list<std::span<const double>> arrays, DType compute) {
+  size_t present = 0, size = 0;
   for (std::span<const double> values : arrays)
     if (!values.empty()) {
-      arrayBytes =
-          int64_t((values.size() * sizeOf(compute) + kLineBytes - 1) / kLineBytes * kLineBytes);
-      ++count;
+      ++present;
+      size = values.size();
     }
-  bytes.resize(count * size_t(arrayBytes));
-  std::byte *next = bytes.data();
-  for (std::span<const double> values : arrays) {
-    if (values.empty())
-      continue;
-    (compute == DType::F64 ? roundInto<double> : roundInto<float>)(next, values);
-    next += arrayBytes;
-  }
-}
-
-/// Coefficients as a kernel reads them.
-static RoundedValues inKernelOrder(const Problem &problem,
-                                   std::initializer_list<std::span<const double>> arrays,
-                                   DType compute) {
-  if (problem.keptInOrder)
-    return RoundedValues(arrays, compute);
-  std::vector<std::vector<double>> ordered;
+  resize(present, int64_t(size), compute);
+  size_t next = 0;
   for (std::span<const double> values : arrays)
-    ordered.push_back(problem.toKernelOrder(values));
-  return RoundedValues(std::vector<std::span<const double>>(ordered.begin(), ordered.end()),
-                       compute);
+    if (!values.empty())
+      storeFromDoubles(values, at(next++), compute);
 }
 
-MapCall::MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> values,
-                 DType compute)
-    : call(std::move(prepared)), coefficients(inKernelOrder(call.problem, values, compute)),
-      dataBytes(call.problem.bytes()) {
+void RoundedValues::toKernelOrder(const Problem &problem) {
+  if (problem.keptInOrder)
+    return;
+  const AlignedBytes inCallersOrder = bytes;
+  const std::vector<int64_t> order = problem.callersOrder();
+  const auto each = int64_t(sizeOf(compute));
+  for (size_t array = 0; array < count; ++array)
+    for (size_t i = 0; i < order.size(); ++i)
+      std::memcpy(at(array, int64_t(i)),
+                  inCallersOrder.data() + int64_t(array) * arrayBytes + order[i] * each,
+                  size_t(each));
+}
+
+MapCall::MapCall(KernelCall prepared, RoundedValues values)
+    : call(std::move(prepared)), coefficients(std::move(values)), dataBytes(call.problem.bytes()) {
+  coefficients.toKernelOrder(call.problem);
   if (call.blocks() > 0)
     pushArguments(whole, call.block(0, call.blocks()), data(), out());
 }

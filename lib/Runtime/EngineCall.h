@@ -82,33 +82,43 @@ bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes);
 /// much as the second read of an input costs.
 bool streamsAsWhole(const Problem &problem);
 
-/// Arrays of one value per kept index as kernels read them: in the type they compute in.
+/// Arrays of one value per kept index as kernels read them: in the type they compute in, each from
+/// the begin of a cache line.
 class RoundedValues {
 public:
-  /// Takes arrays in the kernel's order of kept indices. Empty ones stay out.
-  RoundedValues(std::span<const std::span<const double>> arrays, DType compute);
-  RoundedValues(std::initializer_list<std::span<const double>> arrays, DType compute)
-      : RoundedValues(std::span(arrays.begin(), arrays.size()), compute) {}
+  /// Without arrays; resize() makes some.
+  RoundedValues() = default;
+  /// Those of `arrays` that are not empty.
+  RoundedValues(std::initializer_list<std::span<const double>> arrays, DType compute);
+
+  /// Makes room for `arrays` of `size` values, to be written where at() says, in the memory that
+  /// there is as far as it goes.
+  void resize(size_t arrays, int64_t size, DType compute);
+  /// Moves values from the caller's order of kept indices to the kernel's.
+  void toKernelOrder(const Problem &problem);
 
   size_t size() const { return count; }
   /// Value `first` of an array.
   const void *at(size_t array, int64_t first = 0) const {
     return bytes.data() + int64_t(array) * arrayBytes + first * int64_t(sizeOf(compute));
   }
+  void *at(size_t array, int64_t first = 0) {
+    return const_cast<void *>(std::as_const(*this).at(array, first));
+  }
 
 private:
-  DType compute;
+  DType compute = DType::F32;
   size_t count = 0;
   int64_t arrayBytes = 0;
   AlignedBytes bytes;
 };
 
 /// A call of a map: the kernel and its coefficients, present ones in the order of the
-/// kernel, rounded to the compute type.
+/// kernel's arguments.
 class MapCall {
 public:
-  MapCall(KernelCall prepared, std::initializer_list<std::span<const double>> coefficients,
-          DType compute);
+  /// Takes coefficients in the caller's order of kept indices.
+  MapCall(KernelCall prepared, RoundedValues coefficients);
 
   const KernelCall &kernelCall() const { return call; }
   /// What a call reads and writes, coefficients aside.

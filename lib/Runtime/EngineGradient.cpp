@@ -106,23 +106,6 @@ Expected<KernelCall> Engine::State::gradientMapCall(const Tensor &x, const Tenso
   return call(std::move(problem), spec);
 }
 
-Expected<void> Engine::State::gradientMap(const Tensor &x, const Tensor &dy,
-                                          std::span<const int64_t> kept,
-                                          const GradientCoefficients &coefficients, DType compute,
-                                          const Tensor &dx, const Operands &operands,
-                                          BlockOrder order) {
-  Expected<KernelCall> call = gradientMapCall(x, dy, kept, compute, dx, operands);
-  if (!call)
-    return call.takeError();
-
-  const MapCall map(
-      std::move(*call),
-      {coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute);
-  const CallTimer timer(*map.kernelCall().kernel, uint64_t(map.bytes()));
-  map.run(*pool, order);
-  return {};
-}
-
 Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
                                    const GradientCoefficients &coefficients, DType compute,
                                    const Tensor &dx, const MomentsOptions &options) try {
@@ -133,8 +116,14 @@ Expected<void> Engine::gradientMap(const Tensor &x, const Tensor &dy, std::span<
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();
-  return state->gradientMap(x, dy, kept, coefficients, compute, dx, *operands,
-                            BlockOrder::Forwards);
+  Expected<KernelCall> call = state->gradientMapCall(x, dy, kept, compute, dx, *operands);
+  if (!call)
+    return call.takeError();
+  state->map(
+      std::move(*call),
+      {{coefficients.center, coefficients.slope, coefficients.offset, coefficients.scale}, compute},
+      BlockOrder::Forwards);
+  return {};
 } catch (...) {
   return outOfMemory();
 }

@@ -21,6 +21,7 @@
 
 #include "norma/Runtime/Tuning.h"
 #include "norma/Support/Arguments.h"
+#include "norma/Support/CoefficientArrays.h"
 
 #include <atomic>
 #include <functional>
@@ -162,6 +163,7 @@ class BlockedPlan;
 struct KernelCall;
 struct MomentsCall;
 class Pace;
+class RoundedValues;
 class TuningCase;
 
 /// What stats() shows. Times are kept in nanoseconds.
@@ -236,9 +238,8 @@ struct Engine::State {
   /// `shape` is that of the kept indices.
   static Expected<Statistics> moments(const MomentsCall &prepared, const Dims &shape,
                                       const ThreadPool &threads, Pace &pace);
-  Expected<void> affine(const Tensor &x, std::span<const int64_t> kept,
-                        const Coefficients &coefficients, DType compute, const Tensor &y,
-                        const ThreadPool &threads, BlockOrder order);
+  /// Coefficients are in the caller's order.
+  void map(KernelCall prepared, RoundedValues coefficients, BlockOrder order) const;
 
   Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
                                       std::span<const int64_t> kept, std::span<const double> center,
@@ -246,9 +247,23 @@ struct Engine::State {
   /// Arrays are in the order of the kernel, with `shape` that of the kept indices.
   static GradientSums gradientSums(const KernelCall &call, const Dims &shape,
                                    std::span<const double> centers, const ThreadPool &threads);
-  Expected<void> gradientMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
-                             const GradientCoefficients &coefficients, DType compute,
-                             const Tensor &dx, const Operands &operands, BlockOrder order);
+
+  // EngineBlocked.cpp: a reduction, then a map.
+  /// Write the coefficients of kept indices [begin, end), of which what was reduced is there; what
+  /// was reduced may then be made into something else.
+  using WriteCoefficients = std::function<Expected<void>(
+      int64_t begin, int64_t end, const Statistics &all, const CoefficientArrays &into)>;
+  using WriteGradientCoefficients = std::function<Expected<void>(
+      int64_t begin, int64_t end, GradientSums &all, const GradientCoefficientArrays &into)>;
+  /// Engine's calls of these names, but what is written are the coefficients as the map reads them.
+  Expected<Statistics> momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
+                                         const MomentsOptions &options,
+                                         const WriteCoefficients &write, DType compute,
+                                         const Tensor &y, Statistics memory);
+  Expected<GradientSums>
+  gradientSumsThenMap(const Tensor &x, const Tensor &dy, std::span<const int64_t> kept,
+                      std::span<const double> center, const MomentsOptions &options,
+                      const WriteGradientCoefficients &write, DType compute, const Tensor &dx);
 
   /// Find the kernels of a call without blocks, so that the engine has them.
   struct FindWhole {
@@ -300,6 +315,9 @@ private:
   Expected<std::vector<int64_t>> tuningRows(const KernelSpec &spec, const TuningOptions &options);
   std::function<void()> callOf(const TuningCase &data, std::shared_ptr<Kernel::State> kernel);
 };
+
+/// For what is made of an engine's calls.
+inline Engine::State &stateOf(Engine &engine) { return *engine.state; }
 
 struct Program::State {
   ~State();

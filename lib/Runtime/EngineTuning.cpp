@@ -124,7 +124,8 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
   KernelCall call{data.problem(), std::move(kernel), entry};
   const KernelSpec &spec = data.spec();
   const auto mapCall = [&](std::initializer_list<std::span<const double>> coefficients) {
-    auto map = std::make_shared<MapCall>(std::move(call), coefficients, spec.compute);
+    auto map =
+        std::make_shared<MapCall>(std::move(call), RoundedValues(coefficients, spec.compute));
     return [this, map] { map->run(*pool, BlockOrder::Forwards); };
   };
   const auto onlyIf = [&](bool there, int which) {

@@ -63,42 +63,47 @@ uint32_t Problem::repeats(size_t i) const {
   return bits;
 }
 
-/// Calls `visit(kernelIndex, callerIndex)` for every kept index.
-template <typename Visit>
-static void forEachKept(const Problem &problem, Visit visit) {
-  const int rank = problem.keptExtents.size();
+std::vector<int64_t> Problem::callersOrder() const {
+  const int rank = keptExtents.size();
   // Strides of the caller's row-major order, by kernel axis.
-  Dims callerExtents = problem.keptExtents, strides = problem.keptExtents;
+  Dims callerExtents = keptExtents, strides = keptExtents;
   for (int i = 0; i < rank; ++i)
-    callerExtents[int(problem.keptOrder[i])] = problem.keptExtents[i];
+    callerExtents[int(keptOrder[i])] = keptExtents[i];
   for (int i = 0; i < rank; ++i) {
     int64_t stride = 1;
-    for (int j = int(problem.keptOrder[i]) + 1; j < rank; ++j)
+    for (int j = int(keptOrder[i]) + 1; j < rank; ++j)
       stride *= callerExtents[j];
     strides[i] = stride;
   }
-  const int64_t size = problem.keptSize();
-  for (int64_t kernel = 0; kernel < size; ++kernel) {
+  std::vector<int64_t> order(static_cast<size_t>(keptSize()));
+  for (int64_t kernel = 0; kernel < keptSize(); ++kernel) {
     int64_t rest = kernel, caller = 0;
     for (int i = rank - 1; i >= 0; --i) {
-      caller += rest % problem.keptExtents[i] * strides[i];
-      rest /= problem.keptExtents[i];
+      caller += rest % keptExtents[i] * strides[i];
+      rest /= keptExtents[i];
     }
-    visit(kernel, caller);
+    order[size_t(kernel)] = caller;
   }
+  return order;
 }
 
 std::vector<double> Problem::toKernelOrder(std::span<const double> values) const {
   std::vector<double> result(values.begin(), values.end());
-  if (!keptInOrder && !values.empty())
-    forEachKept(*this, [&](int64_t kernel, int64_t caller) { result[kernel] = values[caller]; });
+  if (keptInOrder || values.empty())
+    return result;
+  const std::vector<int64_t> order = callersOrder();
+  for (size_t kernel = 0; kernel < order.size(); ++kernel)
+    result[kernel] = values[size_t(order[kernel])];
   return result;
 }
 
 std::vector<double> Problem::fromKernelOrder(std::span<const double> values) const {
   std::vector<double> result(values.begin(), values.end());
-  if (!keptInOrder && !values.empty())
-    forEachKept(*this, [&](int64_t kernel, int64_t caller) { result[caller] = values[kernel]; });
+  if (keptInOrder || values.empty())
+    return result;
+  const std::vector<int64_t> order = callersOrder();
+  for (size_t kernel = 0; kernel < order.size(); ++kernel)
+    result[size_t(order[kernel])] = values[kernel];
   return result;
 }
 

@@ -62,6 +62,8 @@ struct Problem {
   /// One bit per group, outermost lowest, where tensor `i`, from `broadcastFrom` on,
   /// repeats.
   uint32_t repeats(size_t i) const;
+  /// The kept index of the caller for each of the kernel's.
+  std::vector<int64_t> callersOrder() const;
   /// Copies one value per kept index from the caller's order to the kernel's.
   std::vector<double> toKernelOrder(std::span<const double> values) const;
   std::vector<double> fromKernelOrder(std::span<const double> values) const;

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "norma/Support/BatchNorm.h"
+#include "norma/Support/BatchNormRange.h"
 
 #include "BatchNormArithmetic.h"
 

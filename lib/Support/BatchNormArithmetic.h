@@ -8,11 +8,10 @@
 #ifndef NORMA_LIB_SUPPORT_BATCHNORMARITHMETIC_H
 #define NORMA_LIB_SUPPORT_BATCHNORMARITHMETIC_H
 
-#include "norma/Support/DType.h"
+#include "norma/Support/BatchNorm.h"
 
 #include <cmath>
 #include <cstddef>
-#include <vector>
 
 namespace norma {
 
@@ -21,16 +20,18 @@ struct Blend {
   double old, fresh;
 
   explicit Blend(double momentum) : old(momentum), fresh(1 - momentum) {}
-  double operator()(double before, double now) const { return before * old + now * fresh; }
+  /// What `before` becomes, if anything was counted.
+  double where(double count, double before, double now) const {
+    const double after = before * old + now * fresh;
+    // Without a branch, so that loops become vectors.
+    return count == 0 ? before : after;
+  }
 };
 
-/// Moves `values` where something was counted: without branches, which is compiled to vectors.
 inline void blendInto(double *__restrict values, const double *counts, const double *fresh,
                       size_t size, const Blend &by) {
-  for (size_t i = 0; i < size; ++i) {
-    const double before = values[i], after = by(before, fresh[i]);
-    values[i] = counts[i] == 0 ? before : after;
-  }
+  for (size_t i = 0; i < size; ++i)
+    values[i] = by.where(counts[i], values[i], fresh[i]);
 }
 
 /// Population variance times n / max(n - 1, 1).
@@ -56,8 +57,24 @@ inline double lostOf(double mean, double center, double factor) {
   return center == mean ? 0 : lost;
 }
 
-/// Leaves out values that are all 0.
-void dropZeros(std::vector<double> &values);
+/// What multiplies x - center, and what is added, in the map of a gradient: 0 where nothing was
+/// counted.
+struct SlopeAndOffset {
+  double slope, offset;
+
+  SlopeAndOffset(double n, double invStd, double scale, double sum, double dot) {
+    const double share = -scale / (n == 0 ? 1 : n);
+    const double ofDot = share * (invStd * invStd) * dot, ofSum = share * sum;
+    slope = n == 0 ? 0 : ofDot;
+    offset = n == 0 ? 0 : ofSum;
+  }
+};
+
+/// batchNormCoefficients() around means that `forward` need not have yet.
+Coefficients coefficientsAround(std::span<const double> mean, const BatchNormForward &forward,
+                                int64_t first, const Dims &keptShape,
+                                const BatchNormParameters &parameters, DType compute,
+                                int64_t firstKept);
 
 } // namespace norma
 

@@ -43,7 +43,8 @@ static std::vector<double> centersOf(std::span<const double> means,
   return centers;
 }
 
-void dropZeros(std::vector<double> &values) {
+/// Leaves out values that are all 0.
+static void dropZeros(std::vector<double> &values) {
   if (std::none_of(values.begin(), values.end(), [](double value) { return value != 0; }))
     values.clear();
 }
@@ -75,11 +76,10 @@ static std::vector<double> valuesOr(const std::vector<double> &values, int64_t f
   return {values.begin() + first, values.begin() + first + int64_t(size)};
 }
 
-/// batchNormCoefficients() around means that `forward` need not have yet.
-static Coefficients coefficientsAround(std::span<const double> mean,
-                                       const BatchNormForward &forward, int64_t first,
-                                       const Dims &keptShape, const BatchNormParameters &parameters,
-                                       DType compute, int64_t firstKept) {
+Coefficients coefficientsAround(std::span<const double> mean, const BatchNormForward &forward,
+                                int64_t first, const Dims &keptShape,
+                                const BatchNormParameters &parameters, DType compute,
+                                int64_t firstKept) {
   const size_t kept = mean.size();
   std::vector<double> scale = valuesOr(forward.invStd, first, kept, 1);
   multiply(scale, forward.r, firstKept);
@@ -103,14 +103,6 @@ Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t firs
   return coefficientsAround(mean, forward, first, keptShape, parameters, compute, firstKept);
 }
 
-Coefficients RangedBatchNormForward::coefficients(const Statistics &statistics, int64_t begin,
-                                                  int64_t end,
-                                                  const BatchNormParameters &parameters,
-                                                  DType compute) const {
-  const auto mean = std::span(statistics.mean).subspan(size_t(begin), size_t(end - begin));
-  return coefficientsAround(mean, forward, begin, Dims{end - begin}, parameters, compute, begin);
-}
-
 Coefficients batchNormCoefficients(std::span<const double> mean, std::span<const double> variance,
                                    double epsilon, const Dims &keptShape,
                                    const BatchNormParameters &parameters, DType compute) {
@@ -126,10 +118,9 @@ static void slopesAndOffsets(const double *counts, const double *invStds, const 
                              const double *sums, const double *dots, size_t size,
                              double *__restrict slopes, double *__restrict offsets) {
   for (size_t i = 0; i < size; ++i) {
-    const double n = counts[i], share = -scales[i] / (n == 0 ? 1 : n);
-    const double ofDot = share * (invStds[i] * invStds[i]) * dots[i], ofSum = share * sums[i];
-    slopes[i] = n == 0 ? 0 : ofDot;
-    offsets[i] = n == 0 ? 0 : ofSum;
+    const SlopeAndOffset of(counts[i], invStds[i], scales[i], sums[i], dots[i]);
+    slopes[i] = of.slope;
+    offsets[i] = of.offset;
   }
 }
 

@@ -7,6 +7,8 @@
 
 #include "norma/Support/DType.h"
 
+#include "WideVectors.h"
+
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
@@ -164,6 +166,23 @@ void storeFromDouble(double value, void *address, DType dtype) {
   default:
     return;
   }
+}
+
+template <typename T>
+NORMA_INLINE static inline void round(std::span<const double> values, T *into) {
+  for (size_t i = 0; i < values.size(); ++i)
+    into[i] = T(values[i]);
+}
+
+void storeFromDoubles(std::span<const double> values, void *address, DType dtype) {
+  assert((dtype == DType::F32 || dtype == DType::F64) &&
+         "storeFromDoubles stores f32 and f64 only");
+  runInWideVectors([&]() NORMA_INLINE {
+    if (dtype == DType::F64)
+      round(values, static_cast<double *>(address));
+    else
+      round(values, static_cast<float *>(address));
+  });
 }
 
 } // namespace norma

@@ -151,4 +151,16 @@ TEST(DType, StoresWideFloats) {
   EXPECT_EQ(loadAsDouble(memory, DType::F32), std::numeric_limits<double>::infinity());
 }
 
+TEST(DType, StoresArraysLikeNumbers) {
+  const std::vector<double> values{0.1, -3, 1e300, 1e-310, -0.0, 7};
+  for (DType dtype : {DType::F32, DType::F64}) {
+    std::vector<double> all(values.size()), one(values.size());
+    storeFromDoubles(values, all.data(), dtype);
+    for (size_t i = 0; i < values.size(); ++i)
+      storeFromDouble(values[i], reinterpret_cast<char *>(one.data()) + i * sizeOf(dtype), dtype);
+    EXPECT_EQ(std::memcmp(all.data(), one.data(), values.size() * sizeOf(dtype)), 0)
+        << toString(dtype);
+  }
+}
+
 } // namespace

@@ -314,6 +314,7 @@ private:
   explicit Engine(std::unique_ptr<State> state);
   std::unique_ptr<State> state;
   friend class Program;
+  friend State &stateOf(Engine &engine);
 };
 
 } // namespace norma

@@ -135,31 +135,6 @@ Coefficients batchNormCoefficients(const BatchNormForward &forward, int64_t firs
                                    const Dims &keptShape, const BatchNormParameters &parameters,
                                    DType compute, int64_t firstKept = 0);
 
-/// batchNormForward() in ranges of kept indices, of a batch that is not cut and whose own
-/// statistics are used. Threads may add ranges at the same time.
-class RangedBatchNormForward {
-public:
-  /// The rules must outlive it. The result's invStd takes the memory of a vector of any size.
-  RangedBatchNormForward(const BatchNormRules &rules, const Dims &keptShape,
-                         MovingStatistics moving, std::vector<double> invStd = {});
-
-  /// Adds kept indices [begin, end), whose statistics are there.
-  void add(const Statistics &statistics, int64_t begin, int64_t end);
-  /// The coefficients of the map of kept indices that were added, as batchNormCoefficients() of
-  /// all has them.
-  Coefficients coefficients(const Statistics &statistics, int64_t begin, int64_t end,
-                            const BatchNormParameters &parameters, DType compute) const;
-  /// Both, in one loop over the kept indices.
-  Coefficients addAndMap(const Statistics &statistics, int64_t begin, int64_t end,
-                         const BatchNormParameters &parameters, DType compute);
-  /// All, when every kept index was added: with their statistics, which were left where they are.
-  BatchNormForward finish(Statistics statistics);
-
-private:
-  const BatchNormRules &rules;
-  BatchNormForward forward;
-};
-
 /// The inference coefficients of given statistics:
 ///   scale = gamma / sqrt(variance + epsilon), center = mean, shift = beta.
 Coefficients batchNormCoefficients(std::span<const double> mean, std::span<const double> variance,

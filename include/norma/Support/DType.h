@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace norma {
@@ -60,6 +61,9 @@ double loadAsDouble(const void *address, DType dtype);
 /// Rounds `value` to a floating `dtype`, to nearest even, and stores it. F16 and
 /// BF16 go through f32, as the kernels do. `dtype` must be a float.
 void storeFromDouble(double value, void *address, DType dtype);
+
+/// The same of an array that is aligned, of F32 or F64.
+void storeFromDoubles(std::span<const double> values, void *address, DType dtype);
 
 } // namespace norma
 

@@ -11,13 +11,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../EngineImpl.h"
 #include "Adjustment.h"
 #include "Checks.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/BatchNormRange.h"
 #include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace norma {
 
@@ -77,21 +80,29 @@ Expected<void> GradientCall::addPiece(const BatchPiece &piece, const PieceAdjust
   return {};
 }
 
-/// dgamma = sum(dy * ((xh * r + d) * a + b)) = r * i * S2 + d * S1 + sum(b * dy): the
-/// terms that follow from the sums of groups.
+/// dgamma = sum(dy * ((xh * r + d) * a + b)) = r * i * S2 + d * S1 + sum(b * dy): makes S2 of
+/// groups from `group` on, which are of kept indices from `kept` on, into the terms that follow
+/// from the sums of groups.
+static void makeGammaTerms(const BatchNormForward &forward, int64_t group, int64_t kept,
+                           std::span<double> dots, const double *sums) {
+  const double *const invStds = forward.invStd.data() + group;
+  if (forward.r.empty()) {
+    for (size_t i = 0; i < dots.size(); ++i)
+      dots[i] *= invStds[i];
+    return;
+  }
+  const double *const r = forward.r.data() + kept, *const d = forward.d.data() + kept;
+  for (size_t i = 0; i < dots.size(); ++i)
+    dots[i] = r[i] * invStds[i] * dots[i] + d[i] * sums[i];
+}
+
 void GradientCall::addGroupsToGamma() {
-  const auto size = size_t(groups.keptSize);
-  double *const gamma = gradients.gamma.data();
-  for (size_t first = 0; first < sums.sum.size(); first += size) {
-    const double *const invStd = forward.invStd.data() + first;
-    const double *const dot = sums.dot.data() + first, *const sum = sums.sum.data() + first;
-    if (forward.r.empty()) {
-      for (size_t i = 0; i < size; ++i)
-        gamma[i] += invStd[i] * dot[i];
-      continue;
-    }
-    for (size_t i = 0; i < size; ++i)
-      gamma[i] += forward.r[i] * invStd[i] * dot[i] + forward.d[i] * sum[i];
+  for (int64_t first = 0; first < int64_t(sums.sum.size()); first += groups.keptSize) {
+    const auto begin = sums.dot.begin() + first;
+    std::vector<double> terms(begin, begin + groups.keptSize);
+    makeGammaTerms(forward, first, 0, terms, sums.sum.data() + first);
+    for (size_t i = 0; i < terms.size(); ++i)
+      gradients.gamma[i] += terms[i];
   }
 }
 
@@ -110,19 +121,20 @@ Expected<void> GradientCall::sumUp() {
 }
 
 Expected<void> GradientCall::sumAndMap(const BatchNormParameters &parameters, const Tensor &dx) {
-  const auto make = [&](int64_t begin, int64_t end, const GradientSums &known) {
-    return batchNormGradientCoefficients(forward, begin, Dims{end - begin}, known, parameters,
-                                         compute, begin);
+  const auto write = [&](int64_t begin, int64_t end, GradientSums &known,
+                         const GradientCoefficientArrays &into) -> Expected<void> {
+    mapGradient(forward, known, begin, end, parameters, into);
+    // Nobody needs S2 any more: gamma's gradient takes its place.
+    const auto dots = std::span(known.dot).subspan(size_t(begin), size_t(end - begin));
+    makeGammaTerms(forward, begin, begin, dots, known.sum.data() + begin);
+    return {};
   };
   const BatchPiece &piece = groups.pieces.front();
-  Expected<GradientSums> found = engine.gradientSumsThenMap(x, dy, piece.kept, forward.mean,
-                                                            options(piece), make, compute, dx);
+  Expected<GradientSums> found = stateOf(engine).gradientSumsThenMap(
+      x, dy, piece.kept, forward.mean, options(piece), std::ref(write), compute, dx);
   if (!found)
     return found.takeError();
-  sums = std::move(*found);
-  gradients.gamma.resize(size_t(groups.keptSize));
-  addGroupsToGamma();
-  gradients.beta = std::move(sums.sum);
+  gradients = {std::move(found->dot), std::move(found->sum)};
   return {};
 }
 

@@ -5,13 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../EngineImpl.h"
 #include "Adjustment.h"
 #include "Checks.h"
 
 #include "norma/Support/AxisForm.h"
+#include "norma/Support/BatchNormRange.h"
 #include "norma/Support/OutOfMemory.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace norma {
 
@@ -96,11 +99,13 @@ trainInBlocks(Engine &engine, const Tensor &x, std::span<const int64_t> kept,
               const Tensor &y, BatchNormMemory &memory) {
   RangedBatchNormForward forward(rules, keptShape(x.shape, kept), std::move(moving),
                                  std::move(memory.invStd));
-  const auto make = [&](int64_t begin, int64_t end, const Statistics &statistics) {
-    return forward.addAndMap(statistics, begin, end, parameters, compute);
+  const auto write = [&](int64_t begin, int64_t end, const Statistics &statistics,
+                         const CoefficientArrays &into) -> Expected<void> {
+    forward.addAndMap(statistics, begin, end, parameters, into);
+    return {};
   };
-  Expected<Statistics> done = engine.momentsThenAffine(
-      x, kept, {.mask = inputs.mask, .weights = inputs.weights}, make, compute, y,
+  Expected<Statistics> done = stateOf(engine).momentsThenAffine(
+      x, kept, {.mask = inputs.mask, .weights = inputs.weights}, std::ref(write), compute, y,
       {{}, std::move(memory.count), std::move(memory.mean), std::move(memory.m2)});
   if (!done)
     return done.takeError();

@@ -127,8 +127,8 @@ std::vector<BatchNormalization::Weight> BatchNormalization::weights() const {
   std::vector<Weight> result;
   if (const auto built = state->getBuilt())
     for (const auto &entry : built->weights.entries())
-      result.push_back(
-          {entry.name, entry.value.view(), entry.isParameter && state->options.trainable});
+      result.push_back({std::string(entry.name), entry.value.view(),
+                        entry.isParameter && state->options.trainable});
   return result;
 }
 

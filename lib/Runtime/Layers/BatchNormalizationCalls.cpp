@@ -70,7 +70,7 @@ Expected<SavedForward> BatchNormalization::State::forward(const Tensor &x, const
   if (!current)
     return current.takeError();
   const BuiltBatchNormalization &layer = **current;
-  const std::shared_ptr<SavedForward::State> saved = SavedForwardPool::take(savedForwards);
+  const std::shared_ptr<SavedForward::State> saved = takeSavedForward(savedForwards);
   saved->shape = x.shape;
   saved->rules = makeRules(options, layer.isFused, isTraining);
   saved->parameters = layer.weights.parameters(std::move(saved->parameters));

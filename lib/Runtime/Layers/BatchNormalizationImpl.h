@@ -44,7 +44,7 @@ BatchNormRules makeRules(const BatchNormalizationOptions &options, bool isFused,
 class BatchNormalizationWeights {
 public:
   struct Entry {
-    const char *name;
+    std::string_view name;
     /// gamma and beta, not the moving statistics.
     bool isParameter;
     Array value;

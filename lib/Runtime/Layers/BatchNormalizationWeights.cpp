@@ -25,10 +25,7 @@ static void withValues(const Tensor &tensor, Visit visit) {
 }
 
 static void store(std::span<const double> values, const Tensor &into) {
-  withValues(into, [&]<typename T>(std::span<T> kept) {
-    for (size_t i = 0; i < values.size(); ++i)
-      kept[i] = T(values[i]);
-  });
+  storeFromDoubles(values, into.data, into.dtype);
 }
 
 Expected<BatchNormalizationWeights>

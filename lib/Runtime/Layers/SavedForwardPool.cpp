@@ -10,24 +10,12 @@
 namespace norma {
 
 std::shared_ptr<SavedForward::State>
-SavedForwardPool::take(const std::shared_ptr<SavedForwardPool> &pool) {
-  std::unique_ptr<SavedForward::State> state;
-  {
-    const std::lock_guard lock(pool->mutex);
-    state = std::move(pool->unused);
-  }
-  if (!state)
-    state = std::make_unique<SavedForward::State>();
-  return {state.release(), [pool](SavedForward::State *used) {
-            pool->giveBack(std::unique_ptr<SavedForward::State>(used));
+takeSavedForward(const std::shared_ptr<SavedForwardPool> &pool) {
+  return {pool->take().release(), [pool](SavedForward::State *used) {
+            // Not the caller's arrays.
+            used->adjustment.reset();
+            pool->giveBack(used);
           }};
-}
-
-void SavedForwardPool::giveBack(std::unique_ptr<SavedForward::State> state) {
-  // Not the caller's arrays.
-  state->adjustment.reset();
-  const std::lock_guard lock(mutex);
-  std::swap(unused, state);
 }
 
 } // namespace norma

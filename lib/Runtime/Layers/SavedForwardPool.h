@@ -5,19 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A training pass leaves ten numbers for every kept index, and as a rule those of the pass
-// before are given up by then. In the same memory each thread finds what it wrote to in its
-// cache; fresh memory is cleared by one thread, and fetched from there by the others.
+// A training pass leaves ten numbers for every kept index, which its gradient or the next pass
+// gives up.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef NORMA_LIB_RUNTIME_LAYERS_SAVEDFORWARDPOOL_H
 #define NORMA_LIB_RUNTIME_LAYERS_SAVEDFORWARDPOOL_H
 
+#include "../Spare.h"
+
 #include "norma/Runtime/Layers/BatchNormalization.h"
 
 #include <memory>
-#include <mutex>
 
 namespace norma {
 
@@ -37,18 +37,12 @@ struct SavedForward::State {
   std::vector<double> m2;
 };
 
-/// Keeps the last one that was given up. Safe from several threads.
-class SavedForwardPool {
-public:
-  /// With vectors that hold anything. It goes back into the pool, which it keeps alive.
-  static std::shared_ptr<SavedForward::State> take(const std::shared_ptr<SavedForwardPool> &pool);
+/// What was given up, for later passes.
+using SavedForwardPool = Spare<SavedForward::State>;
 
-private:
-  void giveBack(std::unique_ptr<SavedForward::State> state);
-
-  std::mutex mutex;
-  std::unique_ptr<SavedForward::State> unused;
-};
+/// With vectors that hold anything. It goes back into the pool, which it keeps alive.
+std::shared_ptr<SavedForward::State>
+takeSavedForward(const std::shared_ptr<SavedForwardPool> &pool);
 
 } // namespace norma
 

@@ -94,9 +94,9 @@ Expected<Dims> dimsEntry(const Metadata &metadata, const char *key, bool mayBeUn
   return dims;
 }
 
-Expected<Tensor> tensorEntry(const io::Safetensors &file, const char *name, DType dtype,
+Expected<Tensor> tensorEntry(const io::Safetensors &file, std::string_view name, DType dtype,
                              const Dims &kept) {
-  const auto found = file.tensors.find(name);
+  const auto found = file.tensors.find(std::string(name));
   if (found == file.tensors.end())
     return damaged(fmt::format("there is no tensor '{}'", name));
   const Tensor &tensor = found->second.view();

@@ -43,7 +43,7 @@ Expected<std::string> metadataEntry(const Metadata &metadata, const char *key);
 Expected<Dims> dimsEntry(const Metadata &metadata, const char *key, bool mayBeUnknown);
 
 /// The tensor of a name, which must have this type and shape.
-Expected<Tensor> tensorEntry(const io::Safetensors &file, const char *name, DType dtype,
+Expected<Tensor> tensorEntry(const io::Safetensors &file, std::string_view name, DType dtype,
                              const Dims &kept);
 
 } // namespace norma::statefile
