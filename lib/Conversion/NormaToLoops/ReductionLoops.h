@@ -140,9 +140,10 @@ private:
   void eachGroup(const Rows &rows, llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    mlir::Value begin, mlir::Value end, mlir::Type type);
-  void addStepToTotals(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::ValueRange sums,
-                       mlir::ValueRange stepSums, mlir::Value first, mlir::Value start,
-                       mlir::Value stop);
+  void storeStep(llvm::ArrayRef<Values> at, mlir::ValueRange sums, mlir::ValueRange stepSums,
+                 mlir::Value offset);
+  void addStepToTotals(const Rows &rows, Values indices, mlir::ValueRange stepSums,
+                       mlir::Value first, mlir::Value start, mlir::Value stop);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
