@@ -151,6 +151,15 @@ Values MapLoops::keptOf(ValueRange indices) {
 // Traversals
 //===----------------------------------------------------------------------===//
 
+/// As many as fill a register in the compute type, where vectors of the schedule fill one with
+/// results: those that go past the caches, and bf16.
+int64_t MapLoops::lanesOfArithmetic() const {
+  const int64_t bytes = bytesOfElement(out), computed = compute.getIntOrFloatBitWidth() / 8;
+  if (bytes >= computed || !(schedule.getNontemporal() || getElementTypeOrSelf(out).isBF16()))
+    return e.width;
+  return std::max<int64_t>(e.width * bytes / computed, 1);
+}
+
 /// Whatever the rows are, the flat array is a sequence of lines over which the
 /// coefficients repeat: they are written out for one line, once.
 void MapLoops::emitFlat() {
@@ -203,10 +212,13 @@ void MapLoops::emitFlat() {
         walkLines(together, whole, 1);
     });
   }
-  // What is left of a line, once.
+  // What is left of a line, once: in vectors of which the arithmetic fills a register, which is
+  // half the code where the result is narrower.
   if (!endWithRows)
-    e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
-      storeElement(from, to, {{e.add(whole, i)}, loadVectors(lines, i, {})}, tail);
+    e.withWidth(lanesOfArithmetic(), [&] {
+      e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
+        storeElement(from, to, {{e.add(whole, i)}, loadVectors(lines, i, {})}, tail);
+      });
     });
   for (Value expanded : lines)
     if (expanded)

@@ -60,6 +60,7 @@ protected:
 private:
   mlir::Value chooseDirection();
   void emitFence();
+  int64_t lanesOfArithmetic() const;
   void emitFlat();
   void emitFlatRows();
   void emitRows();

@@ -142,21 +142,27 @@ void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums
     e.store(e.addf(e.load(total, k, f64), e.convert(sum, f64)), total, k);
 }
 
-/// Adds the sums of the columns [start, stop) to their totals: those of a step, which begins at
-/// `first`, in the order of `at`. A loop, rather than code for every vector, and in vectors that
-/// f64 fills.
-void ReductionLoops::addStepToTotals(const Rows &rows, MutableArrayRef<Values> at, ValueRange sums,
-                                     ValueRange stepSums, Value first, Value start, Value stop) {
-  for (auto [v, of] : llvm::enumerate(at))
+/// Keeps the sums of a step, whose vectors lie from `offset` on, in the order of `at`.
+void ReductionLoops::storeStep(ArrayRef<Values> at, ValueRange sums, ValueRange stepSums,
+                               Value offset) {
+  for (auto [v, of] : llvm::enumerate(at)) {
+    Value place = e.add(offset, e.index(int64_t(v) * e.width));
     for (auto [sum, buffer] : llvm::zip(setOf(sums, v), stepSums))
-      e.store(sum, buffer, e.index(int64_t(v) * e.width));
+      e.store(sum, buffer, place);
+  }
+}
+
+/// Adds the sums of the columns [start, stop) to their totals: those that are kept of columns from
+/// `first` on. A loop, rather than code for every vector, and in vectors that f64 fills.
+void ReductionLoops::addStepToTotals(const Rows &rows, Values indices, ValueRange stepSums,
+                                     Value first, Value start, Value stop) {
   e.withWidth(wideLanes, [&] {
     e.forEach(start, stop, e.width, [&](Value i) {
       Values parts;
       for (Value buffer : stepSums)
         parts.push_back(e.load(buffer, e.sub(i, first), f64));
-      at.front().back() = i;
-      addToTotals(rows, rows.keptIndices(at.front()), parts);
+      indices.back() = i;
+      addToTotals(rows, rows.keptIndices(indices), parts);
     });
   });
 }
@@ -167,29 +173,42 @@ void ReductionLoops::emitRows(const Rows &rows) {
   Value view = rows.views.front();
   int64_t columns = cast<MemRefType>(view.getType()).getShape().back();
   int64_t abreast = schedule.getUnroll(), step = abreast * e.width;
+  bool isWhole = !ShapedType::isDynamic(columns) && columns % e.width == 0 && columns >= step;
+  // Where vectors of a line are left over, the sums of all its steps are added to the totals at
+  // once: by one loop, rather than one for the steps and one for the rest.
+  bool atOnce = rows.lines && isWhole && columns % step != 0;
   Values stepSums;
   for (size_t i = 0; i < totals.size(); ++i)
-    stepSums.push_back(e.scratch({padded(e.index(step))}, accumulate));
-  bool isWhole = !ShapedType::isDynamic(columns) && columns % e.width == 0 && columns >= step;
+    stepSums.push_back(e.scratch({padded(e.index(atOnce ? columns : step))}, accumulate));
   eachGroup(rows, [&](Values indices, Value begin, Value end) {
-    // The sums of `vectors` from the column `first`; counted are those of [start, stop).
-    auto emitStep = [&](Value first, int64_t vectors, Value tail, Value start, Value stop) {
+    auto sumStep = [&](Value first, int64_t vectors, Value tail, Value offset) {
       SmallVector<Values> at(vectors, indices);
       for (auto [v, of] : llvm::enumerate(at))
         of.back() = e.add(first, e.index(int64_t(v) * e.width));
-      Values sums = addColumn(rows, at, tail, begin, end, accumulate);
-      addStepToTotals(rows, at, sums, stepSums, first, start, stop);
+      storeStep(at, addColumn(rows, at, tail, begin, end, accumulate), stepSums, offset);
     };
-    auto next = [&](Value i) { return e.add(i, e.index(step)); };
+    // The sums of `vectors` from the column `first`; counted are those of [start, stop).
+    auto emitStep = [&](Value first, int64_t vectors, Value tail, Value start, Value stop) {
+      sumStep(first, vectors, tail, e.index(0));
+      addStepToTotals(rows, indices, stepSums, first, start, stop);
+    };
     if (!isWhole)
       return emitRaggedSteps(e.extent(view, cast<MemRefType>(view.getType()).getRank() - 1),
                              emitStep);
     int64_t stepped = columns / step * step;
-    e.forEach(e.index(0), e.index(stepped), step,
-              [&](Value i) { emitStep(i, abreast, {}, i, next(i)); });
-    if (stepped < columns)
-      emitStep(e.index(stepped), (columns - stepped) / e.width, {}, e.index(stepped),
-               e.index(columns));
+    e.forEach(e.index(0), e.index(stepped), step, [&](Value i) {
+      if (atOnce)
+        sumStep(i, abreast, {}, i);
+      else
+        emitStep(i, abreast, {}, i, e.add(i, e.index(step)));
+    });
+    const int64_t left = (columns - stepped) / e.width;
+    if (atOnce) {
+      sumStep(e.index(stepped), left, {}, e.index(stepped));
+      addStepToTotals(rows, indices, stepSums, e.index(0), e.index(0), e.index(columns));
+    } else if (left > 0) {
+      emitStep(e.index(stepped), left, {}, e.index(stepped), e.index(columns));
+    }
   });
   for (Value buffer : stepSums)
     e.release(buffer);

@@ -140,9 +140,10 @@ private:
   void eachGroup(const Rows &rows, llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    mlir::Value begin, mlir::Value end, mlir::Type type);
-  void addStepToTotals(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::ValueRange sums,
-                       mlir::ValueRange stepSums, mlir::Value first, mlir::Value start,
-                       mlir::Value stop);
+  void storeStep(llvm::ArrayRef<Values> at, mlir::ValueRange sums, mlir::ValueRange stepSums,
+                 mlir::Value offset);
+  void addStepToTotals(const Rows &rows, Values indices, mlir::ValueRange stepSums,
+                       mlir::Value first, mlir::Value start, mlir::Value stop);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
@@ -162,11 +163,10 @@ private:
     int64_t axis = -1;
     mlir::Value begin = {}, end = {};
   };
-  /// Kept indices [first, end). Each has its f64 lanes in one buffer for every sum and, where runs
-  /// fill rows, lanes of the samples of a group in others.
+  /// Kept indices [first, end). Each has the f64 lanes of every sum in a buffer (sum, kept index,
+  /// lane) and, where runs fill rows, lanes of the samples of a group in another.
   struct Strip {
-    mlir::Value first, end;
-    Values lanes, ofGroup;
+    mlir::Value first, end, lanes, ofGroup;
   };
   void emitRuns(mlir::Value pivots);
   void emitWideRuns(mlir::Value pivots);
@@ -176,10 +176,9 @@ private:
   Values sumsOfLongRun(const Values &indices, mlir::Value pivots);
   void emitStrips(int64_t axis, int64_t most,
                   llvm::function_ref<void(const Strip &strip, Values indices)> body);
-  void storeTo(const Strip &strip, llvm::ArrayRef<mlir::Value> buffers, mlir::Value k,
-               mlir::ValueRange sums);
-  void addTo(const Strip &strip, llvm::ArrayRef<mlir::Value> buffers, mlir::Value k,
-             mlir::ValueRange sums);
+  Values lanesAt(const Strip &strip, size_t sum, mlir::Value k);
+  void storeTo(const Strip &strip, mlir::Value buffer, mlir::Value k, mlir::ValueRange sums);
+  void addTo(const Strip &strip, mlir::Value buffer, mlir::Value k, mlir::ValueRange sums);
   void addStripToTotals(const Strip &strip, Values indices);
   Values enterRows();
   void addRows(const Strip &strip, mlir::ValueRange rows, mlir::Value pivots);

@@ -215,12 +215,11 @@ void ReductionLoops::emitStrips(int64_t axis, int64_t most,
   int64_t known = getConstantIntValue(features).value_or(most);
   // Lanes are read of whole vectors of kept indices.
   Value room = e.index(std::min(most, known + wideLanes - 1));
+  Value sums = e.index(int64_t(totals.size()));
   Strip strip;
-  for (size_t i = 0; i < totals.size(); ++i)
-    strip.lanes.push_back(e.scratch({room, e.index(wideLanes)}, f64));
+  strip.lanes = e.scratch({sums, room, e.index(wideLanes)}, f64);
   if (fillsRows)
-    for (size_t i = 0; i < totals.size(); ++i)
-      strip.ofGroup.push_back(e.scratch({room, e.index(e.width)}, accumulate));
+    strip.ofGroup = e.scratch({sums, room, e.index(e.width)}, accumulate);
   e.nest(data, axesBefore(axis), [&](Values indices) {
     e.forEach(e.index(0), features, most, [&](Value first) {
       strip.first = first;
@@ -230,39 +229,50 @@ void ReductionLoops::emitStrips(int64_t axis, int64_t most,
       addStripToTotals(strip, indices);
     });
   });
-  for (Value buffer : llvm::concat<Value>(strip.lanes, strip.ofGroup))
-    e.release(buffer);
+  e.release(strip.lanes);
+  if (fillsRows)
+    e.release(strip.ofGroup);
 }
 
-void ReductionLoops::storeTo(const Strip &strip, ArrayRef<Value> buffers, Value k,
-                             ValueRange sums) {
-  for (auto [sum, buffer] : llvm::zip(sums, buffers))
-    e.store(sum, buffer, {e.sub(k, strip.first), e.index(0)});
+Values ReductionLoops::lanesAt(const Strip &strip, size_t sum, Value k) {
+  return {e.index(int64_t(sum)), e.sub(k, strip.first), e.index(0)};
 }
 
-void ReductionLoops::addTo(const Strip &strip, ArrayRef<Value> buffers, Value k, ValueRange sums) {
-  Values at{e.sub(k, strip.first), e.index(0)}, next;
-  for (auto [sum, buffer] : llvm::zip(sums, buffers)) {
+void ReductionLoops::storeTo(const Strip &strip, Value buffer, Value k, ValueRange sums) {
+  for (auto [i, sum] : llvm::enumerate(sums))
+    e.store(sum, buffer, lanesAt(strip, i, k));
+}
+
+void ReductionLoops::addTo(const Strip &strip, Value buffer, Value k, ValueRange sums) {
+  Values next;
+  for (auto [i, sum] : llvm::enumerate(sums)) {
     auto type = cast<VectorType>(sum.getType());
-    e.withWidth(type.getNumElements(),
-                [&] { next.push_back(e.plus(e.load(buffer, at, type.getElementType()), sum)); });
+    e.withWidth(type.getNumElements(), [&] {
+      next.push_back(e.plus(e.load(buffer, lanesAt(strip, i, k), type.getElementType()), sum));
+    });
   }
-  storeTo(strip, buffers, k, next);
+  storeTo(strip, buffer, k, next);
 }
 
 /// Adds up the lanes, of a vector of kept indices at a time; what stands behind the last goes to
-/// padding.
+/// padding. It is much code for a sum, so it is there once, in a loop: what it gives takes the
+/// place of the lanes of the first of these kept indices.
 void ReductionLoops::addStripToTotals(const Strip &strip, Values indices) {
+  const auto sums = int64_t(totals.size());
   e.withWidth(wideLanes, [&] {
     e.forEach(strip.first, strip.end, wideLanes, [&](Value k) {
-      indices[dataType.getRank() - 2] = k;
       Value first = e.sub(k, strip.first);
-      for (auto [buffer, total] : llvm::zip(strip.lanes, totals)) {
+      e.forEach(e.index(0), e.index(sums), 1, [&](Value sum) {
         Values each;
         for (int64_t i = 0; i < wideLanes; ++i)
-          each.push_back(e.load(buffer, {e.add(first, e.index(i)), e.index(0)}, f64));
-        e.store(e.addf(e.load(total, keptOf(indices), f64), e.sumLanesOfEach(each)), total,
-                keptOf(indices));
+          each.push_back(e.load(strip.lanes, {sum, e.add(first, e.index(i)), e.index(0)}, f64));
+        e.store(e.sumLanesOfEach(each), strip.lanes, {sum, first, e.index(0)});
+      });
+      indices[dataType.getRank() - 2] = k;
+      Values at = keptOf(indices);
+      for (auto [i, total] : llvm::enumerate(totals)) {
+        Value sum = e.load(strip.lanes, lanesAt(strip, i, k), f64);
+        e.store(e.addf(e.load(total, at, f64), sum), total, at);
       }
     });
   });
@@ -299,8 +309,8 @@ void ReductionLoops::addRows(const Strip &strip, ValueRange rows, Value pivots) 
     e.forEach(begin, end, 1, [&](Value sample) { addRow(strip, rows, sample, pivots); });
     eachOfStrip([&](Value k) {
       Values sums;
-      for (Value buffer : strip.ofGroup)
-        sums.push_back(e.load(buffer, {e.sub(k, strip.first), e.index(0)}, accumulate));
+      for (size_t i = 0; i < totals.size(); ++i)
+        sums.push_back(e.load(strip.ofGroup, lanesAt(strip, i, k), accumulate));
       addTo(strip, strip.lanes, k, joined(sums));
     });
   });
@@ -329,10 +339,18 @@ void ReductionLoops::addRow(const Strip &strip, ValueRange rows, Value sample, V
     ends = e.carry(last, end, e.width, ends, [&](Value i, ValueRange carried) {
       Values at{sample, i};
       prefetch(rows, at, 0);
-      Value own = e.maskOf(i, end), rest = e.negate(own);
-      Values both = addElements({rows, at, own, true}, inRow.pivot, setOf(carried, 0));
-      Value other = pivotOfRun(pivots, keptOf(next), accumulate);
-      llvm::append_range(both, addElements({rows, at, rest, true}, other, setOf(carried, 1)));
+      // To leave sums as they are is to add zeros, but for the sign of a zero, which no total has.
+      Value own = e.maskOf(i, end), pivot = inRow.pivot;
+      if (pivots)
+        pivot = e.select(own, pivot, pivotOfRun(pivots, keptOf(next), accumulate));
+      Values both(carried);
+      for (size_t set = 0; set < 2; ++set) {
+        Values with = addElements({rows, at, {}, true}, pivot, setOf(carried, set));
+        for (auto [j, sum] : llvm::enumerate(with)) {
+          Value &kept = both[set * totals.size() + j];
+          kept = set == 0 ? e.select(own, sum, kept) : e.select(own, kept, sum);
+        }
+      }
       if (accompanied)
         companion->visitBoth(e.saveInsertionPoint(), at, own, next);
       return both;

@@ -62,16 +62,26 @@ bool widensBfloatsByInstruction(const llvm::TargetMachine &machine, llvm::Type *
   return isRegisters(type) && has(machine, "+avx512bw") && has(machine, "+avx512vbmi");
 }
 
-/// The same of a constant, made once, before all.
-static llvm::CallInst *hidden(llvm::Function &function, llvm::Constant *known,
-                              llvm::StringRef kind) {
+/// The constant, of which LLVM does not see what it is, either: loaded once, before all.
+static llvm::LoadInst *hidden(llvm::Function &function, llvm::Constant *known) {
   llvm::BasicBlock &entry = function.getEntryBlock();
   for (llvm::Instruction &instruction : entry)
-    if (auto *made = llvm::dyn_cast<llvm::CallInst>(&instruction);
-        made && made->isInlineAsm() && made->getArgOperand(0) == known)
-      return made;
-  llvm::IRBuilder<> b(&*entry.begin());
-  return hidden(b, known, kind);
+    if (auto *made = llvm::dyn_cast<llvm::LoadInst>(&instruction))
+      if (auto *from = llvm::dyn_cast<llvm::GlobalVariable>(made->getPointerOperand());
+          from && from->hasInitializer() && from->getInitializer() == known)
+        return made;
+  llvm::Type *type = known->getType();
+  auto *memory = new llvm::GlobalVariable(*function.getParent(), type, /*isConstant=*/true,
+                                          llvm::GlobalValue::PrivateLinkage, known, "hidden");
+  memory->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+  memory->setAlignment(llvm::Align(type->getPrimitiveSizeInBits().getFixedValue() / 8));
+  // For all that LLVM knows, something else has been written there.
+  memory->setExternallyInitialized(true);
+  llvm::LoadInst *loaded =
+      llvm::IRBuilder<>(&*entry.begin()).CreateAlignedLoad(type, memory, memory->getAlign());
+  loaded->setMetadata(llvm::LLVMContext::MD_invariant_load,
+                      llvm::MDNode::get(function.getContext(), {}));
+  return loaded;
 }
 
 /// One permutation of bytes for a register of f32, where to widen integers and to shift them
@@ -88,7 +98,7 @@ llvm::Value *widenBfloatsByInstruction(llvm::IRBuilder<> &b, llvm::Value *bfloat
     std::iota(low.begin(), low.begin() + 2 * lanes, 0);
     from = b.CreateShuffleVector(from, low);
   }
-  llvm::CallInst *upper = hidden(function, b.getInt64(0xcccccccccccccccc), "r");
+  llvm::LoadInst *upper = hidden(function, b.getInt64(0xcccccccccccccccc));
   llvm::Value *mask = llvm::IRBuilder<>(upper->getNextNode())
                           .CreateBitCast(upper, llvm::FixedVectorType::get(b.getInt1Ty(), kBytes));
   llvm::SmallVector<llvm::Value *, 2> parts;
@@ -96,9 +106,8 @@ llvm::Value *widenBfloatsByInstruction(llvm::IRBuilder<> &b, llvm::Value *bfloat
     llvm::SmallVector<llvm::Constant *> at;
     for (unsigned i = 0; i < kBytes; ++i)
       at.push_back(b.getInt8(uint8_t(2 * part + i / 4 * 2 + i % 2)));
-    llvm::Value *moved =
-        b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_qi_512, {},
-                          {from, hidden(function, llvm::ConstantVector::get(at), "v")});
+    llvm::Value *moved = b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_qi_512, {},
+                                           {from, hidden(function, llvm::ConstantVector::get(at))});
     moved = b.CreateSelect(mask, moved, llvm::Constant::getNullValue(moved->getType()));
     parts.push_back(b.CreateBitCast(moved, llvm::FixedVectorType::get(b.getFloatTy(), kLanes)));
   }
@@ -226,6 +235,49 @@ static void enterIfAny(llvm::IRBuilder<> &b, llvm::Value *lanes) {
       llvm::MDBuilder(b.getContext()).createUnlikelyBranchWeights()));
 }
 
+namespace {
+
+/// A register of a vector that is rounded and stored.
+struct Part {
+  llvm::Value *value, *address;
+  /// Lanes to store once more.
+  llvm::Value *isSubnormal;
+};
+
+} // namespace
+
+static llvm::Value *findSubnormal(llvm::IRBuilder<> &b, llvm::Value *value) {
+  return b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_fpclass_ps_512, {},
+                           {value, b.getInt32(0x20)});
+}
+
+/// Stores the rounded bits of subnormal numbers.
+static void storeRounded(llvm::IRBuilder<> &b, const Part &part) {
+  auto *i32 = llvm::FixedVectorType::get(b.getInt32Ty(), kLanes);
+  llvm::Value *upper = b.CreateLShr(roundToUpperHalf(b, b.CreateBitCast(part.value, i32)), 16);
+  b.CreateMaskedStore(b.CreateTrunc(upper, llvm::FixedVectorType::get(b.getInt16Ty(), kLanes)),
+                      part.address, llvm::Align(2), part.isSubnormal);
+}
+
+/// The same of several parts, by a loop over copies of them: it hardly ever runs, and is there for
+/// every group of stores.
+static void storeEachRounded(llvm::IRBuilder<> &b, llvm::ArrayRef<Part> parts) {
+  llvm::Type *value = parts.front().value->getType(), *address = b.getPtrTy();
+  llvm::IRBuilder<> entry(&*b.GetInsertBlock()->getParent()->getEntryBlock().begin());
+  llvm::Value *count = b.getInt64(parts.size());
+  llvm::AllocaInst *values = entry.CreateAlloca(value, count);
+  llvm::AllocaInst *addresses = entry.CreateAlloca(address, count);
+  for (auto [i, part] : llvm::enumerate(parts)) {
+    b.CreateStore(part.value, b.CreateConstGEP1_64(value, values, i));
+    b.CreateStore(part.address, b.CreateConstGEP1_64(address, addresses, i));
+  }
+  auto [body, i] = llvm::SplitBlockAndInsertSimpleForLoop(count, b.GetInsertPoint());
+  b.SetInsertPoint(body);
+  llvm::Value *copy = b.CreateLoad(value, b.CreateGEP(value, values, i));
+  storeRounded(
+      b, {copy, b.CreateLoad(address, b.CreateGEP(address, addresses, i)), findSubnormal(b, copy)});
+}
+
 /// Behind the stores,
 ///
 ///   if (some result is zero)
@@ -234,34 +286,31 @@ static void enterIfAny(llvm::IRBuilder<> &b, llvm::Value *lanes) {
 static void roundAgain(const Group &group, llvm::Value *right) {
   llvm::IRBuilder<> b(group.end);
   enterIfAny(b, b.CreateNot(right));
-  struct Part {
-    llvm::Value *value, *address;
-    size_t first;
-    llvm::Value *isSubnormal;
-  };
+  bool hasMasks = false;
   llvm::SmallVector<Part> parts;
+  llvm::SmallVector<uint64_t> firsts;
   llvm::Value *any = nullptr;
   for (const Rounding &rounding : group.roundings) {
     llvm::SmallVector<llvm::Value *, 2> masks;
     if (rounding.mask)
       masks = registersOf(b, rounding.mask);
+    hasMasks |= rounding.mask != nullptr;
     for (auto [i, value] : llvm::enumerate(registersOf(b, rounding.value()))) {
-      llvm::Value *isSubnormal = b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_fpclass_ps_512, {},
-                                                   {value, b.getInt32(0x20)});
+      llvm::Value *isSubnormal = findSubnormal(b, value);
       if (rounding.mask)
         isSubnormal = b.CreateAnd(isSubnormal, masks[i]);
-      parts.push_back({value, rounding.address, i * kLanes, isSubnormal});
+      parts.push_back({value, rounding.address, isSubnormal});
       any = any ? b.CreateOr(any, isSubnormal) : isSubnormal;
+      firsts.push_back(i * kLanes);
     }
   }
   enterIfAny(b, any);
-  auto *i32 = llvm::FixedVectorType::get(b.getInt32Ty(), kLanes);
-  for (const Part &part : parts) {
-    llvm::Value *upper = b.CreateLShr(roundToUpperHalf(b, b.CreateBitCast(part.value, i32)), 16);
-    b.CreateMaskedStore(b.CreateTrunc(upper, llvm::FixedVectorType::get(b.getInt16Ty(), kLanes)),
-                        b.CreateConstGEP1_64(b.getInt16Ty(), part.address, part.first),
-                        llvm::Align(2), part.isSubnormal);
-  }
+  for (auto [part, first] : llvm::zip_equal(parts, firsts))
+    part.address = b.CreateConstGEP1_64(b.getInt16Ty(), part.address, first);
+  if (!hasMasks && parts.size() > 2)
+    return storeEachRounded(b, parts);
+  for (const Part &part : parts)
+    storeRounded(b, part);
 }
 
 void roundBfloatsByInstruction(llvm::Module &module, const llvm::TargetMachine &machine,

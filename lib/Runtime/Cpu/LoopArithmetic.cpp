@@ -85,9 +85,21 @@ static llvm::CmpInst::Predicate predicateOf(arith::CmpFPredicate predicate) {
   return kPredicates[size_t(predicate)];
 }
 
+llvm::Value *LoopTranslator::asVector(llvm::Value *lanes) {
+  llvm::Type *type = lanes->getType();
+  return type->isVectorTy() ? lanes : b.CreateVectorSplat(1, lanes);
+}
+
+llvm::Value *LoopTranslator::shuffle(vector::ShuffleOp op) {
+  llvm::SmallVector<int> from(op.getMask());
+  llvm::Value *lanes = b.CreateShuffleVector(asVector(values.lookup(op.getV1())),
+                                             asVector(values.lookup(op.getV2())), from);
+  return from.size() == 1 ? b.CreateExtractElement(lanes, uint64_t(0)) : lanes;
+}
+
 /// The sum of lanes and the like, plus what there was before.
 llvm::Value *LoopTranslator::reduce(vector::ReductionOp op) {
-  llvm::Value *lanes = values.lookup(op.getVector());
+  llvm::Value *lanes = asVector(values.lookup(op.getVector()));
   llvm::Value *before = op.getAcc() ? values.lookup(op.getAcc()) : nullptr;
   switch (op.getKind()) {
   case vector::CombiningKind::ADD: {
@@ -112,6 +124,8 @@ llvm::Value *LoopTranslator::reduce(vector::ReductionOp op) {
 
 /// A mask of the first `count` lanes.
 llvm::Value *LoopTranslator::lanesBefore(VectorType type, llvm::Value *count) {
+  if (type.getNumElements() == 1)
+    return b.CreateICmpSGT(count, llvm::Constant::getNullValue(count->getType()));
   llvm::SmallVector<llvm::Constant *> lanes;
   for (int64_t lane = 0; lane < type.getNumElements(); ++lane)
     lanes.push_back(b.getInt32(uint32_t(lane)));
@@ -153,18 +167,17 @@ llvm::Value *LoopTranslator::arithmetic(Operation *op) {
       .Case([&](vector::BroadcastOp each) -> llvm::Value * {
         if (isa<VectorType>(each.getSourceType()))
           return nullptr;
-        return b.CreateVectorSplat(unsigned(each.getResultVectorType().getNumElements()),
-                                   operand(0));
+        const auto lanes = unsigned(each.getResultVectorType().getNumElements());
+        return lanes == 1 ? operand(0) : b.CreateVectorSplat(lanes, operand(0));
       })
       .Case([&](vector::ExtractOp each) -> llvm::Value * {
         if (each.hasDynamicPosition() || each.getNumIndices() != 1)
           return nullptr;
+        if (!operand(0)->getType()->isVectorTy())
+          return operand(0);
         return b.CreateExtractElement(operand(0), uint64_t(each.getStaticPosition().front()));
       })
-      .Case([&](vector::ShuffleOp each) {
-        llvm::SmallVector<int> lanes(each.getMask());
-        return b.CreateShuffleVector(operand(0), operand(1), lanes);
-      })
+      .Case([&](vector::ShuffleOp each) { return shuffle(each); })
       .Case([&](vector::ReductionOp each) { return reduce(each); })
       .Case([&](vector::CreateMaskOp each) { return lanesBefore(each.getType(), operand(0)); })
       .Case([&](vector::ConstantMaskOp each) {

@@ -87,6 +87,8 @@ void LoopTranslator::allocate(memref::AllocOp op) {
   views[op] = std::move(view);
 }
 
+static bool isOneLane(VectorType type) { return type.getNumElements() == 1; }
+
 /// Whether the mask is known to leave the first lane alone.
 static bool isFirstLane(const llvm::Value *mask) {
   const auto *known = llvm::dyn_cast<llvm::Constant>(mask);
@@ -192,10 +194,15 @@ bool LoopTranslator::translateMemory(Operation *op) {
         return true;
       })
       .Case([&](vector::MaskedLoadOp load) {
+        // Kernels have no masks for numbers.
+        if (isOneLane(load.getMaskVectorType()))
+          return false;
         values[load] = maskedLoad(load);
         return true;
       })
       .Case([&](vector::MaskedStoreOp store) {
+        if (isOneLane(store.getMaskVectorType()))
+          return false;
         maskedStore(store);
         return true;
       })

@@ -25,10 +25,13 @@ namespace norma {
 // Types and values
 //===----------------------------------------------------------------------===//
 
+// A vector of one lane is a number: LLVM would take it apart again.
 llvm::Type *LoopTranslator::typeOf(Type type) {
-  if (auto vector = dyn_cast<VectorType>(type))
-    return llvm::FixedVectorType::get(typeOf(vector.getElementType()),
-                                      unsigned(vector.getNumElements()));
+  if (auto vector = dyn_cast<VectorType>(type)) {
+    llvm::Type *element = typeOf(vector.getElementType());
+    const auto lanes = unsigned(vector.getNumElements());
+    return lanes == 1 ? element : llvm::FixedVectorType::get(element, lanes);
+  }
   if (type.isIndex())
     return b.getInt64Ty();
   if (type.isBF16())
@@ -44,10 +47,11 @@ llvm::Type *LoopTranslator::typeOf(Type type) {
 
 llvm::Constant *LoopTranslator::constant(TypedAttr value) {
   llvm::Type *type = typeOf(value.getType());
-  if (auto splat = dyn_cast<SplatElementsAttr>(value))
-    return llvm::ConstantVector::getSplat(
-        llvm::cast<llvm::VectorType>(type)->getElementCount(),
-        constant(cast<TypedAttr>(splat.getSplatValue<Attribute>())));
+  if (auto splat = dyn_cast<SplatElementsAttr>(value)) {
+    llvm::Constant *lane = constant(cast<TypedAttr>(splat.getSplatValue<Attribute>()));
+    auto *vector = llvm::dyn_cast<llvm::VectorType>(type);
+    return vector ? llvm::ConstantVector::getSplat(vector->getElementCount(), lane) : lane;
+  }
   if (auto number = dyn_cast<FloatAttr>(value))
     return llvm::ConstantFP::get(type, number.getValue());
   if (auto number = dyn_cast<IntegerAttr>(value))

@@ -58,6 +58,9 @@ private:
   bool translateMemory(mlir::Operation *op);
 
   // LoopArithmetic.cpp
+  /// Also where it is one lane, which is a number elsewhere.
+  llvm::Value *asVector(llvm::Value *lanes);
+  llvm::Value *shuffle(mlir::vector::ShuffleOp op);
   llvm::Value *reduce(mlir::vector::ReductionOp op);
   llvm::Value *lanesBefore(mlir::VectorType type, llvm::Value *count);
   /// Null where the op is none.

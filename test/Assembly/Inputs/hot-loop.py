@@ -41,7 +41,8 @@ BRANCH = re.compile(r"^(j\w+|b(\.\w+)?|cbn?z|tbn?z)\s.*?(\.L\w+)$")
 
 
 def innermost_loops(lines):
-    """The instructions of every loop that has no loop inside: from a label to the last branch back to it."""
+    """The instructions of every loop that has no loop inside: from a label to the first branch back to it. What goes
+    back from behind that is rare, and has been moved out of the way."""
     labels, instructions = {}, []
     for line in lines:
         line = re.sub(r"\s*(#|//).*$", "", line).strip()
@@ -53,7 +54,7 @@ def innermost_loops(lines):
     for at, line in enumerate(instructions):
         branch = BRANCH.match(line)
         if branch and labels.get(branch[3], at + 1) <= at:
-            loops[labels[branch[3]]] = at
+            loops.setdefault(labels[branch[3]], at)
     return [instructions[first:last + 1] for first, last in loops.items()
             if not any(first <= a and b <= last for a, b in loops.items() if (a, b) != (first, last))]
 

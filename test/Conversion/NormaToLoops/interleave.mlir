@@ -95,18 +95,30 @@ func.func @short_runs(%x: memref<?x3x40xf32>, %dy: memref<?x3x40xf32>, %c: memre
 // CHECK:               vector.store %{{.*}}, %[[YR]][%[[N]], %[[I]]] {{.*}}nontemporal = true
 // CHECK:             %[[ENDS:.*]]:4 = scf.for %[[I:.*]] = %{{.*}} to %[[END]] step %c16 iter_args
 // CHECK:               %[[MASK:.*]] = vector.create_mask
-// CHECK:               %[[REST:.*]] = arith.xori %[[MASK]]
-// CHECK:               vector.maskedload %[[NR]][%[[N]], %[[I]]], %[[MASK]]
-// CHECK:               vector.maskedload %[[NR]][%[[N]], %[[I]]], %[[REST]]
+// CHECK:               %[[PIVOT:.*]] = arith.select %[[MASK]], %{{.*}}, %{{.*}} : vector<16xi1>, vector<16xf32>
+// CHECK:               %[[LOADED:.*]] = vector.load %[[NR]][%[[N]], %[[I]]]
+// CHECK:               %[[FROM:.*]] = arith.subf %[[LOADED]], %[[PIVOT]]
+// CHECK:               %[[SUM:.*]] = arith.addf %[[OWN:.*]], %[[FROM]]
+// CHECK:               arith.select %[[MASK]], %[[SUM]], %[[OWN]]
+// CHECK:               %[[LATER:.*]] = arith.addf %[[BEGUN:.*]], %[[FROM]]
+// CHECK:               arith.select %[[MASK]], %[[BEGUN]], %[[LATER]]
 // CHECK:               %[[OTHER:.*]] = memref.load %[[S]]
 // CHECK:               %[[OTHERS:.*]] = vector.broadcast %[[OTHER]]
 // CHECK:               %[[BLEND:.*]] = arith.select %[[MASK]], %[[BOTH]], %[[OTHERS]]
 // CHECK:               vector.load %[[XR]][%[[N]], %[[I]]]
 // CHECK:               arith.mulf %{{.*}}, %[[BLEND]]
 // CHECK:               vector.store %{{.*}}, %[[YR]][%[[N]], %[[I]]] {{.*}}nontemporal = true
-// CHECK:             vector.store %{{.*}}[%[[K]], %c0] : memref<{{.*}}x16xf32>
+// CHECK:             vector.store %{{.*}}[%c0, %[[K]], %c0] : memref<2x{{.*}}x16xf32>
+// CHECK:             vector.store %{{.*}}[%c1, %[[K]], %c0] : memref<2x{{.*}}x16xf32>
 // CHECK:             scf.yield %[[ENDS]]#2, %[[ENDS]]#3
 // CHECK:         arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
+// The lanes of either sum are added up by one loop.
+// CHECK:         scf.for %[[SUMS:.*]] = %c0 to %c2 step %c1 {
+// CHECK-COUNT-8:   vector.load %[[LANES:.*]][%[[SUMS]], %{{.*}}, %c0] : memref<2x{{.*}}x8xf64>
+// CHECK-COUNT-14:  vector.shuffle
+// CHECK-NOT:       vector.shuffle
+// CHECK:           vector.store %{{.*}}, %{{.*}}[%[[SUMS]], %{{.*}}, %c0]
+// CHECK:         }
 // CHECK:         llvm.fence
 func.func @rows_of_runs(%x: memref<?x16x49xf32, strided<[?, 49, 1]>>, %s: memref<16xf32>,
                         %y: memref<?x16x49xf32, strided<[?, 49, 1]>>,

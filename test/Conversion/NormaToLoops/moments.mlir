@@ -245,7 +245,7 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 // -----
 
 // Flat: totals for every element of a line, folded to 13 features at the end. What whole steps
-// leave of a line is a shorter one.
+// leave of a line is a shorter one; the sums of all are added to the totals by one loop.
 
 // CHECK-LABEL: func @flat
 // CHECK:         scf.for %[[START:.*]] = %c0 to %c208 step %c13
@@ -253,7 +253,11 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 // CHECK:         %[[LINES:.*]] = memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 208], strides: [208, 1]
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c192 step %c64
 // CHECK:           vector.load %[[LINES]][%{{.*}}, %[[J]]]
+// CHECK-NOT:       arith.extf
 // CHECK:         vector.load %[[LINES]][%{{.*}}, %c192]
+// CHECK:         scf.for %{{.*}} = %c0 to %c208 step %c8
+// CHECK-COUNT-2:   arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK-NOT:     arith.extf
 // CHECK-NOT:     vector.maskedload %[[LINES]]
 // CHECK:         %[[REST:.*]] = memref.reinterpret_cast %arg0 to offset: [%{{.*}}], sizes: [1, %{{.*}}], strides: [208, 1]
 // CHECK:         vector.maskedload %[[REST]]
