@@ -105,7 +105,7 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   return KernelCall{std::move(problem), std::move(*found), entry};
 }
 
-void Engine::State::tellSize(KernelSpec &spec, const Problem &problem) const {
+void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
   spec.streaming = isMap(spec.family) ? writesPastCaches(problem, spec.layout, nearBytes()) : isFar;
   spec.ahead = isMap(spec.family) && spec.streaming && isFar;

@@ -28,7 +28,7 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
                             .out = y.dtype,
                             .compute = compute},
                            problem, {});
-  tellSize(spec, problem);
+  setStreaming(spec, problem);
   return call(std::move(problem), spec);
 }
 

@@ -36,7 +36,7 @@ Expected<KernelCall> Engine::State::gradientSumsCall(const Tensor &x, const Tens
                                                      const Operands &operands) {
   Problem problem = makeProblem({x, dy}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
-  tellSize(spec, problem);
+  setStreaming(spec, problem);
   return call(std::move(problem), spec);
 }
 
@@ -102,7 +102,7 @@ Expected<KernelCall> Engine::State::gradientMapCall(const Tensor &x, const Tenso
   KernelSpec spec =
       specOf({.family = KernelFamily::GradMap, .out = dx.dtype, .compute = compute, .dy = dy.dtype},
              problem, operands);
-  tellSize(spec, problem);
+  setStreaming(spec, problem);
   return call(std::move(problem), spec);
 }
 

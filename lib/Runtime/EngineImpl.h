@@ -218,9 +218,9 @@ struct Engine::State {
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object, const std::string &symbol);
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
-  /// Tells in a spec which caches hold the data of a problem: whether that of a map stays near, and
-  /// whether that of any kernel comes from memory.
-  void tellSize(KernelSpec &spec, const Problem &problem) const;
+  /// Sets `streaming` and `ahead` of a spec: whether the data of a map stays near, and whether that
+  /// of any kernel comes from memory.
+  void setStreaming(KernelSpec &spec, const Problem &problem) const;
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.

@@ -19,7 +19,7 @@ Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<cons
                                                  NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
-  tellSize(spec, problem);
+  setStreaming(spec, problem);
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();

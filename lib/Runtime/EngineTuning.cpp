@@ -57,7 +57,7 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
     const Problem problem = tuningProblem(spec, rows, {places[0], places[1], places[2]});
     // What a call of this family and types on the problem runs.
     KernelSpec called = specOf(spec, problem, {});
-    tellSize(called, problem);
+    setStreaming(called, problem);
     return called == spec ? std::nullopt : std::optional(called.key());
   };
   for (int64_t rows : options.rows) {

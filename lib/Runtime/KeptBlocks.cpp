@@ -106,10 +106,11 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
   blocks.isNear = !isLargeResult(problem, near / 4 * 3);
   blocks.isFar = inputBytes(problem) > kNearCaches * l2Bytes;
 
-  // With two threads and more, what is less has its result in their caches.
-  const bool passesCaches = blocks.wholeLines && isLargeResult(problem, 2 * l2Bytes);
+  // Cuts are the same for any number of threads: those for results past the caches begin where two
+  // threads would not hold the data.
+  const bool exceedsTwo = blocks.wholeLines && isLargeResult(problem, 2 * l2Bytes);
   const int64_t perIndex =
-      std::max<int64_t>(problem.size() / blocks.extent * bytesPerElement(problem, passesCaches), 1);
+      std::max<int64_t>(problem.size() / blocks.extent * bytesPerElement(problem, exceedsTwo), 1);
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
   const bool isSmall = perIndex * blocks.extent <= budget;
@@ -128,7 +129,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     return std::nullopt;
   int64_t worthwhile =
       std::max(divideUp(kLeastBytes, perIndex), divideUp(blocks.extent, kMostBlocks));
-  if (passesCaches) {
+  if (exceedsTwo) {
     // The next block is read while this one is written, if both find room.
     widest = std::max(l2Bytes / 4 / perIndex / run * run, run);
     worthwhile = std::min(worthwhile, divideUp(blocks.extent, kFairBlocks));

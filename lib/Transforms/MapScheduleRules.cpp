@@ -194,10 +194,11 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   const bool startsAnywhere = traversal != Traversal::Flat && !nontemporal;
   // While writes past the caches wait for memory, reads of it cost nothing. The next block of kept
   // indices must find room beside this one.
-  const int64_t prefetch = !nontemporal ? 0
-                           : contiguous
-                               ? (use.ahead ? aheadOf(map, traversal, abreast) : 0)
-                               : (isBlock && rowBytes <= target.l2Bytes / 2 ? form.row() : 0);
+  int64_t prefetch = 0;
+  if (nontemporal && isBlock && rowBytes <= target.l2Bytes / 2)
+    prefetch = form.row();
+  else if (nontemporal && contiguous && use.ahead)
+    prefetch = aheadOf(map, traversal, abreast);
   return ScheduleAttr::get(
       data.getContext(), traversal, vector, unroll,
       /*group=*/abreast > 1 ? abreast : 0, line, Type(),

@@ -52,8 +52,9 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
           .Case<AffineOp, GradMapOp>([&](auto map) {
             if (map.getSchedule())
               return;
-            map.setScheduleAttr(
-                chooseSchedule(map, *target, {streaming, ahead && !interleave, interleave}));
+            map.setScheduleAttr(chooseSchedule(
+                map, *target,
+                {.streaming = streaming, .ahead = ahead && !interleave, .interleave = interleave}));
             maps.push_back(map);
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
