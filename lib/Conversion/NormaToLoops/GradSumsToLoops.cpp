@@ -52,7 +52,7 @@ private:
       dy = e.select(valid, dy, zero);
       d = e.select(valid, d, zero);
     }
-    return {e.addf(sums[0], dy), e.fma(dy, d, sums[1])};
+    return {e.addTo(sums[0], dy), e.addProductTo(sums[1], dy, d)};
   }
 
   /// The lanes that count; null for all. What mask or weights leave out counts, too,

@@ -338,6 +338,20 @@ Value LoopEmitter::subf(Value a, Value b) { return arith::SubFOp::create(*this, 
 Value LoopEmitter::mulf(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
 Value LoopEmitter::divf(Value a, Value b) { return arith::DivFOp::create(*this, a, b); }
 Value LoopEmitter::fma(Value a, Value b, Value c) { return vector::FMAOp::create(*this, a, b, c); }
+
+static bool beginsSum(Value sum) {
+  auto constant = sum.getDefiningOp<arith::ConstantOp>();
+  return constant && constant.getValue() == OpBuilder(constant).getZeroAttr(sum.getType());
+}
+
+Value LoopEmitter::addTo(Value sum, Value term) { return beginsSum(sum) ? term : plus(sum, term); }
+
+Value LoopEmitter::addProductTo(Value sum, Value a, Value b) {
+  if (isa<IntegerType>(getElementTypeOrSelf(sum)))
+    return addTo(sum, arith::MulIOp::create(*this, a, b));
+  return beginsSum(sum) ? mulf(a, b) : fma(a, b, sum);
+}
+
 Value LoopEmitter::maxf(Value a, Value b) {
   return select(arith::CmpFOp::create(*this, arith::CmpFPredicate::UGT, a, b), a, b);
 }
@@ -385,22 +399,41 @@ Value LoopEmitter::sumLanes(Value vector, Value start) {
 }
 
 Value LoopEmitter::sumLanesOfEach(Values vectors) {
-  // Neighbours are joined: lanes of the one beside those of the other, half as many of each.
+  constexpr int64_t kPartBits = 128;
   const auto lanes = int64_t(vectors.size());
-  for (int64_t half = 1; half < lanes; half *= 2) {
+  Type element = getElementTypeOrSelf(vectors.front());
+  const int64_t partLanes = std::min(lanes, kPartBits / element.getIntOrFloatBitWidth());
+  // Adds the lanes of two that `low` names to those that `high` does: half as many of each are
+  // left.
+  using LaneOf = function_ref<int64_t(int64_t)>;
+  auto joinNeighbours = [&](LaneOf low, LaneOf high) {
     Values joined;
     for (size_t i = 0; i < vectors.size(); i += 2) {
-      auto part = [&](int64_t first) {
-        SmallVector<int64_t> from;
-        for (int64_t lane = first; lane < lanes; lane += 2 * half)
-          for (int64_t of : {lane, lanes + lane})
-            llvm::append_range(from, llvm::seq<int64_t>(of, of + half));
+      auto part = [&](LaneOf laneOf) {
+        auto from = llvm::to_vector(llvm::map_range(llvm::seq(lanes), laneOf));
         return vector::ShuffleOp::create(*this, vectors[i], vectors[i + 1], from);
       };
-      Value low = part(0), high = part(half);
-      joined.push_back(addf(low, high));
+      Value lows = part(low), highs = part(high);
+      joined.push_back(plus(lows, highs));
     }
     vectors = joined;
+  };
+  // Within parts, which processors interleave: the first half of one beside that of the other.
+  for (int64_t each = 1; each < partLanes; each *= 2) {
+    auto laneOf = [&](int64_t half, int64_t lane) {
+      const int64_t at = lane % partLanes, piece = at / each;
+      return piece % 2 * lanes + lane - at + half * (partLanes / 2) + piece / 2 * each + at % each;
+    };
+    joinNeighbours([&](int64_t lane) { return laneOf(0, lane); },
+                   [&](int64_t lane) { return laneOf(1, lane); });
+  }
+  // Then whole parts: every second one of each.
+  for (size_t left = vectors.size(); left > 1; left /= 2) {
+    auto laneOf = [&](int64_t odd, int64_t lane) {
+      return 2 * (lane / partLanes) * partLanes + odd * partLanes + lane % partLanes;
+    };
+    joinNeighbours([&](int64_t lane) { return laneOf(0, lane); },
+                   [&](int64_t lane) { return laneOf(1, lane); });
   }
   return vectors.front();
 }

@@ -124,6 +124,10 @@ public:
   Value divf(Value a, Value b);
   /// a * b + c, fused where the target can.
   Value fma(Value a, Value b, Value c);
+  // The same for a sum: one that begins, from the constant 0, is just what is added. That differs
+  // in the sign of a zero at most.
+  Value addTo(Value sum, Value term);
+  Value addProductTo(Value sum, Value a, Value b);
   /// NaN where a is; b is a number.
   Value maxf(Value a, Value b);
   Value absf(Value a);
@@ -139,7 +143,7 @@ public:
   Value addHalves(Value vector);
   /// The sum of all lanes, as a tree; plus `start` where there is one.
   Value sumLanes(Value vector, Value start = {});
-  /// The sums of all lanes of as many float vectors as one has lanes, in their order.
+  /// The sums of all lanes of as many vectors as one has lanes, in their order, as trees.
   Value sumLanesOfEach(Values vectors);
   Value anyLane(Value vector);
   /// The largest of the lanes on the mask; 0 when there is none, or it is not finite.

@@ -7,7 +7,6 @@
 
 #include "MomentsLoops.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -34,26 +33,20 @@ Element MomentsLoops::loadElement(const Place &place, Type type) {
   return element;
 }
 
-Value MomentsLoops::addProduct(Value a, Value b, Value sum) {
-  if (!sumsExactly)
-    return e.fma(a, b, sum);
-  return e.plus(arith::MulIOp::create(e, a, b), sum);
-}
-
 Values MomentsLoops::addElements(const Place &place, Value pivot, ValueRange carried) {
   Sums sums = Sums::of(carried);
   Type type = sums.first.getType();
   Element element = loadElement(place, getElementTypeOrSelf(type));
   Value d = pivot ? e.subf(element.x, pivot) : element.x;
   if (!element.valid)
-    return Sums{sums.weight, e.plus(sums.first, d), addProduct(d, d, sums.second)}.list();
+    return Sums{sums.weight, e.addTo(sums.first, d), e.addProductTo(sums.second, d, d)}.list();
   Value zero = e.constant(0, type);
   d = e.select(element.valid, d, zero);
   Value weight = element.weight ? e.select(element.valid, element.weight, zero)
                  : sums.weight  ? e.select(element.valid, e.constant(1, type), zero)
                                 : Value();
   Value weighted = element.weight ? e.mulf(weight, d) : d;
-  return Sums{sums.weight ? e.plus(sums.weight, weight) : Value(), e.plus(sums.first, weighted),
-              addProduct(weighted, d, sums.second)}
+  return Sums{sums.weight ? e.addTo(sums.weight, weight) : Value(), e.addTo(sums.first, weighted),
+              e.addProductTo(sums.second, weighted, d)}
       .list();
 }

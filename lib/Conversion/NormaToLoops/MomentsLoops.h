@@ -71,13 +71,15 @@ private:
   /// Pivots, and totals of zero.
   void emitPivots(mlir::Value pivots);
   Values samplePlace(mlir::Value s);
+  Values vectorPlace(int64_t s, int64_t samples);
   mlir::Value samplePivot(Values indices, mlir::Value tail);
+  bool samplesVectors() const;
+  mlir::Value vectorPivot(Values indices);
   mlir::Value countedPivot(const Values &indices, mlir::Value tail);
   mlir::Value finished(mlir::Value pivot);
 
   // MomentsElements.cpp
   Element loadElement(const Place &place, mlir::Type type);
-  mlir::Value addProduct(mlir::Value a, mlir::Value b, mlir::Value sum);
   Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) override;
 
   // MomentsToLoops.cpp
@@ -88,6 +90,7 @@ private:
   void clearTotals(mlir::ValueRange k);
   /// `pivots` are null where there are none.
   void emitFinish(mlir::Value pivots, bool marks);
+  mlir::Value perElement(mlir::Value sum, mlir::Value n);
   mlir::Value isAccurate(mlir::Value n, mlir::Value pivot, mlir::Value correction,
                          mlir::Value squares);
 

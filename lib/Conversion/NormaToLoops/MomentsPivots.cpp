@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
 
+#include <bit>
+
 using namespace mlir;
 using namespace norma;
 
@@ -42,16 +44,50 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
   Value origin = sample(e.index(0));
   auto addSample = [&](Value s, Value sum) { return e.addf(sum, e.subf(sample(s), origin)); };
   Value sum = e.constant(0, type);
-  if (lastIsKept() || !vectorsOfShortRun(schedule.getUnroll())) {
-    sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange carried) {
-             return Values{addSample(s, carried[0])};
-           }).front();
-  } else {
-    // Short runs are as soon summed as sampled: where the samples are is found once for all.
-    for (int64_t s = 1; s < kSamples; ++s)
-      sum = addSample(e.index(s), sum);
-  }
+  sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange carried) {
+           return Values{addSample(s, carried[0])};
+         }).front();
   return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, type))));
+}
+
+/// Whether whole vectors of a run are as soon summed as elements sampled.
+bool MomentsLoops::samplesVectors() const {
+  return !lastIsKept() && !dataType.getShape().empty() &&
+         !ShapedType::isDynamic(dataType.getShape().back()) &&
+         dataType.getShape().back() >= schedule.getVector();
+}
+
+/// Where vector s is along the reduced axes: like samplePlace(), but to the very end of the run.
+Values MomentsLoops::vectorPlace(int64_t s, int64_t samples) {
+  const int64_t innermost = dataType.getRank() - 1, run = dataType.getShape().back();
+  Values place;
+  for (int64_t axis : reduced) {
+    const int64_t at = axis == reduced.front() ? s : s * 3 % samples;
+    place.push_back(axis == innermost
+                        ? e.index((run - e.width) * at / (samples - 1))
+                        : e.floorDiv(e.mul(e.extent(data, axis), e.index(at)), e.index(samples)));
+  }
+  return place;
+}
+
+/// The mean of the lanes of a few vectors. They are a power of two and summed as a tree, so that
+/// of constants it is exactly that; if it overflows, the pivot is no good, which is found out.
+Value MomentsLoops::vectorPivot(Values indices) {
+  // No more than a single run has, of which two are the beginning and the end.
+  const int64_t vectors = dataType.getShape().back() / e.width;
+  const auto count = int64_t(std::bit_floor(
+      uint64_t(reduced.size() > 1 ? kSamples : std::clamp<int64_t>(vectors, 2, kSamples))));
+  Values samples;
+  for (int64_t s = 0; s < count; ++s) {
+    for (auto [axis, index] : llvm::zip(reduced, vectorPlace(s, count)))
+      indices[axis] = index;
+    samples.push_back(e.load(data, indices, accumulate, op.getUnsignedData()));
+  }
+  for (; samples.size() > 1; samples.pop_back_n(samples.size() / 2))
+    for (size_t i = 0; i < samples.size() / 2; ++i)
+      samples[i] = e.addf(samples[2 * i], samples[2 * i + 1]);
+  Value each = e.constant(1.0 / double(count * e.width), accumulate);
+  return finished(e.mulf(e.sumLanes(samples.front()), each));
 }
 
 /// The mean of those samples that count: in the lanes of `tail` where the innermost axis is
@@ -120,12 +156,16 @@ void MomentsLoops::emitPivots(Value pivots) {
     Value pivot;
     if (partial)
       e.withWidth(vector, [&] { pivot = countedPivot(indices, tail); });
+    else if (samplesVectors())
+      e.withWidth(vector, [&] { pivot = vectorPivot(indices); });
     else
       pivot = samplePivot(indices, tail);
     if (rows)
       e.store(pivot, pivots, k);
     else
-      e.storeScalar(vector::ExtractOp::create(e, pivot, 0), pivots, k);
+      e.storeScalar(isa<VectorType>(pivot.getType()) ? vector::ExtractOp::create(e, pivot, 0)
+                                                     : pivot,
+                    pivots, k);
     clearTotals(k);
   });
 }

@@ -108,25 +108,38 @@ void MomentsLoops::clearTotals(ValueRange k) {
 // Finish
 //===----------------------------------------------------------------------===//
 
+/// The quotient by way of the reciprocal, which is found once for all, with the remainder made good
+/// (Markstein 1990): the nearest one where the target fuses, else one beside it at most. For
+/// infinite sums it is NaN.
+Value MomentsLoops::perElement(Value sum, Value n) {
+  Value reciprocal = e.divf(e.constant(1, n.getType()), n), quotient = e.mulf(sum, reciprocal);
+  Value rest = e.fma(quotient, e.subf(e.constant(0, n.getType()), n), sum);
+  return e.fma(rest, reciprocal, quotient);
+}
+
 /// Turns the totals into statistics, and `marks` those that may be inaccurate: their m2 is -1.
 void MomentsLoops::emitFinish(Value pivots, bool marks) {
   walkKept(wideLanes, [&](ValueRange k, Value tail) {
     Type type = e.vectorOf(f64);
     Value zero = e.constant(0, type);
     Value n = partial ? e.load(totals.front(), k, f64) : e.broadcast(elementsF64);
+    // Where counts differ, so do reciprocals; and what is not finite is marked, and done exactly.
+    auto divided = [&](Value sum) {
+      return partial || !(marks || sumsExactly) ? e.divf(sum, n) : perElement(sum, n);
+    };
     Value first = e.load(totals.end()[-2], k, f64);
     Value second = e.load(totals.back(), k, f64);
     Value pivot;
     if (sumsExactly) {
       // Around the mean as a whole number from here on: all of this is exact.
-      pivot = math::RoundEvenOp::create(e, e.divf(first, n));
+      pivot = math::RoundEvenOp::create(e, divided(first));
       Value all = e.mulf(n, pivot);
       second = e.subf(second, e.mulf(pivot, e.subf(e.addf(first, first), all)));
       first = e.subf(first, all);
     } else {
       pivot = e.load(pivots, k, f64);
     }
-    Value shift = e.divf(first, n);
+    Value shift = divided(first);
     Value correction = e.mulf(first, shift);
     Value center = e.addf(pivot, shift);
     Value squares = e.maxf(e.subf(second, correction), zero);

@@ -76,9 +76,6 @@ protected:
   Values keptOf(mlir::ValueRange indices);
   /// A buffer of one kept index with an axis of extent 1.
   mlir::Value withAxis(mlir::Value memref);
-  /// How many vectors a sum takes of a run along the innermost axis, where that is not
-  /// longer than a group; else 0.
-  int64_t vectorsOfShortRun(int64_t abreast) const;
   bool lastIsKept() const { return !kept.empty() && kept.back() == dataType.getRank() - 1; }
 
   ScheduleAttr schedule;
@@ -163,10 +160,10 @@ private:
     int64_t axis = -1;
     mlir::Value begin = {}, end = {};
   };
-  /// Kept indices [first, end). Each has the f64 lanes of every sum in a buffer (sum, kept index,
-  /// lane) and, where runs fill rows, lanes of the samples of a group in another.
+  /// Kept indices [first, end) whose lanes are added up together: those of every sum, in a buffer
+  /// (sum, kept index, lane) of the accumulate type.
   struct Strip {
-    mlir::Value first, end, lanes, ofGroup;
+    mlir::Value first, end, lanes;
   };
   void emitRuns(mlir::Value pivots);
   void emitWideRuns(mlir::Value pivots);
@@ -174,14 +171,21 @@ private:
   mlir::Value lengthOfRun();
   Values sumsOfShortRuns(const Values &indices, mlir::Value pivots, const Samples &samples);
   Values sumsOfLongRun(const Values &indices, mlir::Value pivots);
+  /// The axis that runs lie along, but for the innermost: that of a run's kept index, if any.
+  int64_t runAxis() const { return dataType.getRank() - 2; }
+  /// How many vectors a sum takes of a run along the innermost axis, where that is not
+  /// longer than a group; else 0.
+  int64_t vectorsOfShortRun() const;
+  int64_t samplesOfGroup() const;
+  void eachGroupOfSamples(llvm::function_ref<void(mlir::Value begin, mlir::Value end)> body);
   void emitStrips(int64_t axis, int64_t most,
                   llvm::function_ref<void(const Strip &strip, Values indices)> body);
   Values lanesAt(const Strip &strip, size_t sum, mlir::Value k);
-  void storeTo(const Strip &strip, mlir::Value buffer, mlir::Value k, mlir::ValueRange sums);
-  void addTo(const Strip &strip, mlir::Value buffer, mlir::Value k, mlir::ValueRange sums);
+  void storeTo(const Strip &strip, mlir::Value k, mlir::ValueRange sums);
+  mlir::Value sumLanesOf(const Strip &strip, mlir::Value sum, mlir::Value k);
+  void addTo(const Strip &strip, mlir::Value k, mlir::ValueRange sums);
   void addStripToTotals(const Strip &strip, Values indices);
   Values enterRows();
-  void addRows(const Strip &strip, mlir::ValueRange rows, mlir::Value pivots);
   void addRow(const Strip &strip, mlir::ValueRange rows, mlir::Value sample, mlir::Value pivots);
 
   /// Whether the rows of the data are dense and lie apart, as those of a block of kept indices do.

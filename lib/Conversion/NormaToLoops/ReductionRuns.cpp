@@ -6,12 +6,15 @@
 //===----------------------------------------------------------------------===//
 //
 // The innermost axis is reduced: vectors along it are of one kept index, or of two where runs that
-// are not whole vectors fill rows that are. Where lanes would be added up for every run, neighbours
-// are a strip, keep theirs, and have them added up as many at once as a vector has lanes.
+// are not whole vectors fill rows that are. Where lanes would be added up for every short run,
+// neighbours are a strip, keep theirs, and have them added up for several at once. These trees are
+// a few additions more than a group has, so they are of its type, too.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ReductionLoops.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace norma;
@@ -85,18 +88,31 @@ Value ReductionLoops::lengthOfRun() {
   return innermost < 0 ? e.index(1) : e.extent(data, innermost);
 }
 
-int64_t ReductionLoops::vectorsOfShortRun(int64_t abreast) const {
+/// What i32 holds of the squares of 8-bit integers.
+static constexpr int64_t kMostSquares = std::numeric_limits<int32_t>::max() / (255 * 255);
+
+int64_t ReductionLoops::vectorsOfShortRun() const {
   ArrayRef<int64_t> shape = dataType.getShape();
   if (shape.empty() || ShapedType::isDynamic(shape.back()))
     return 0;
+  if (isa<IntegerType>(accumulate) && shape.back() > kMostSquares)
+    return 0;
   // The steps, the vectors left, and the tail.
+  int64_t abreast = schedule.getUnroll();
   int64_t vectors = shape.back() / e.width, tail = shape.back() % e.width != 0;
   int64_t perRun = vectors / abreast + vectors % abreast + tail;
   return perRun <= group ? perRun : 0;
 }
 
-/// The f64 lanes of a run that is not longer than a group, or of those of the samples
-/// [begin, end), which share one.
+/// How many short runs of a kept index share a group.
+int64_t ReductionLoops::samplesOfGroup() const {
+  int64_t samples = group / std::max<int64_t>(vectorsOfShortRun(), 1);
+  if (isa<IntegerType>(accumulate))
+    samples = std::min(samples, kMostSquares / std::max<int64_t>(dataType.getShape().back(), 1));
+  return std::max<int64_t>(samples, 1);
+}
+
+/// The sums of a short run, or of those of the samples [begin, end), which share a group.
 Values ReductionLoops::sumsOfShortRuns(const Values &indices, Value pivots,
                                        const Samples &samples) {
   int64_t abreast = schedule.getUnroll();
@@ -107,11 +123,11 @@ Values ReductionLoops::sumsOfShortRuns(const Values &indices, Value pivots,
   };
   Values none = noSums(abreast, e.vectorOf(accumulate));
   if (samples.axis < 0)
-    return joined(addRun(none));
-  return joined(e.carry(samples.begin, samples.end, 1, none, [&](Value s, ValueRange carried) {
+    return addRun(none);
+  return e.carry(samples.begin, samples.end, 1, none, [&](Value s, ValueRange carried) {
     run.indices[samples.axis] = s;
     return addRun(carried);
-  }));
+  });
 }
 
 /// The f64 lanes of a run that is longer than a group.
@@ -139,7 +155,7 @@ Values ReductionLoops::sumsOfLongRun(const Values &indices, Value pivots) {
 }
 
 /// Kept indices of a strip at most, which are whole vectors of any type: samples are read in long
-/// pieces, or lanes stay in the first level.
+/// pieces, or data and lanes stay in the first level.
 static constexpr int64_t kStrip = 256, kNearStrip = 64;
 
 static SmallVector<int64_t> axesBefore(int64_t axis) {
@@ -147,37 +163,41 @@ static SmallVector<int64_t> axesBefore(int64_t axis) {
 }
 
 void ReductionLoops::emitRuns(Value pivots) {
-  int64_t rank = dataType.getRank(), keptAxis = rank - 2;
-  int64_t perRun = vectorsOfShortRun(schedule.getUnroll());
-  bool hasNeighbours = llvm::is_contained(kept, keptAxis);
-  bool repeats = hasNeighbours && llvm::is_contained(reduced, keptAxis - 1);
-  auto sumsOf = [&](const Values &indices, const Samples &samples) {
-    return perRun ? sumsOfShortRuns(indices, pivots, samples) : sumsOfLongRun(indices, pivots);
-  };
-  if (fillsRows)
-    return emitStrips(keptAxis - 1, kStrip, [&, rows = enterRows()](const Strip &strip, Values) {
-      addRows(strip, rows, pivots);
+  const int64_t keptAxis = runAxis(), sampleAxis = keptAxis - 1;
+  const bool isShort = vectorsOfShortRun() > 0, hasNeighbours = llvm::is_contained(kept, keptAxis),
+             repeats = hasNeighbours && llvm::is_contained(reduced, sampleAxis);
+  if (fillsRows) {
+    Values rows = enterRows(), none = noSums(1, e.vectorOf(accumulate));
+    return emitStrips(sampleAxis, kStrip, [&](const Strip &strip, const Values &indices) {
+      eachGroupOfSamples([&](Value begin, Value end) {
+        e.forEach(strip.first, strip.end, 1, [&](Value k) { storeTo(strip, k, none); });
+        e.forEach(begin, end, 1, [&](Value sample) { addRow(strip, rows, sample, pivots); });
+        addStripToTotals(strip, indices);
+      });
+    });
+  }
+  if (!isShort || !hasNeighbours)
+    return e.nest(data, axesBefore(keptAxis + 1), [&](Values indices) {
+      addLanes(isShort ? joined(sumsOfShortRuns(indices, pivots, {}))
+                       : sumsOfLongRun(indices, pivots),
+               keptOf(indices));
     });
   // One run of every kept index.
-  if (hasNeighbours && !repeats)
+  if (!repeats)
     return emitStrips(keptAxis, kNearStrip, [&](const Strip &strip, Values indices) {
       e.forEach(strip.first, strip.end, 1, [&](Value k) {
         indices[keptAxis] = k;
-        storeTo(strip, strip.lanes, k, sumsOf(indices, {}));
+        storeTo(strip, k, added(sumsOfShortRuns(indices, pivots, {})));
       });
+      addStripToTotals(strip, indices);
     });
-  if (!repeats || !perRun)
-    return e.nest(data, axesBefore(rank - 1),
-                  [&](Values indices) { addLanes(sumsOf(indices, {}), keptOf(indices)); });
   // Several samples are a group, so that lanes are added up once for all of them.
-  e.nest(data, axesBefore(keptAxis - 1), [&](Values indices) {
-    Value samples = e.extent(data, keptAxis - 1);
-    int64_t step = std::max<int64_t>(group / perRun, 1);
-    e.forEach(e.index(0), samples, step, [&](Value begin) {
-      Value end = e.min(e.add(begin, e.index(step)), samples);
+  e.nest(data, axesBefore(sampleAxis), [&](Values indices) {
+    eachGroupOfSamples([&](Value begin, Value end) {
       e.forEach(e.index(0), e.extent(data, keptAxis), 1, [&](Value k) {
         indices[keptAxis] = k;
-        addLanes(sumsOf(indices, {keptAxis - 1, begin, end}), keptOf(indices));
+        addLanes(joined(sumsOfShortRuns(indices, pivots, {sampleAxis, begin, end})),
+                 keptOf(indices));
       });
     });
   });
@@ -207,68 +227,77 @@ void ReductionLoops::emitWideRuns(Value pivots) {
 //===----------------------------------------------------------------------===//
 
 /// Emits `body` for strips of at most `most` kept indices, for every index of the axes before
-/// `axis`: it stores their lanes.
+/// `axis`.
 void ReductionLoops::emitStrips(int64_t axis, int64_t most,
                                 function_ref<void(const Strip &, Values)> body) {
-  int64_t keptAxis = dataType.getRank() - 2;
-  Value features = e.extent(data, keptAxis);
+  Value features = e.extent(data, runAxis());
   int64_t known = getConstantIntValue(features).value_or(most);
   // Lanes are read of whole vectors of kept indices.
   Value room = e.index(std::min(most, known + wideLanes - 1));
-  Value sums = e.index(int64_t(totals.size()));
   Strip strip;
-  strip.lanes = e.scratch({sums, room, e.index(wideLanes)}, f64);
-  if (fillsRows)
-    strip.ofGroup = e.scratch({sums, room, e.index(e.width)}, accumulate);
+  strip.lanes = e.scratch({e.index(int64_t(totals.size())), room, e.index(e.width)}, accumulate);
   e.nest(data, axesBefore(axis), [&](Values indices) {
     e.forEach(e.index(0), features, most, [&](Value first) {
-      strip.first = first;
+      strip.first = indices[runAxis()] = first;
       strip.end = e.min(e.add(first, e.index(most)), features);
       body(strip, indices);
-      indices[keptAxis] = first;
-      addStripToTotals(strip, indices);
     });
   });
   e.release(strip.lanes);
-  if (fillsRows)
-    e.release(strip.ofGroup);
+}
+
+/// Emits `body` for the samples [begin, end) whose short runs share a group.
+void ReductionLoops::eachGroupOfSamples(function_ref<void(Value, Value)> body) {
+  Value samples = e.extent(data, runAxis() - 1);
+  const int64_t step = samplesOfGroup();
+  e.forEach(e.index(0), samples, step,
+            [&](Value begin) { body(begin, e.min(e.add(begin, e.index(step)), samples)); });
 }
 
 Values ReductionLoops::lanesAt(const Strip &strip, size_t sum, Value k) {
   return {e.index(int64_t(sum)), e.sub(k, strip.first), e.index(0)};
 }
 
-void ReductionLoops::storeTo(const Strip &strip, Value buffer, Value k, ValueRange sums) {
+void ReductionLoops::storeTo(const Strip &strip, Value k, ValueRange sums) {
   for (auto [i, sum] : llvm::enumerate(sums))
-    e.store(sum, buffer, lanesAt(strip, i, k));
+    e.store(sum, strip.lanes, lanesAt(strip, i, k));
 }
 
-void ReductionLoops::addTo(const Strip &strip, Value buffer, Value k, ValueRange sums) {
+void ReductionLoops::addTo(const Strip &strip, Value k, ValueRange sums) {
   Values next;
-  for (auto [i, sum] : llvm::enumerate(sums)) {
-    auto type = cast<VectorType>(sum.getType());
-    e.withWidth(type.getNumElements(), [&] {
-      next.push_back(e.plus(e.load(buffer, lanesAt(strip, i, k), type.getElementType()), sum));
-    });
-  }
-  storeTo(strip, buffer, k, next);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    next.push_back(e.plus(e.load(strip.lanes, lanesAt(strip, i, k), accumulate), sum));
+  storeTo(strip, k, next);
 }
 
-/// Adds up the lanes, of a vector of kept indices at a time; what stands behind the last goes to
-/// padding. It is much code for a sum, so it is there once, in a loop: what it gives takes the
-/// place of the lanes of the first of these kept indices.
+/// The sums over all lanes, of a vector of kept indices from `k` on, not longer than f64 fills;
+/// behind the last kept index it has anything.
+Value ReductionLoops::sumLanesOf(const Strip &strip, Value sum, Value k) {
+  const int64_t lanes = cast<MemRefType>(strip.lanes.getType()).getShape().back();
+  Values each;
+  for (int64_t i = 0; i < e.width; ++i) {
+    Value row = e.add(e.sub(k, strip.first), e.index(i)), part;
+    for (int64_t lane = 0; lane < lanes; lane += e.width) {
+      Value next = e.load(strip.lanes, {sum, row, e.index(lane)}, accumulate);
+      part = part ? e.plus(part, next) : next;
+    }
+    each.push_back(part);
+  }
+  return e.sumLanesOfEach(each);
+}
+
+/// Adds up the lanes, of as many kept indices at a time as f64 fills a vector with; what stands
+/// behind the last goes to padding. It is much code for a sum, so it is there once, in a loop: what
+/// it gives takes the place of the lanes of the first of these kept indices.
 void ReductionLoops::addStripToTotals(const Strip &strip, Values indices) {
   const auto sums = int64_t(totals.size());
   e.withWidth(wideLanes, [&] {
     e.forEach(strip.first, strip.end, wideLanes, [&](Value k) {
       Value first = e.sub(k, strip.first);
       e.forEach(e.index(0), e.index(sums), 1, [&](Value sum) {
-        Values each;
-        for (int64_t i = 0; i < wideLanes; ++i)
-          each.push_back(e.load(strip.lanes, {sum, e.add(first, e.index(i)), e.index(0)}, f64));
-        e.store(e.sumLanesOfEach(each), strip.lanes, {sum, first, e.index(0)});
+        e.store(sumLanesOf(strip, sum, k), strip.lanes, {sum, first, e.index(0)});
       });
-      indices[dataType.getRank() - 2] = k;
+      indices[runAxis()] = k;
       Values at = keptOf(indices);
       for (auto [i, total] : llvm::enumerate(totals)) {
         Value sum = e.load(strip.lanes, lanesAt(strip, i, k), f64);
@@ -290,30 +319,6 @@ Values ReductionLoops::enterRows() {
   if (accompanied)
     companion->enterRows(e.saveInsertionPoint());
   return rows;
-}
-
-/// Stores the lanes of a strip: of all samples, a group at a time.
-void ReductionLoops::addRows(const Strip &strip, ValueRange rows, Value pivots) {
-  auto eachOfStrip = [&](function_ref<void(Value)> body) {
-    e.forEach(strip.first, strip.end, 1, body);
-  };
-  Values none = noSums(1, e.vectorOf(accumulate)),
-         wide = noSums(1, VectorType::get(wideLanes, f64));
-  eachOfStrip([&](Value k) { storeTo(strip, strip.lanes, k, wide); });
-  Value samples = e.extent(data, 0);
-  // No run is longer than a group.
-  int64_t step = group / std::max<int64_t>(vectorsOfShortRun(schedule.getUnroll()), 1);
-  e.forEach(e.index(0), samples, step, [&](Value begin) {
-    Value end = e.min(e.add(begin, e.index(step)), samples);
-    eachOfStrip([&](Value k) { storeTo(strip, strip.ofGroup, k, none); });
-    e.forEach(begin, end, 1, [&](Value sample) { addRow(strip, rows, sample, pivots); });
-    eachOfStrip([&](Value k) {
-      Values sums;
-      for (size_t i = 0; i < totals.size(); ++i)
-        sums.push_back(e.load(strip.ofGroup, lanesAt(strip, i, k), accumulate));
-      addTo(strip, strip.lanes, k, joined(sums));
-    });
-  });
 }
 
 /// Adds a sample in whole vectors of its row: where a run ends within one, lanes of that are of the
@@ -356,7 +361,7 @@ void ReductionLoops::addRow(const Strip &strip, ValueRange rows, Value sample, V
       return both;
     });
     llvm::copy(setOf(ends, 0), sums.begin());
-    addTo(strip, strip.ofGroup, k, added(sums));
+    addTo(strip, k, added(sums));
     return Values(setOf(ends, 1));
   });
 }

@@ -71,7 +71,7 @@ func.func @wide(%x: memref<?x32xf32>, %dy: memref<?x32xf64>, %c: memref<32xf64>,
 // tail add nothing, whatever the center.
 
 // CHECK-LABEL: func @runs
-// CHECK:         scf.for %[[N:.*]] = %c0 to
+// CHECK:         scf.for %[[N:.*]] = %c0 to {{.*}} step %c8
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c3
 // CHECK:             %[[CF:.*]] = memref.load %{{.*}}[%[[K]]] : memref<18xf32>
 // CHECK:             %[[CV:.*]] = vector.broadcast %[[CF]] : f32 to vector<16xf32>

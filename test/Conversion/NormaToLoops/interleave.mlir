@@ -111,14 +111,14 @@ func.func @short_runs(%x: memref<?x3x40xf32>, %dy: memref<?x3x40xf32>, %c: memre
 // CHECK:             vector.store %{{.*}}[%c0, %[[K]], %c0] : memref<2x{{.*}}x16xf32>
 // CHECK:             vector.store %{{.*}}[%c1, %[[K]], %c0] : memref<2x{{.*}}x16xf32>
 // CHECK:             scf.yield %[[ENDS]]#2, %[[ENDS]]#3
-// CHECK:         arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
 // The lanes of either sum are added up by one loop.
 // CHECK:         scf.for %[[SUMS:.*]] = %c0 to %c2 step %c1 {
-// CHECK-COUNT-8:   vector.load %[[LANES:.*]][%[[SUMS]], %{{.*}}, %c0] : memref<2x{{.*}}x8xf64>
+// CHECK-COUNT-16:  vector.load %[[LANES:.*]][%[[SUMS]], %{{.*}}] : memref<2x{{.*}}x16xf32>, vector<8xf32>
 // CHECK-COUNT-14:  vector.shuffle
 // CHECK-NOT:       vector.shuffle
 // CHECK:           vector.store %{{.*}}, %{{.*}}[%[[SUMS]], %{{.*}}, %c0]
 // CHECK:         }
+// CHECK:         arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
 // CHECK:         llvm.fence
 func.func @rows_of_runs(%x: memref<?x16x49xf32, strided<[?, 49, 1]>>, %s: memref<16xf32>,
                         %y: memref<?x16x49xf32, strided<[?, 49, 1]>>,

@@ -39,7 +39,12 @@
 // CHECK:               vector.store %{{.*}}, %[[SECOND]][%[[K]]]
 // Finish.
 // CHECK:             scf.for %[[K:.*]] = %c0 to %c32 step %c8
-// CHECK:               arith.divf %{{.*}} : vector<8xf64>
+// The reciprocal of the count is the same for all: what it leaves is made good.
+// CHECK:               %[[EACH:.*]] = arith.divf %{{.*}} : vector<8xf64>
+// CHECK:               %[[NEAR:.*]] = arith.mulf %[[SUM:.*]], %[[EACH]]
+// CHECK:               %[[REST:.*]] = vector.fma %[[NEAR]], %{{.*}}, %[[SUM]]
+// CHECK:               %[[SHIFT:.*]] = vector.fma %[[REST]], %[[EACH]], %[[NEAR]]
+// CHECK:               arith.mulf %[[SUM]], %[[SHIFT]]
 // CHECK:               %[[POSITIVE:.*]] = arith.cmpf ugt, %[[M2:.*]], %{{.*}} : vector<8xf64>
 // CHECK:               %[[SQUARES:.*]] = arith.select %[[POSITIVE]], %[[M2]], %{{.*}}
 // CHECK:               %[[MARKED:.*]] = arith.select %{{.*}}, %[[SQUARES]], %cst{{.*}}
@@ -133,13 +138,15 @@ func.func @all_rows(%x: memref<?x32xf32>, %n: memref<32xf64>, %m: memref<32xf64>
 // CHECK:           %[[X:.*]] = arith.extui %{{.*}} : vector<16xi8> to vector<16xi32>
 // CHECK:           arith.addi %{{.*}}, %[[X]] : vector<16xi32>
 // CHECK:           %[[SQUARE:.*]] = arith.muli %[[X]], %[[X]] : vector<16xi32>
-// CHECK:           arith.addi %[[SQUARE]], %{{.*}} : vector<16xi32>
+// CHECK:           arith.addi %{{.*}}, %[[SQUARE]] : vector<16xi32>
 // CHECK:           scf.yield
 // CHECK:         arith.sitofp %{{.*}} : vector<8xi32> to vector<8xf64>
 // CHECK-NOT:     vector.load %arg0
 // CHECK:         %[[N:.*]] = vector.broadcast %{{.*}} : f64 to vector<8xf64>
 // CHECK:         %[[FIRST:.*]] = vector.load %{{.*}} vector<8xf64>
-// CHECK:         %[[MEAN:.*]] = arith.divf %[[FIRST]], %[[N]] : vector<8xf64>
+// CHECK:         %[[EACH:.*]] = arith.divf %{{.*}}, %[[N]] : vector<8xf64>
+// CHECK:         %[[NEAR:.*]] = arith.mulf %[[FIRST]], %[[EACH]]
+// CHECK:         %[[MEAN:.*]] = vector.fma %{{.*}}, %[[EACH]], %[[NEAR]]
 // CHECK:         %[[PIVOT:.*]] = math.roundeven %[[MEAN]]
 // CHECK:         %[[ALL:.*]] = arith.mulf %[[N]], %[[PIVOT]]
 // CHECK:         arith.subf %[[FIRST]], %[[ALL]]
@@ -188,15 +195,18 @@ func.func @masked_bytes(%x: memref<?x16xi8>, %mask: memref<?x1xi8>, %n: memref<1
 // -----
 
 // Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end, of the
-// f32 lanes' halves. The samples of a pivot are single elements.
+// f32 lanes' halves. The samples of a pivot are eight vectors, from the beginning of a run to its end.
 
 // CHECK-LABEL: func @runs
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c3
-// CHECK:           %[[ORIGIN:.*]] = memref.load %arg0[%c0, %[[J]], %c0]
-// CHECK:           scf.for %[[S:.*]] = %c1 to %c8 step %c1 iter_args
-// CHECK:             %[[FAR:.*]] = arith.muli %[[S]], %c3
-// CHECK:             arith.remui %[[FAR]], %c8
-// CHECK:             memref.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
+// CHECK:           %[[A:.*]] = vector.load %arg0[%c0, %[[J]], %c0]
+// CHECK:           %[[B:.*]] = vector.load %arg0[%{{.*}}, %[[J]], %c1337]
+// CHECK-COUNT-5:   vector.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
+// CHECK:           %[[H:.*]] = vector.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
+// CHECK:           arith.addf %[[A]], %[[B]]
+// CHECK-COUNT-5:   arith.addf
+// CHECK:           %[[ALL:.*]] = arith.addf
+// CHECK:           vector.reduction <add>, %[[ALL]] fastmath<reassoc>
 // CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<18xf32>
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c3
@@ -216,18 +226,11 @@ func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, 
 
 // -----
 
-// Short runs: those of 32 / (1 step + 1 tail) samples are one group, with one sum over lanes; the
-// pivots come from single elements.
+// Short runs: those of 32 / (1 step + 1 tail) samples are one group, with one sum over lanes.
 
 // CHECK-LABEL: func @short_runs
-// CHECK:         scf.for %[[K:.*]] = %c0 to %c64
-// CHECK-NOT:       vector.load
-// CHECK-COUNT-8:   memref.load %arg0[%{{.*}}, %[[K]], %{{.*}}]
-// CHECK-NOT:       vector.load
-// CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<79xf32>
 // CHECK:         scf.for %[[N:.*]] = %c0 to %{{.*}} step %c16
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c64
-// CHECK:             memref.load %[[PIVOTS]][%[[K]]]
 // CHECK:             %[[SUMS:.*]]:6 = scf.for %[[I:.*]] = %[[N]] to
 // CHECK:               vector.load %arg0[%[[I]], %[[K]], %c0]
 // CHECK:               vector.load %arg0[%[[I]], %[[K]], %c16]
@@ -239,6 +242,107 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
   norma.moments kept [1] ins(%x : memref<?x64x49xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 3, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// One run of every kept index: two vectors make a pivot; sums begin with what is added first, and
+// lanes are added up for eight kept indices at once, halves first, then in parts of 128 bits that are
+// interleaved, then as wholes.
+
+// CHECK-LABEL: func @one_run
+// CHECK:         %[[A:.*]] = vector.load %arg0[%{{.*}}, %c0]
+// CHECK:         %[[B:.*]] = vector.load %arg0[%{{.*}}, %c16]
+// CHECK:         %[[AB:.*]] = arith.addf %[[A]], %[[B]]
+// CHECK:         vector.reduction <add>, %[[AB]]
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c1
+// CHECK:           %[[X:.*]] = vector.load %arg0[%[[K]], %c0]
+// CHECK:           %[[DX:.*]] = arith.subf %[[X]]
+// CHECK:           %[[DX2:.*]] = arith.mulf %[[DX]], %[[DX]]
+// CHECK:           %[[Y:.*]] = vector.load %arg0[%[[K]], %c16]
+// CHECK:           %[[DY:.*]] = arith.subf %[[Y]]
+// CHECK:           %[[DY2:.*]] = arith.mulf %[[DY]], %[[DY]]
+// CHECK:           %[[SUM:.*]] = arith.addf %[[DX]], %[[DY]]
+// CHECK:           %[[SUM2:.*]] = arith.addf %[[DX2]], %[[DY2]]
+// CHECK:           vector.store %[[SUM]], %[[LANES:.*]][%c0, %[[K]], %c0] : memref<2x64x16xf32>
+// CHECK:           vector.store %[[SUM2]], %[[LANES]][%c1, %[[K]], %c0]
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c8
+// CHECK:           scf.for %[[S:.*]] = %c0 to %c2
+// CHECK:             %[[LOW:.*]] = vector.load %[[LANES]][%[[S]], %[[K]], %c0]
+// CHECK:             %[[HIGH:.*]] = vector.load %[[LANES]][%[[S]], %[[K]], %c8]
+// CHECK:             %[[FIRST:.*]] = arith.addf %[[LOW]], %[[HIGH]] : vector<8xf32>
+// CHECK-COUNT-14:    vector.load %[[LANES]][%[[S]]
+// CHECK:             vector.shuffle %[[FIRST]], %[[SECOND:.*]] [0, 8, 1, 9, 4, 12, 5, 13]
+// CHECK:             vector.shuffle %[[FIRST]], %[[SECOND]] [2, 10, 3, 11, 6, 14, 7, 15]
+// CHECK:             vector.shuffle {{.*}} [0, 1, 8, 9, 4, 5, 12, 13]
+// CHECK:             vector.shuffle {{.*}} [2, 3, 10, 11, 6, 7, 14, 15]
+// CHECK:             vector.shuffle {{.*}} [0, 1, 2, 3, 8, 9, 10, 11]
+// CHECK:             vector.shuffle {{.*}} [4, 5, 6, 7, 12, 13, 14, 15]
+// CHECK-NOT:         vector.shuffle
+// CHECK:             vector.store %{{.*}}, %[[LANES]][%[[S]], %[[K]], %c0]
+// CHECK-COUNT-2:   arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+func.func @one_run(%x: memref<64x32xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [0] ins(%x : memref<64x32xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Runs that are no whole vector are sampled by elements.
+
+// CHECK-LABEL: func @shorter_than_a_vector
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c1
+// CHECK-NOT:       vector.load
+// CHECK:           memref.load %arg0[%c0, %[[K]], %c0]
+// CHECK:         scf.for %{{.*}} = %c0 to %c64 step %c1
+func.func @shorter_than_a_vector(%x: memref<?x64x9xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64x9xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 1, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Those of rows that are gone through as lines need not be short runs of whole vectors.
+
+// CHECK-LABEL: func @lines_of_runs
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c16 step %c1
+// CHECK-COUNT-8:   vector.load %arg0[%{{.*}}, %[[K]], %{{.*}}]
+// CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<31xf32>
+// CHECK:         load %[[PIVOTS]]
+func.func @lines_of_runs(%x: memref<?x16x30xf32>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x16x30xf32>)
+      outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 480, accumulate = f32>}
+  return
+}
+
+// -----
+
+// i32 holds the squares of 33025 bytes: runs that are longer go to f64 by groups, and no more samples
+// share a sum.
+
+// CHECK-LABEL: func @most_bytes
+// CHECK:         scf.for %{{.*}} = %c0 to %{{.*}} step %c41
+func.func @most_bytes(%x: memref<?x64x800xi8>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64x800xi8>) unsigned
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 16, group = 1000, accumulate = i32>}
+  return
+}
+
+// -----
+
+// CHECK-LABEL: func @too_many_bytes
+// CHECK:         vector.reduction <add>, %{{.*}} : vector<8xf64> into f64
+func.func @too_many_bytes(%x: memref<?x64x33026xi8>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64x33026xi8>) unsigned
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 16, group = 1000, accumulate = i32>}
   return
 }
 
