@@ -161,12 +161,13 @@ int64_t MapLoops::lanesOfArithmetic() const {
 }
 
 /// Whatever the rows are, the flat array is a sequence of lines over which the
-/// coefficients repeat: they are written out for one line, once.
+/// coefficients repeat: they are written out for one line, once. Lines that are parts of rows
+/// go as those of rows that lie apart.
 void MapLoops::emitFlat() {
   auto isApart = [](Value value) {
     return !cast<MemRefType>(value.getType()).getLayout().isIdentity();
   };
-  if (llvm::any_of(inputs, isApart) || isApart(out))
+  if (schedule.getLine() < rowElements() || llvm::any_of(inputs, isApart) || isApart(out))
     return emitFlatRows();
   Values from;
   for (Value input : inputs)
@@ -225,7 +226,7 @@ void MapLoops::emitFlat() {
       e.release(expanded);
 }
 
-/// The same for rows that lie apart, each of several lines: a line of all rows goes before the
+/// The same for rows of several lines, which may lie apart: a line of all rows goes before the
 /// next, so that its coefficients are written out once.
 void MapLoops::emitFlatRows() {
   Values from;

@@ -311,6 +311,34 @@ func.func @flat_rows(%x: memref<?x32x49xf32, strided<[?, 49, 1]>>, %s: memref<32
 
 // -----
 
+// So do the parts of rows that lie together: two rows abreast, which share the coefficients.
+
+// CHECK-LABEL: func @flat_parts
+// CHECK-DAG:     %[[LINE:.*]] = memref.alloca() {{.*}} : memref<800xf32>
+// CHECK-DAG:     %[[X:.*]] = memref.collapse_shape %arg0 {{.*}} into memref<?x1568xf32>
+// CHECK-DAG:     %[[Y:.*]] = memref.collapse_shape %arg2 {{.*}} into memref<?x1568xf32>
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c32 step %c16
+// CHECK:           %[[FIRST:.*]] = arith.muli %[[K]], %c49
+// CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c2
+// CHECK:             scf.for %[[V:.*]] = %c0 to %c784 step %c16
+// CHECK:               %[[S:.*]] = vector.load %[[LINE]][%[[V]]]
+// CHECK:               %[[J:.*]] = arith.addi %[[FIRST]], %[[V]]
+// CHECK:               vector.load %[[X]][%[[R]], %[[J]]]
+// CHECK:               %[[NEXT:.*]] = arith.addi %[[R]], %c1
+// CHECK:               vector.load %[[X]][%[[NEXT]], %{{.*}}]
+// CHECK-NOT:           vector.load
+// CHECK-COUNT-2:       vector.store %{{.*}}, %[[Y]]{{.*}}nontemporal = true
+// CHECK:           scf.for %{{.*}} step %c1
+// CHECK-NOT:     vector.maskedstore
+func.func @flat_parts(%x: memref<?x32x49xf32>, %s: memref<32xf32>, %y: memref<?x32x49xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x32x49xf32>) scale(%s : memref<32xf32>)
+      outs(%y : memref<?x32x49xf32>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 2, line = 784, nontemporal = true>}
+  return
+}
+
+// -----
+
 // Any strides, one element at a time.
 
 // CHECK-LABEL: func @strided
