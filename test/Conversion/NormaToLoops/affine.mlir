@@ -278,6 +278,29 @@ func.func @flat_abreast(%x: memref<?x512x49xf32>, %s: memref<512xf32>, %y: memre
 
 // -----
 
+// What lines that go abreast leave of rows that are no lines is one loop over lines, and one over
+// their vectors, with a mask.
+
+// CHECK-LABEL: func @flat_abreast_rest
+// CHECK:         scf.for %{{.*}} = %c0 to %[[TOGETHER:.*]] step %c416
+// CHECK:           scf.for %{{.*}} = %c0 to %c208 step %c16
+// CHECK-COUNT-2:     vector.store
+// CHECK:         scf.for %[[BASE:.*]] = %[[TOGETHER]] to %[[TOTAL:.*]] step %c208
+// CHECK:           %[[LEFT:.*]] = arith.subi %[[TOTAL]], %[[BASE]]
+// CHECK:           %[[END:.*]] = arith.minui %[[LEFT]], %c208
+// CHECK:           scf.for %[[I:.*]] = %c0 to %[[END]] step %c16
+// CHECK:             vector.create_mask
+// CHECK:             vector.maskedstore
+// CHECK-NOT:     scf.for
+func.func @flat_abreast_rest(%x: memref<?x13xf32>, %s: memref<13xf32>, %y: memref<?x13xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x13xf32>) scale(%s : memref<13xf32>)
+      outs(%y : memref<?x13xf32>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 2, line = 208>}
+  return
+}
+
+// -----
+
 // Dense rows that lie apart, of two lines of 16 kept indices each: the coefficients of a line are
 // written out, then used for that line of all rows. What the next block has in its place is asked
 // for.
