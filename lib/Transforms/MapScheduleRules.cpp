@@ -51,6 +51,9 @@ static constexpr int64_t kMapRegisters = 4;
 /// little.
 static constexpr int64_t kManyVectors = 16;
 
+/// Processors look ahead in one stream of a page.
+static constexpr int64_t kPageBytes = 4096;
+
 /// Vectors of an iteration along a line: about as many as usual, and so many that none is left
 /// over, where that can be: the loop has no other body then.
 static int64_t unrollOfLine(int64_t vectors, int64_t usual) {
@@ -83,10 +86,57 @@ static std::optional<Lines> chooseLinesOfRows(const ScheduleForm &form, int64_t 
   return std::nullopt;
 }
 
+/// The shortest part of a row that is whole runs, whole vectors and at least `least` elements, and
+/// that goes evenly into it; 0 if `most` elements are none.
+static int64_t partOfRow(int64_t row, int64_t inner, int64_t vector, int64_t least, int64_t most) {
+  const int64_t unit = std::lcm(inner, vector);
+  for (int64_t part = unit; part <= std::min(row, most); part += unit)
+    if (part >= least && row % part == 0)
+      return part;
+  return 0;
+}
+
+/// Lines of contiguous data that is written past the caches, four of them abreast: so many streams
+/// of reads at once get more from memory than one does, if each has a page of its own. What they
+/// share of the coefficients comes from the first level.
+static std::optional<Lines> chooseStreams(const Map &map, const ScheduleForm &form, int64_t vector,
+                                          int64_t elementBytes, const TargetDescription &target,
+                                          const MapUse &use) {
+  constexpr int64_t kStreams = 4, kLeastOfRow = 512;
+  const int64_t dataBytes = bytesOf(map.tensors.front());
+  const int64_t most = target.l1Bytes * 2 / 3 / elementBytes, page = kPageBytes / dataBytes;
+  const int64_t row = form.kinds == "R" ? 1 : form.row();
+  auto abreast = [](int64_t line) {
+    return line > 0 ? std::optional(Lines{line, 1, kStreams}) : std::nullopt;
+  };
+  if (form.kinds == "RKR") {
+    const int64_t inner = form.extents.back();
+    // Runs that are whole vectors have their coefficients in registers, which counts where what is
+    // read is near.
+    if (inner % vector == 0 && (!use.ahead || dataBytes < 4))
+      return std::nullopt;
+    return abreast(partOfRow(row, inner, vector, kLeastOfRow, most));
+  }
+  // Reads of single bytes are few beside what is written.
+  if (dataBytes < 2)
+    return std::nullopt;
+  const int64_t period = std::lcm(row, vector);
+  if (period > most)
+    return abreast(partOfRow(row, 1, vector, page, most));
+  // To write out coefficients that would be in registers pays where memory is waited for.
+  if (!use.ahead && period < page)
+    return std::nullopt;
+  // Lines that are no whole pages share some of them.
+  int64_t line = llvm::alignTo(page % period == 0 ? page : 2 * page, period);
+  if (line > most)
+    line = llvm::alignTo(page, period);
+  return abreast(line <= most ? line : 0);
+}
+
 /// Lines, where they are better than rows or runs.
 static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form, int64_t vector,
                                         int64_t unroll, const TargetDescription &target,
-                                        bool contiguous, bool streaming) {
+                                        bool contiguous, const MapUse &use) {
   bool flattens =
       (form.kinds == "R" || form.kinds == "RK" || form.kinds == "RKR") && !map.mask && !map.weights;
   if (!flattens || form.row() == 0)
@@ -95,6 +145,9 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   int64_t elementBytes = computeBytes * std::max<int64_t>(map.coefficients, 1);
   if (!contiguous)
     return chooseLinesOfRows(form, vector, unroll, elementBytes, target);
+  if (use.streaming && !use.interleave)
+    if (std::optional<Lines> streams = chooseStreams(map, form, vector, elementBytes, target, use))
+      return streams;
   // The period of the coefficients in whole vectors, long enough to unroll.
   int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
   while (period / vector < unroll)
@@ -104,7 +157,7 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   // Rows of many whole vectors are lines as they are. So are others, if they may begin anywhere: to
   // write out their coefficients for a period would cost more than what is left over of each.
   if (form.kinds == "RK" &&
-      (period == form.row() ? vectors > 8 : !streaming && form.row() >= kManyVectors * vector))
+      (period == form.row() ? vectors > 8 : !use.streaming && form.row() >= kManyVectors * vector))
     return std::nullopt;
   // Short enough that one line of every coefficient stays in half the L1.
   if (lineBytes <= target.l1Bytes / 2) {
@@ -116,7 +169,7 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   }
   // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
   // coefficients from the second level, shared by lines, cost less than what it saves.
-  if (streaming && form.kinds == "RKR" && form.extents.back() % vector != 0 &&
+  if (use.streaming && form.kinds == "RKR" && form.extents.back() % vector != 0 &&
       lineBytes <= target.l2Bytes / 2)
     return Lines{period, 2, 4};
   return std::nullopt;
@@ -127,13 +180,17 @@ static constexpr int64_t kMapBlockBytes = 64 * 1024;
 
 /// How many elements ahead a map of contiguous data in memory asks for more. Processors do so by
 /// themselves, but only to the end of a page, and not far where there are many instructions for a
-/// byte: for narrow elements, and beside coefficients that are not in registers. In other loops it
-/// costs as much as it gains.
-static int64_t aheadOf(const Map &map, Traversal traversal, int64_t abreast) {
+/// byte: for narrow elements. Lines that go abreast ask for the next ones, those of `row` elements
+/// or more, unless they are pages.
+static int64_t aheadOf(const Map &map, Traversal traversal, int64_t abreast, int64_t line,
+                       int64_t row) {
   constexpr int64_t kAheadBytes = 16 * 1024;
   const int64_t bytes = bytesOf(map.tensors.front());
-  const bool isNarrow = bytes < 4 || (abreast > 1 && bytesOf(map.tensors.back()) < 4);
-  return traversal != Traversal::Flat || isNarrow ? kAheadBytes / bytes : 0;
+  if (traversal == Traversal::Flat && bytes >= 4)
+    return 0;
+  if (abreast == 1)
+    return kAheadBytes / bytes;
+  return line * bytes % kPageBytes == 0 ? 0 : abreast * std::max(line, row);
 }
 
 static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, const MapUse &use) {
@@ -166,7 +223,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
     line = rowOfRuns(form, vector);
   if (line == 0 && vector > 1 && (contiguous || isBlock))
     if (std::optional<Lines> lines =
-            chooseLines(map, form, vector, unroll, target, contiguous, use.streaming)) {
+            chooseLines(map, form, vector, unroll, target, contiguous, use)) {
       traversal = Traversal::Flat;
       line = lines->line;
       unroll = lines->unroll;
@@ -185,10 +242,9 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   for (Value tensor : map.tensors)
     rowBytes += form.row() * bytesOf(tensor);
   // What a line is written out for is its use, line after line; the more so in the second level.
-  int64_t lines = abreast > 1 ? 16 : 4;
-  int64_t atLeast = form.row() == 0 || line == 0 ? 1
-                    : contiguous                 ? std::max<int64_t>(lines * line / form.row(), 1)
-                                                 : lines;
+  int64_t lines = abreast > 1 && !(contiguous && line < form.row()) ? 16 : 4;
+  int64_t atLeast =
+      form.row() == 0 || line == 0 ? 1 : lines * std::max<int64_t>(line / form.row(), 1);
   // Rows and runs that are not whole vectors begin anywhere; only what goes past the caches
   // minds where blocks do.
   const bool startsAnywhere = traversal != Traversal::Flat && !nontemporal;
@@ -198,12 +254,15 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   if (nontemporal && isBlock && rowBytes <= target.l2Bytes / 2)
     prefetch = form.row();
   else if (nontemporal && contiguous && use.ahead)
-    prefetch = aheadOf(map, traversal, abreast);
-  return ScheduleAttr::get(
-      data.getContext(), traversal, vector, unroll,
-      /*group=*/abreast > 1 ? abreast : 0, line, Type(),
-      blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast),
-      nontemporal, prefetch, /*interleave=*/false);
+    prefetch = aheadOf(map, traversal, abreast, line, form.row());
+  int64_t block =
+      blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast);
+  // No line of those that go abreast is left over, but for the last block.
+  if (abreast > 1 && contiguous && block > 0)
+    block = llvm::alignTo(block, abreast * std::max<int64_t>(line / form.row(), 1));
+  return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
+                           /*group=*/abreast > 1 ? abreast : 0, line, Type(), block, nontemporal,
+                           prefetch, /*interleave=*/false);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,

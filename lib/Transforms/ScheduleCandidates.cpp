@@ -200,11 +200,14 @@ void Neighbourhood::addUnrolls() {
 void Neighbourhood::addLines() {
   if (!isFlat())
     return;
-  const int64_t period = periodOf(from.vector);
+  const int64_t period = periodOf(from.vector), row = form.row();
+  const int64_t inner = form.innermostKept() ? 1 : form.extents.back();
   for (int64_t line : {from.line / 2, from.line * 2, from.line * 4}) {
     Parameters changed = from;
     changed.line = line;
-    if (line % period == 0 && fitsCaches(line))
+    // A line of a map may be part of a row.
+    const bool isPart = isMap && line > 0 && row % line == 0 && line % inner == 0;
+    if ((isPart || line % period == 0) && fitsCaches(line))
       add(changed);
   }
 }

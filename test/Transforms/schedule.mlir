@@ -126,9 +126,9 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
     // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 8192>
     norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
-    // Past the cache go lines, which are used four times at least; 375 vectors go by three, so that none is left over.
+    // Past the cache go lines, four abreast, which are used four times at least.
     // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 5>
-    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 3, line = 6000, block = 16, nontemporal = true>
+    // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 6000, block = 64, nontemporal = true>
     norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
         outs(%rk1500 : memref<?x1500xf32>)
     return
@@ -175,28 +175,33 @@ module @blocks attributes {dlti.target_system_spec = #dlti.target_system_spec<
 // -----
 
 // Short runs of many channels: their coefficients do not fit the first level, and the runs
-// are not whole vectors. Through the caches they go as they are; past them, four lines share
-// coefficients from the second level.
+// are not whole vectors. Through the caches they go as they are; past them, four rows abreast go by
+// parts that have their coefficients in the first level, or whole where no parts are whole vectors,
+// with coefficients from the second level.
 // CHECK-LABEL: @short_runs
 // STREAM-LABEL: @short_runs
 module @short_runs attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64, "norma.l2_bytes" = 2097152 : i64>>} {
   func.func @f(%x: memref<?x512x49xf32>, %c: memref<512xf32>, %x196: memref<?x512x196xf32>,
-               %x2048: memref<?x2048x196xf32>, %c2048: memref<2048xf32>, %kr: memref<?x1000xf32>,
-               %k: memref<?xf32>) {
+               %x500: memref<?x500x49xf32>, %c500: memref<500xf32>, %x501: memref<?x501x49xf32>,
+               %c501: memref<501xf32>, %kr: memref<?x1000xf32>, %k: memref<?xf32>) {
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
-    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 25088, block = 16, nontemporal = true>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>
     norma.affine kept [1] ins(%x : memref<?x512x49xf32>) center(%c : memref<512xf32>)
         scale(%c : memref<512xf32>) outs(%x : memref<?x512x49xf32>)
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
-    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 100352, block = 16, nontemporal = true>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>
     norma.affine kept [1] ins(%x196 : memref<?x512x196xf32>) center(%c : memref<512xf32>)
         scale(%c : memref<512xf32>) outs(%x196 : memref<?x512x196xf32>)
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 98000, block = 64, nontemporal = true>
+    norma.affine kept [1] ins(%x500 : memref<?x500x49xf32>) center(%c500 : memref<500xf32>)
+        scale(%c500 : memref<500xf32>) outs(%x500 : memref<?x500x49xf32>)
     // Too many for the second level.
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
     // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
-    norma.affine kept [1] ins(%x2048 : memref<?x2048x196xf32>) center(%c2048 : memref<2048xf32>)
-        scale(%c2048 : memref<2048xf32>) outs(%x2048 : memref<?x2048x196xf32>)
+    norma.affine kept [1] ins(%x501 : memref<?x501x49xf32>) center(%c501 : memref<501xf32>)
+        scale(%c501 : memref<501xf32>) outs(%x501 : memref<?x501x49xf32>)
     // Long runs have a head up to the first whole vector.
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 8>
     // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 8, nontemporal = true>
@@ -615,32 +620,53 @@ module @few_registers {
 
 // -----
 
-// Data in memory, of contiguous tensors: 16 KiB ahead, where the processor does not look far enough.
+// Data in memory, of contiguous tensors: four lines abreast, each with a page of its own; where that
+// cannot be, 16 KiB ahead. Of narrow elements lines that are no pages ask for the next ones.
 // MEMORY-LABEL: @memory
 module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
                                      "norma.l2_bytes" = 2097152 : i64, "norma.vector_registers" = 32 : i64>>} {
-  func.func @f(%x: memref<?x13xf32>, %b: memref<?x13xbf16>, %c: memref<13xf32>, %y: memref<?x13xf32>,
+  func.func @f(%x: memref<?x13xf32>, %b: memref<?x13xbf16>, %u: memref<?x13xi8>, %c: memref<13xf32>, %y: memref<?x13xf32>,
+               %x64: memref<?x64xf32>, %b64: memref<?x64xbf16>, %c64: memref<64xf32>,
+               %x16384: memref<?x16384xf32>, %c16384: memref<16384xf32>, %flat: memref<?xf32>,
                %w: memref<?x4097xf32>, %s: memref<4097xf32>, %v: memref<?x4097xf32>,
-               %r: memref<?x512x49xf32>, %k: memref<512xf32>, %t: memref<?x512x49xf32>, %h: memref<?x512x49xbf16>) {
-    // Coefficients in registers.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640, nontemporal = true>}
+               %r: memref<?x512x49xf32>, %k: memref<512xf32>, %t: memref<?x512x49xf32>,
+               %h: memref<?x512x49xbf16>, %r784: memref<?x512x784xf32>) {
+    // Not a number of pages: at least two for a line.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 2080, block = 2560, nontemporal = true>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
-    // Narrow elements.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, {{.*}}, nontemporal = true, prefetch = 8192>}
-    norma.affine kept [1] ins(%b : memref<?x13xbf16>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
-    // Rows, with one input and two.
+    // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1040, block = 1280, nontemporal = true>}
+    norma.grad_map kept [1] ins(%x, %x : memref<?x13xf32>, memref<?x13xf32>) center(%c : memref<13xf32>)
+        slope(%c : memref<13xf32>) offset(%c : memref<13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 4160, block = 5120, nontemporal = true, prefetch = 16640>}
+    norma.affine kept [1] ins(%b : memref<?x13xbf16>) scale(%c : memref<13xf32>) outs(%b : memref<?x13xbf16>)
+    // Bytes.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 1024, nontemporal = true, prefetch = 16384>}
+    norma.affine kept [1] ins(%u : memref<?x13xi8>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
+    // Pages.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1024, block = 256, nontemporal = true>}
+    norma.affine kept [1] ins(%x64 : memref<?x64xf32>) scale(%c64 : memref<64xf32>) outs(%x64 : memref<?x64xf32>)
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 2048, block = 512, nontemporal = true>}
+    norma.affine kept [1] ins(%b64 : memref<?x64xbf16>) scale(%c64 : memref<64xf32>) outs(%b64 : memref<?x64xbf16>)
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1024, block = 16384, nontemporal = true>}
+    norma.affine kept [] ins(%flat : memref<?xf32>) outs(%flat : memref<?xf32>)
+    // Parts of rows.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1024, block = 4, nontemporal = true>}
+    norma.affine kept [1] ins(%x16384 : memref<?x16384xf32>) scale(%c16384 : memref<16384xf32>) outs(%x16384 : memref<?x16384xf32>)
+    // Rows that are not whole vectors, with one input and two.
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<rows, {{.*}}, nontemporal = true, prefetch = 4096>}
     norma.affine kept [1] ins(%w : memref<?x4097xf32>) scale(%s : memref<4097xf32>) outs(%v : memref<?x4097xf32>)
     // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<rows, {{.*}}, nontemporal = true, prefetch = 4096>}
     norma.grad_map kept [1] ins(%w, %w : memref<?x4097xf32>, memref<?x4097xf32>) center(%s : memref<4097xf32>)
         slope(%s : memref<4097xf32>) offset(%s : memref<4097xf32>) scale(%s : memref<4097xf32>)
         outs(%v : memref<?x4097xf32>)
-    // Coefficients from the second level: where the result is narrow.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, {{.*}} group = 4, {{.*}}, nontemporal = true>}
+    // Runs: short ones, of narrow elements, and of whole vectors.
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>}
     norma.affine kept [1] ins(%r : memref<?x512x49xf32>) scale(%k : memref<512xf32>) outs(%t : memref<?x512x49xf32>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, {{.*}} group = 4, {{.*}}, nontemporal = true, prefetch = 4096>}
-    norma.affine kept [1] ins(%r : memref<?x512x49xf32>) scale(%k : memref<512xf32>) outs(%h : memref<?x512x49xbf16>)
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 1568, block = 4, nontemporal = true, prefetch = 100352>}
+    norma.affine kept [1] ins(%h : memref<?x512x49xbf16>) scale(%k : memref<512xf32>) outs(%h : memref<?x512x49xbf16>)
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>}
+    norma.affine kept [1] ins(%r784 : memref<?x512x784xf32>) scale(%k : memref<512xf32>) outs(%r784 : memref<?x512x784xf32>)
     return
   }
 }

@@ -127,6 +127,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "affine;RK[?x13];f32;coefficients=cs;streaming",
                     "affine;RK[?x4097];bf16;coefficients=cs;streaming",
                     "affine;RKR[?x64x49];f32;coefficients=cs;streaming",
+                    "affine;RKR[?x512x49];bf16;coefficients=cs;streaming;ahead",
                     "affine;KR[?x100];f64;coefficients=csb", "grad_map;RKR[?x8x196];f32",
                     "grad_map;RK[?x1000];bf16;streaming", "moments;RK[?x13];f32",
                     "moments;RK[?x1000];f32;streaming", "moments;RKR[?x8x49];u8",

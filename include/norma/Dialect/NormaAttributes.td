@@ -123,8 +123,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
 
     - `traversal`:
       - `flat`: the contiguous data is walked as lines of `line` elements,
-        whatever its rows are (dense rows that lie apart are lines of whole kept
-        indices); per-kept-index operands are expanded to one line
+        whatever its rows are (in maps a row may be several lines, of whole kept
+        indices; dense rows that lie apart are); per-kept-index operands are expanded to one line
         first (the period trick: full vectors for 3, 5, 13 or 1000 features).
         For axis forms of one row structure: `R`, `K`, `RK`, `RKR`, static.
       - `rows`: the innermost axis is kept; vectors along it, a masked tail.

@@ -161,12 +161,13 @@ int64_t MapLoops::lanesOfArithmetic() const {
 }
 
 /// Whatever the rows are, the flat array is a sequence of lines over which the
-/// coefficients repeat: they are written out for one line, once.
+/// coefficients repeat: they are written out for one line, once. Lines that are parts of rows
+/// go as those of rows that lie apart.
 void MapLoops::emitFlat() {
   auto isApart = [](Value value) {
     return !cast<MemRefType>(value.getType()).getLayout().isIdentity();
   };
-  if (llvm::any_of(inputs, isApart) || isApart(out))
+  if (schedule.getLine() < rowElements() || llvm::any_of(inputs, isApart) || isApart(out))
     return emitFlatRows();
   Values from;
   for (Value input : inputs)
@@ -178,7 +179,7 @@ void MapLoops::emitFlat() {
   Value total = e.extent(from.front(), 0);
   // Lines that end where rows do leave nothing.
   const bool endWithRows = dataType.getRank() > 1 && rowElements() % line == 0;
-  Value whole = endWithRows ? total : e.roundDown(total, line);
+  Value whole = endWithRows ? total : e.roundDown(total, line), together = whole;
   if (vectors <= schedule.getUnroll()) {
     // The line is short: its coefficients stay in registers.
     SmallVector<Values> registers;
@@ -205,27 +206,34 @@ void MapLoops::emitFlat() {
                });
       });
     };
-    Value together = abreast > 1 ? e.roundDown(whole, line * abreast) : whole;
+    if (abreast > 1)
+      together = e.roundDown(whole, line * abreast);
     e.inDirection(isBackwards, [&] {
       walkLines(e.index(0), together, abreast);
-      if (abreast > 1)
+      if (abreast > 1 && endWithRows)
         walkLines(together, whole, 1);
     });
   }
-  // What is left of a line, once: in vectors of which the arithmetic fills a register, which is
-  // half the code where the result is narrower.
+  // What is left, once, of a line or of lines that go abreast: in vectors of which the arithmetic
+  // fills a register, which is half the code where the result is narrower.
   if (!endWithRows)
     e.withWidth(lanesOfArithmetic(), [&] {
-      e.walkMasked(e.index(0), e.sub(total, whole), [&](Value i, Value tail) {
-        storeElement(from, to, {{e.add(whole, i)}, loadVectors(lines, i, {})}, tail);
-      });
+      auto walkLine = [&](Value base, Value extent) {
+        e.walkMasked(e.index(0), extent, [&](Value i, Value tail) {
+          storeElement(from, to, {{e.add(base, i)}, loadVectors(lines, i, {})}, tail);
+        });
+      };
+      if (together == whole)
+        return walkLine(whole, e.sub(total, whole));
+      e.forEach(together, total, line,
+                [&](Value base) { walkLine(base, e.min(e.index(line), e.sub(total, base))); });
     });
   for (Value expanded : lines)
     if (expanded)
       e.release(expanded);
 }
 
-/// The same for rows that lie apart, each of several lines: a line of all rows goes before the
+/// The same for rows of several lines, which may lie apart: a line of all rows goes before the
 /// next, so that its coefficients are written out once.
 void MapLoops::emitFlatRows() {
   Values from;

@@ -112,14 +112,16 @@ static LogicalResult checkLowerable(Op op) {
       row = 1;
     bool form = data.getRank() >= 1 && data.getRank() <= 3 && op.getKept().size() <= 1 &&
                 (op.getKept().empty() ? data.getRank() == 1 : op.getKept()[0] == 1);
-    // Rows that lie apart are lines of whole kept indices.
+    // Rows that lie apart are lines of whole kept indices; those of maps may be so anyway.
     const int64_t line = schedule.getLine();
     const int64_t inner = data.getRank() == 3 ? data.getDimSize(2) : 1;
-    const bool fits =
-        row > 0 && (rowsAreApart ? row % line == 0 && line % inner == 0 : line % row == 0);
+    constexpr bool isMap = std::is_same_v<Op, AffineOp> || std::is_same_v<Op, GradMapOp>;
+    const bool isPart = row > 0 && row % line == 0 && line % inner == 0;
+    const bool fits = row > 0 && (rowsAreApart ? isPart : line % row == 0 || (isMap && isPart));
     if (!form || !fits)
       return op.emitOpError("schedule: flat needs an axis form R, RK or RKR whose static row ")
              << (rowsAreApart ? "lies apart and is lines of whole kept indices, line = "
+                 : isMap      ? "divides line or is lines of whole kept indices, line = "
                               : "divides line = ")
              << line;
   }

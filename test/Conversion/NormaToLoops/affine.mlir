@@ -278,6 +278,29 @@ func.func @flat_abreast(%x: memref<?x512x49xf32>, %s: memref<512xf32>, %y: memre
 
 // -----
 
+// What lines that go abreast leave of rows that are no lines is one loop over lines, and one over
+// their vectors, with a mask.
+
+// CHECK-LABEL: func @flat_abreast_rest
+// CHECK:         scf.for %{{.*}} = %c0 to %[[TOGETHER:.*]] step %c416
+// CHECK:           scf.for %{{.*}} = %c0 to %c208 step %c16
+// CHECK-COUNT-2:     vector.store
+// CHECK:         scf.for %[[BASE:.*]] = %[[TOGETHER]] to %[[TOTAL:.*]] step %c208
+// CHECK:           %[[LEFT:.*]] = arith.subi %[[TOTAL]], %[[BASE]]
+// CHECK:           %[[END:.*]] = arith.minui %[[LEFT]], %c208
+// CHECK:           scf.for %[[I:.*]] = %c0 to %[[END]] step %c16
+// CHECK:             vector.create_mask
+// CHECK:             vector.maskedstore
+// CHECK-NOT:     scf.for
+func.func @flat_abreast_rest(%x: memref<?x13xf32>, %s: memref<13xf32>, %y: memref<?x13xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x13xf32>) scale(%s : memref<13xf32>)
+      outs(%y : memref<?x13xf32>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 2, line = 208>}
+  return
+}
+
+// -----
+
 // Dense rows that lie apart, of two lines of 16 kept indices each: the coefficients of a line are
 // written out, then used for that line of all rows. What the next block has in its place is asked
 // for.
@@ -306,6 +329,34 @@ func.func @flat_rows(%x: memref<?x32x49xf32, strided<[?, 49, 1]>>, %s: memref<32
   norma.affine kept [1] ins(%x : memref<?x32x49xf32, strided<[?, 49, 1]>>)
       scale(%s : memref<32xf32>) outs(%y : memref<?x32x49xf32, strided<[?, 49, 1]>>)
       {schedule = #norma.schedule<flat, vector = 16, unroll = 1, line = 784, nontemporal = true, prefetch = 1568>}
+  return
+}
+
+// -----
+
+// So do the parts of rows that lie together: two rows abreast, which share the coefficients.
+
+// CHECK-LABEL: func @flat_parts
+// CHECK-DAG:     %[[LINE:.*]] = memref.alloca() {{.*}} : memref<800xf32>
+// CHECK-DAG:     %[[X:.*]] = memref.collapse_shape %arg0 {{.*}} into memref<?x1568xf32>
+// CHECK-DAG:     %[[Y:.*]] = memref.collapse_shape %arg2 {{.*}} into memref<?x1568xf32>
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c32 step %c16
+// CHECK:           %[[FIRST:.*]] = arith.muli %[[K]], %c49
+// CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c2
+// CHECK:             scf.for %[[V:.*]] = %c0 to %c784 step %c16
+// CHECK:               %[[S:.*]] = vector.load %[[LINE]][%[[V]]]
+// CHECK:               %[[J:.*]] = arith.addi %[[FIRST]], %[[V]]
+// CHECK:               vector.load %[[X]][%[[R]], %[[J]]]
+// CHECK:               %[[NEXT:.*]] = arith.addi %[[R]], %c1
+// CHECK:               vector.load %[[X]][%[[NEXT]], %{{.*}}]
+// CHECK-NOT:           vector.load
+// CHECK-COUNT-2:       vector.store %{{.*}}, %[[Y]]{{.*}}nontemporal = true
+// CHECK:           scf.for %{{.*}} step %c1
+// CHECK-NOT:     vector.maskedstore
+func.func @flat_parts(%x: memref<?x32x49xf32>, %s: memref<32xf32>, %y: memref<?x32x49xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x32x49xf32>) scale(%s : memref<32xf32>)
+      outs(%y : memref<?x32x49xf32>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 2, line = 784, nontemporal = true>}
   return
 }
 

@@ -26,9 +26,30 @@ func.func @strides(%x: memref<4x3xf32, strided<[6, 2]>>, %y: memref<4x3xf32>) {
 // -----
 
 func.func @line(%x: memref<4x3xf32>, %y: memref<4x3xf32>) {
-  // expected-error@+1 {{schedule: flat needs an axis form R, RK or RKR whose static row divides line = 16}}
+  // expected-error@+1 {{schedule: flat needs an axis form R, RK or RKR whose static row divides line or is lines of whole kept indices, line = 16}}
   norma.affine kept [1] ins(%x : memref<4x3xf32>) outs(%y : memref<4x3xf32>)
       {schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 16>}
+  return
+}
+
+// -----
+
+// A part of a row that ends within a run.
+func.func @part_of_row(%x: memref<4x6x6xf32>, %y: memref<4x6x6xf32>) {
+  // expected-error@+1 {{whose static row divides line or is lines of whole kept indices, line = 4}}
+  norma.affine kept [1] ins(%x : memref<4x6x6xf32>) outs(%y : memref<4x6x6xf32>)
+      {schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 4>}
+  return
+}
+
+// -----
+
+// The lines of a reduction are whole rows.
+func.func @part_of_row_of_sums(%x: memref<4x8xf32>, %n: memref<8xf64>, %m: memref<8xf64>, %s: memref<8xf64>) {
+  // expected-error@+1 {{whose static row divides line = 4}}
+  norma.moments kept [1] ins(%x : memref<4x8xf32>)
+      outs(%n, %m, %s : memref<8xf64>, memref<8xf64>, memref<8xf64>)
+      {schedule = #norma.schedule<flat, vector = 4, unroll = 1, group = 32, line = 4>}
   return
 }
 
