@@ -85,22 +85,34 @@ static ArrayCounts arraysOf(KernelFamily family) {
   return {0, 0};
 }
 
-BlockKernel::BlockKernel(KernelCall call, KernelSpec kernelSpec,
-                         std::span<const MovingTensor> tensors)
+BlockKernel::BlockKernel(const KernelCall &call, KernelSpec kernelSpec,
+                         std::span<const MovingTensor> tensors, bool backwards)
     : kernel(call.kernel), spec(std::move(kernelSpec)), bytes(uint64_t(call.problem.bytes())) {
-  pushArguments(call, spec.family, tensors, /*ofNext=*/false);
+  pushArguments(call, spec.family, tensors, backwards, /*ofNext=*/false);
   if (spec.interleaved)
     pushArguments(call, isGradient(spec.family) ? KernelFamily::GradSums : KernelFamily::Moments,
-                  tensors, /*ofNext=*/true);
+                  tensors, /*backwards=*/false, /*ofNext=*/true);
+}
+
+/// The same call, with the last index of the outermost group first.
+static KernelCall turned(KernelCall call) {
+  for (GroupedTensor &tensor : call.problem.tensors) {
+    tensor.data = static_cast<char *>(tensor.at(call.problem.outer() - 1));
+    tensor.strides[0] = -tensor.strides[0];
+  }
+  return call;
 }
 
 void BlockKernel::pushArguments(const KernelCall &call, KernelFamily family,
-                                std::span<const MovingTensor> tensors, bool ofNext) {
+                                std::span<const MovingTensor> tensors, bool backwards,
+                                bool ofNext) {
   const Problem &problem = call.problem;
+  const KernelCall pushed = backwards ? turned(call) : call;
   const Block all{0, problem.outer(), problem.slice(0, problem.outer()), 0};
   const auto pushTensor = [&](size_t t) {
-    tensorArguments.push_back({first.size(), tensors[t], ofNext});
-    call.pushTensor(first, all, t);
+    const int64_t offset = pushed.problem.tensors[t].data - problem.tensors[t].data;
+    tensorArguments.push_back({first.size(), tensors[t], offset, ofNext});
+    pushed.pushTensor(first, all, t);
   };
   const auto pushArrays = [&](int count) {
     for (int i = 0; i < count; ++i) {
@@ -125,9 +137,9 @@ void BlockKernel::run(Kernel::State &other, const BlockedCall &call, int64_t beg
   assert(arrays.size() == arrayArguments.size() && "not the arrays of this kernel");
   const CallTimer timer(other, bytes);
   KernelArguments arguments(first);
-  for (const auto &[position, tensor, ofNext] : tensorArguments)
+  for (const auto &[position, tensor, offset, ofNext] : tensorArguments)
     arguments.setData(position, static_cast<const char *>(call.tensors[tensor.source].data) +
-                                    (ofNext ? next : begin) * tensor.step);
+                                    (ofNext ? next : begin) * tensor.step + offset);
   for (size_t i = 0; i < arrays.size(); ++i)
     arguments.setData(arrayArguments[i], arrays.begin()[i]);
   // There may be better code than when the plan was made.
@@ -204,7 +216,9 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   Expected<KernelCall> made = findKernel(std::move(part), spec);
   if (!made)
     return made.takeError();
-  return BlockKernel(std::move(*made), std::move(spec), moving);
+  // What the sums have read last is still in the cache, so the map begins with that.
+  const bool backwards = isMap(spec.family) && blocks.isCrowded;
+  return BlockKernel(*made, std::move(spec), moving, backwards);
 }
 
 /// As many blocks for every thread have most of their sums beside a map.

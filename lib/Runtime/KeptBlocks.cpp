@@ -75,6 +75,29 @@ static int64_t inputBytes(const Problem &problem) {
   return bytes;
 }
 
+/// Second-level caches have about so many lines of every set.
+static constexpr int64_t kWays = 16;
+
+/// How much of a second level the inputs of a block take of where they can be, as a share. The
+/// place of a line follows from its address: in large pages, samples that begin a multiple of a
+/// large power of two apart share a few places, each as long as their part of the block.
+static double shareOfPlaces(const Problem &problem, const KeptBlocks &blocks, int64_t l2Bytes) {
+  const auto sets = int64_t(std::bit_floor(uint64_t(l2Bytes / kWays)));
+  double share = 0;
+  for (size_t t = 0; t + 1 < problem.broadcastFrom; ++t) {
+    const GroupedTensor &tensor = problem.tensors[t];
+    const auto bytes = [&](int64_t elements) -> int64_t {
+      return std::abs(elements) * int64_t(sizeOf(tensor.dtype));
+    };
+    const int64_t apart = std::gcd(bytes(tensor.strides[0]), sets);
+    const int64_t part =
+        std::clamp<int64_t>(bytes(tensor.strides[blocks.group] * blocks.width), 1, apart);
+    const int64_t block = bytes(problem.size() / blocks.extent * blocks.width);
+    share += double(block) / double(part * (sets / apart) * kWays);
+  }
+  return share;
+}
+
 /// How many kept indices fill the shortest piece of a row that is worth reading.
 static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes) {
   int64_t run = 1;
@@ -135,6 +158,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     worthwhile = std::min(worthwhile, divideUp(blocks.extent, kFairBlocks));
   }
   blocks.width = std::min(widest, roundUp(worthwhile, run));
+  blocks.isCrowded = blocks.group > 0 && shareOfPlaces(problem, blocks, l2Bytes) > 0.5;
   return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
 }
 

@@ -29,6 +29,9 @@ struct KeptBlocks {
   /// blocks in its own; and whether the inputs are more than those of some cores hold, so that a
   /// block is in none when its turn comes.
   bool isNear = false, isFar = false;
+  /// Whether the inputs of a block take more than half of the second level, or of its part in which
+  /// they find a place: before a block is mapped, the sums of the next drive some of it out.
+  bool isCrowded = false;
 
   int64_t count() const { return (extent + width - 1) / width; }
   int64_t begin(int64_t b) const { return b * width; }

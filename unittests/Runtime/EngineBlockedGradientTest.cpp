@@ -194,6 +194,15 @@ TEST_F(EngineBlockedGradient, MapsABlockBesideTheSumsOfTheNext) {
   }
 }
 
+TEST_F(EngineBlockedGradient, MapsBackwardsWhatFindsNoPlaceInACache) {
+  // All samples of a channel begin in the same sets of the second level.
+  for (const Dims &shape : {Dims{10, 128, 32, 32}, Dims{12, 256, 64, 8}}) {
+    expectBlocks(expectContract(DType::F32, shape, {1}));
+    expectBlocks(expectContract(DType::F32, shape, {1}, Place::OverX));
+  }
+  expectBlocks(expectContract(DType::BF16, {10, 256, 32, 32}, {1}));
+}
+
 TEST_F(EngineBlockedGradient, ChannelsLast) {
   expectBlocks(expectContract(DType::F32, {3, 7, 7, 5'001}, {3}));
   expectBlocks(expectContract(DType::BF16, {150, 9'001}, {1}, Place::OverDy));
