@@ -221,14 +221,9 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   return BlockKernel(*made, std::move(spec), moving, backwards);
 }
 
-/// As many blocks for every thread have most of their sums beside a map.
-static constexpr int64_t kLeastOfThread = 4;
-
-/// Whether the sums of a block go beside the map of the one before, which waits for what is not in
-/// the cache of its core. It must be written in the vectors and runs of the sums, which are of f32;
-/// as each is stored before the next is read, the result must not follow an input; and there must
-/// be several blocks of this width for each thread.
-bool Preparation::interleaves(int64_t width) const {
+/// Whether the sums of one block can go beside the map of another: it must be written in the
+/// vectors and runs of the sums, which are of f32. Cuts depend on it, so addresses must not count.
+static bool canInterleave(const BlockedCall &call, const Problem &problem) {
   const auto sumsInF32 = [](const GroupedTensor &tensor) {
     return isFloat(tensor.dtype) && tensor.dtype != DType::F64;
   };
@@ -237,10 +232,19 @@ bool Preparation::interleaves(int64_t width) const {
   const auto vector = int64_t(kStreamingAlignment / sizeOf(DType::F32));
   const int64_t run = problem.extents.back();
   const bool fits = run % vector == 0 || (run > vector && run < kMostVectors * vector);
-  return !blocks.isNear && !call.resultFollowsInput() && !call.operands.any() &&
-         call.nan == NanPolicy::Propagate && call.compute == DType::F32 &&
-         std::ranges::all_of(problem.tensors, sumsInF32) && fits && width == blocks.width &&
-         blocks.count() >= kLeastOfThread * threads.size();
+  return !call.operands.any() && call.nan == NanPolicy::Propagate && call.compute == DType::F32 &&
+         std::ranges::all_of(problem.tensors, sumsInF32) && fits;
+}
+
+/// As many blocks for every thread have most of their sums beside a map.
+static constexpr int64_t kLeastOfThread = 4;
+
+/// Whether the sums of a block go beside the map of the one before, which waits for what is not in
+/// the cache of its core. As each vector is stored before the next is read, the result must not
+/// follow an input; and there must be several blocks of this width for each thread.
+bool Preparation::interleaves(int64_t width) const {
+  return canInterleave(call, problem) && !blocks.isNear && !call.resultFollowsInput() &&
+         width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
 }
 
 Expected<BlockKernels> Preparation::kernels(int64_t width) const {
@@ -283,7 +287,7 @@ Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCa
   std::shared_ptr<BlockedPlan> plan(new BlockedPlan);
   const Problem problem = makeProblem(call.tensors, call.inputs + 1, call.kept);
   plan->bytes = problem.bytes();
-  plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size());
+  plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size(), canInterleave(call, problem));
   if (!plan->blocks)
     return std::shared_ptr<const BlockedPlan>(std::move(plan));
   const KeptBlocks &blocks = *plan->blocks;

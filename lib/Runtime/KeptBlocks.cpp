@@ -17,8 +17,9 @@
 namespace norma {
 
 /// Where kept indices lie next to each other, the least a block has of them: shorter
-/// pieces of rows are read slowly, less so from the second level.
-static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512;
+/// pieces of rows are read slowly, less so from the second level. What is read again from further
+/// away is worth more.
+static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512, kFarRunBytes = 3072;
 /// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
 /// As many blocks keep the cores of a large machine at work; with fewer than the least,
@@ -110,7 +111,8 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
   return run;
 }
 
-std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes, int threads) {
+std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes, int threads,
+                                             bool canInterleave) {
   if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
     return std::nullopt;
   KeptBlocks blocks;
@@ -148,8 +150,15 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     return few == 1 || blocks.count() > 1 ? std::optional(blocks) : std::nullopt;
   }
   int64_t widest = budget / perIndex / run * run;
-  if (widest == 0)
-    return std::nullopt;
+  if (widest == 0) {
+    // Sums and maps gain so much by going side by side that blocks may be larger, if there are
+    // enough for most sums of every thread to have a map beside them.
+    if (!exceedsTwo || !canInterleave)
+      return std::nullopt;
+    blocks.width = roundUp(indicesOfRun(problem, blocks.group, kFarRunBytes), together);
+    blocks.isCrowded = blocks.group > 0;
+    return blocks.count() >= kMostBlocks ? std::optional(blocks) : std::nullopt;
+  }
   int64_t worthwhile =
       std::max(divideUp(kLeastBytes, perIndex), divideUp(blocks.extent, kMostBlocks));
   if (exceedsTwo) {
