@@ -93,8 +93,9 @@ static double shareOfPlaces(const Problem &problem, const KeptBlocks &blocks, in
     const int64_t apart = std::gcd(bytes(tensor.strides[0]), sets);
     const int64_t part =
         std::clamp<int64_t>(bytes(tensor.strides[blocks.group] * blocks.width), 1, apart);
+    const int64_t room = sets / apart * part * kWays;
     const int64_t block = bytes(problem.size() / blocks.extent * blocks.width);
-    share += double(block) / double(part * (sets / apart) * kWays);
+    share += double(block) / double(room);
   }
   return share;
 }
