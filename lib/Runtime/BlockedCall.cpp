@@ -85,22 +85,34 @@ static ArrayCounts arraysOf(KernelFamily family) {
   return {0, 0};
 }
 
-BlockKernel::BlockKernel(KernelCall call, KernelSpec kernelSpec,
-                         std::span<const MovingTensor> tensors)
+BlockKernel::BlockKernel(const KernelCall &call, KernelSpec kernelSpec,
+                         std::span<const MovingTensor> tensors, bool backwards)
     : kernel(call.kernel), spec(std::move(kernelSpec)), bytes(uint64_t(call.problem.bytes())) {
-  pushArguments(call, spec.family, tensors, /*ofNext=*/false);
+  pushArguments(call, spec.family, tensors, backwards, /*ofNext=*/false);
   if (spec.interleaved)
     pushArguments(call, isGradient(spec.family) ? KernelFamily::GradSums : KernelFamily::Moments,
-                  tensors, /*ofNext=*/true);
+                  tensors, /*backwards=*/false, /*ofNext=*/true);
+}
+
+/// The same call, with the last index of the outermost group first.
+static KernelCall turned(KernelCall call) {
+  for (GroupedTensor &tensor : call.problem.tensors) {
+    tensor.data = static_cast<char *>(tensor.at(call.problem.outer() - 1));
+    tensor.strides[0] = -tensor.strides[0];
+  }
+  return call;
 }
 
 void BlockKernel::pushArguments(const KernelCall &call, KernelFamily family,
-                                std::span<const MovingTensor> tensors, bool ofNext) {
+                                std::span<const MovingTensor> tensors, bool backwards,
+                                bool ofNext) {
   const Problem &problem = call.problem;
+  const KernelCall pushed = backwards ? turned(call) : call;
   const Block all{0, problem.outer(), problem.slice(0, problem.outer()), 0};
   const auto pushTensor = [&](size_t t) {
-    tensorArguments.push_back({first.size(), tensors[t], ofNext});
-    call.pushTensor(first, all, t);
+    const int64_t offset = pushed.problem.tensors[t].data - problem.tensors[t].data;
+    tensorArguments.push_back({first.size(), tensors[t], offset, ofNext});
+    pushed.pushTensor(first, all, t);
   };
   const auto pushArrays = [&](int count) {
     for (int i = 0; i < count; ++i) {
@@ -125,9 +137,9 @@ void BlockKernel::run(Kernel::State &other, const BlockedCall &call, int64_t beg
   assert(arrays.size() == arrayArguments.size() && "not the arrays of this kernel");
   const CallTimer timer(other, bytes);
   KernelArguments arguments(first);
-  for (const auto &[position, tensor, ofNext] : tensorArguments)
+  for (const auto &[position, tensor, offset, ofNext] : tensorArguments)
     arguments.setData(position, static_cast<const char *>(call.tensors[tensor.source].data) +
-                                    (ofNext ? next : begin) * tensor.step);
+                                    (ofNext ? next : begin) * tensor.step + offset);
   for (size_t i = 0; i < arrays.size(); ++i)
     arguments.setData(arrayArguments[i], arrays.begin()[i]);
   // There may be better code than when the plan was made.
@@ -204,17 +216,14 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   Expected<KernelCall> made = findKernel(std::move(part), spec);
   if (!made)
     return made.takeError();
-  return BlockKernel(std::move(*made), std::move(spec), moving);
+  // What the sums have read last is still in the cache, so the map begins with that.
+  const bool backwards = isMap(spec.family) && blocks.isCrowded;
+  return BlockKernel(*made, std::move(spec), moving, backwards);
 }
 
-/// As many blocks for every thread have most of their sums beside a map.
-static constexpr int64_t kLeastOfThread = 4;
-
-/// Whether the sums of a block go beside the map of the one before, which waits for what is not in
-/// the cache of its core. It must be written in the vectors and runs of the sums, which are of f32;
-/// as each is stored before the next is read, the result must not follow an input; and there must
-/// be several blocks of this width for each thread.
-bool Preparation::interleaves(int64_t width) const {
+/// Whether the sums of one block can go beside the map of another: it must be written in the
+/// vectors and runs of the sums, which are of f32. Cuts depend on it, so addresses must not count.
+static bool canInterleave(const BlockedCall &call, const Problem &problem) {
   const auto sumsInF32 = [](const GroupedTensor &tensor) {
     return isFloat(tensor.dtype) && tensor.dtype != DType::F64;
   };
@@ -223,10 +232,19 @@ bool Preparation::interleaves(int64_t width) const {
   const auto vector = int64_t(kStreamingAlignment / sizeOf(DType::F32));
   const int64_t run = problem.extents.back();
   const bool fits = run % vector == 0 || (run > vector && run < kMostVectors * vector);
-  return !blocks.isNear && !call.resultFollowsInput() && !call.operands.any() &&
-         call.nan == NanPolicy::Propagate && call.compute == DType::F32 &&
-         std::ranges::all_of(problem.tensors, sumsInF32) && fits && width == blocks.width &&
-         blocks.count() >= kLeastOfThread * threads.size();
+  return !call.operands.any() && call.nan == NanPolicy::Propagate && call.compute == DType::F32 &&
+         std::ranges::all_of(problem.tensors, sumsInF32) && fits;
+}
+
+/// As many blocks for every thread have most of their sums beside a map.
+static constexpr int64_t kLeastOfThread = 4;
+
+/// Whether the sums of a block go beside the map of the one before, which waits for what is not in
+/// the cache of its core. As each vector is stored before the next is read, the result must not
+/// follow an input; and there must be several blocks of this width for each thread.
+bool Preparation::interleaves(int64_t width) const {
+  return canInterleave(call, problem) && !blocks.isNear && !call.resultFollowsInput() &&
+         width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
 }
 
 Expected<BlockKernels> Preparation::kernels(int64_t width) const {
@@ -269,7 +287,7 @@ Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCa
   std::shared_ptr<BlockedPlan> plan(new BlockedPlan);
   const Problem problem = makeProblem(call.tensors, call.inputs + 1, call.kept);
   plan->bytes = problem.bytes();
-  plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size());
+  plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size(), canInterleave(call, problem));
   if (!plan->blocks)
     return std::shared_ptr<const BlockedPlan>(std::move(plan));
   const KeptBlocks &blocks = *plan->blocks;

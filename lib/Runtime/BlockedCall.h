@@ -58,7 +58,9 @@ struct MovingTensor {
 class BlockKernel {
 public:
   /// `call` is on the first block, of a kernel of this spec; `tensors` are those of its problem.
-  BlockKernel(KernelCall call, KernelSpec spec, std::span<const MovingTensor> tensors);
+  /// A map may go through the samples `backwards`.
+  BlockKernel(const KernelCall &call, KernelSpec spec, std::span<const MovingTensor> tensors,
+              bool backwards);
 
   /// Calls it on the block that begins at kept index `begin`, with arrays of one value per
   /// kept index: those that it reads, then those that it writes. An interleaved reduction is on
@@ -78,11 +80,13 @@ private:
   struct TensorArgument {
     int position;
     MovingTensor tensor;
+    /// The bytes from where the tensor begins to the sample that comes first.
+    int64_t offset;
     bool ofNext;
   };
 
   void pushArguments(const KernelCall &call, KernelFamily family,
-                     std::span<const MovingTensor> tensors, bool ofNext);
+                     std::span<const MovingTensor> tensors, bool backwards, bool ofNext);
 
   std::shared_ptr<Kernel::State> kernel;
   KernelSpec spec;

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // One thread reduces and maps a block of kept indices before it takes the next, or while it
-// reduces that, and reads the data a second time from its cache. Where no block fits in the cache,
-// the whole is reduced, then mapped from its end.
+// reduces that, and reads the data a second time from its cache, as far as it holds a block. Where
+// that gains less than to share out every block, the whole is reduced, then mapped from its end.
 //
 //===----------------------------------------------------------------------===//
 

@@ -17,8 +17,9 @@
 namespace norma {
 
 /// Where kept indices lie next to each other, the least a block has of them: shorter
-/// pieces of rows are read slowly, less so from the second level.
-static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512;
+/// pieces of rows are read slowly, less so from the second level. What is read again from further
+/// away is worth more.
+static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512, kFarRunBytes = 3072;
 /// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
 /// As many blocks keep the cores of a large machine at work; with fewer than the least,
@@ -75,6 +76,30 @@ static int64_t inputBytes(const Problem &problem) {
   return bytes;
 }
 
+/// Second-level caches have about so many lines of every set.
+static constexpr int64_t kWays = 16;
+
+/// How much of a second level the inputs of a block take of where they can be, as a share. The
+/// place of a line follows from its address: in large pages, samples that begin a multiple of a
+/// large power of two apart share a few places, each as long as their part of the block.
+static double shareOfPlaces(const Problem &problem, const KeptBlocks &blocks, int64_t l2Bytes) {
+  const auto sets = int64_t(std::bit_floor(uint64_t(l2Bytes / kWays)));
+  double share = 0;
+  for (size_t t = 0; t + 1 < problem.broadcastFrom; ++t) {
+    const GroupedTensor &tensor = problem.tensors[t];
+    const auto bytes = [&](int64_t elements) -> int64_t {
+      return std::abs(elements) * int64_t(sizeOf(tensor.dtype));
+    };
+    const int64_t apart = std::gcd(bytes(tensor.strides[0]), sets);
+    const int64_t part =
+        std::clamp<int64_t>(bytes(tensor.strides[blocks.group] * blocks.width), 1, apart);
+    const int64_t room = sets / apart * part * kWays;
+    const int64_t block = bytes(problem.size() / blocks.extent * blocks.width);
+    share += double(block) / double(room);
+  }
+  return share;
+}
+
 /// How many kept indices fill the shortest piece of a row that is worth reading.
 static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes) {
   int64_t run = 1;
@@ -87,7 +112,8 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
   return run;
 }
 
-std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes, int threads) {
+std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes, int threads,
+                                             bool canInterleave) {
   if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
     return std::nullopt;
   KeptBlocks blocks;
@@ -125,8 +151,15 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     return few == 1 || blocks.count() > 1 ? std::optional(blocks) : std::nullopt;
   }
   int64_t widest = budget / perIndex / run * run;
-  if (widest == 0)
-    return std::nullopt;
+  if (widest == 0) {
+    // Sums and maps gain so much by going side by side that blocks may be larger, if there are
+    // enough for most sums of every thread to have a map beside them.
+    if (!exceedsTwo || !canInterleave)
+      return std::nullopt;
+    blocks.width = roundUp(indicesOfRun(problem, blocks.group, kFarRunBytes), together);
+    blocks.isCrowded = blocks.group > 0;
+    return blocks.count() >= kMostBlocks ? std::optional(blocks) : std::nullopt;
+  }
   int64_t worthwhile =
       std::max(divideUp(kLeastBytes, perIndex), divideUp(blocks.extent, kMostBlocks));
   if (exceedsTwo) {
@@ -135,6 +168,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
     worthwhile = std::min(worthwhile, divideUp(blocks.extent, kFairBlocks));
   }
   blocks.width = std::min(widest, roundUp(worthwhile, run));
+  blocks.isCrowded = blocks.group > 0 && shareOfPlaces(problem, blocks, l2Bytes) > 0.5;
   return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
 }
 

@@ -29,16 +29,21 @@ struct KeptBlocks {
   /// blocks in its own; and whether the inputs are more than those of some cores hold, so that a
   /// block is in none when its turn comes.
   bool isNear = false, isFar = false;
+  /// Whether the inputs of a block take more than half of the second level, or of its part in which
+  /// they find a place: before a block is mapped, the sums of the next drive some of it out.
+  bool isCrowded = false;
 
   int64_t count() const { return (extent + width - 1) / width; }
   int64_t begin(int64_t b) const { return b * width; }
   int64_t end(int64_t b) const { return std::min(extent, begin(b) + width); }
 
   /// The cuts for a reduction and a map: the problem's tensors are their inputs and the
-  /// result. None where a block would not fit into a cache of so many bytes, where the whole
-  /// gains more, or where ranges of the caller's kept indices are no ranges of one group. On so
-  /// many threads it depends how blocks are written and read, not where they are cut.
-  static std::optional<KeptBlocks> choose(const Problem &problem, int64_t l2Bytes, int threads);
+  /// result. None where a block would not fit into a cache of so many bytes, unless the map of one
+  /// can go beside the sums of the next; where the whole gains more; or where ranges of the
+  /// caller's kept indices are no ranges of one group. On so many threads it depends how blocks are
+  /// written and read, not where they are cut.
+  static std::optional<KeptBlocks> choose(const Problem &problem, int64_t l2Bytes, int threads,
+                                          bool canInterleave);
   /// Kept indices [begin, end) of a tensor of the problem.
   Tensor slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const;
 };

@@ -194,6 +194,34 @@ TEST_F(EngineBlockedGradient, MapsABlockBesideTheSumsOfTheNext) {
   }
 }
 
+TEST_F(EngineBlockedGradient, MapsBackwardsWhatFindsNoPlaceInACache) {
+  // All samples of a channel begin in the same sets of the second level.
+  for (const Dims &shape : {Dims{10, 128, 32, 32}, Dims{12, 256, 64, 8}}) {
+    expectBlocks(expectContract(DType::F32, shape, {1}));
+    expectBlocks(expectContract(DType::F32, shape, {1}, Place::OverX));
+  }
+  expectBlocks(expectContract(DType::BF16, {10, 256, 32, 32}, {1}));
+}
+
+TEST_F(EngineBlockedGradient, BlocksThatExceedACache) {
+  const Dims shape{65, 64, 56, 56};
+  const Array x = dataOf(DType::F32, shape), dy = dataOf(DType::F32, shape, 22);
+  // One thread has all blocks; for so many threads every block is one.
+  const Outcome beside =
+      callOn(*engineWith({.threads = 1}), x, dy, {1}, {}, DType::F32, Place::Apart);
+  const Outcome alone =
+      callOn(*engineWith({.threads = 60}), x, dy, {1}, {}, DType::F32, Place::Apart);
+  EXPECT_TRUE(haveSameBits(beside.sums, alone.sums));
+  EXPECT_EQ(std::memcmp(beside.dx.as<char>(), alone.dx.as<char>(), beside.dx.sizeInBytes()), 0);
+  const std::vector<double> center = centers(x, {1});
+  EXPECT_EQ(differenceOfGradientSums(x, dy, {1}, center, {}, beside.sums), "");
+  const GradientCoefficients made = coefficientsOf(0, 64, beside.sums, center);
+  EXPECT_EQ(differenceOfGradientMap(x, dy, {1}, made, DType::F32, {}, beside.dx), "");
+  if (::sysconf(_SC_LEVEL2_CACHE_SIZE) == int64_t(2) << 20) {
+    EXPECT_EQ(beside.ranges, 64);
+  }
+}
+
 TEST_F(EngineBlockedGradient, ChannelsLast) {
   expectBlocks(expectContract(DType::F32, {3, 7, 7, 5'001}, {3}));
   expectBlocks(expectContract(DType::BF16, {150, 9'001}, {1}, Place::OverDy));

@@ -307,6 +307,20 @@ TEST_F(EngineBlocked, AsksForDataThatNoSecondLevelHolds) {
   }
 }
 
+TEST_F(EngineBlocked, MapsBackwardsWhatFindsNoPlaceInACache) {
+  // All samples of a channel begin in the same sets of the second level.
+  for (const Dims &shape : {Dims{20, 128, 32, 32}, Dims{24, 256, 64, 8}}) {
+    const Array x = dataOf(DType::F32, shape);
+    expectBlocks(expectContract(x, {1}, DType::F32, DType::F32));
+    // Where sums and maps go alone.
+    const Behind y(x, DType::F32, 64), apart(x, DType::F32, 2048);
+    const std::shared_ptr<Engine> engine = engineWith({.threads = 2});
+    for (const Tensor &result : {Tensor(y), Tensor(apart)})
+      ASSERT_TRUE(engine->momentsThenAffine(x, Dims{1}, {}, coefficientsOf, DType::F32, result));
+    EXPECT_EQ(std::memcmp(Tensor(y).data, Tensor(apart).data, x.sizeInBytes()), 0);
+  }
+}
+
 TEST_F(EngineBlocked, InterleavesNarrowTypes) {
   for (DType dtype : {DType::F16, DType::BF16}) {
     expectBlocks(expectContract(dataOf(dtype, {40, 100, 48, 32}), {1}, DType::F32, dtype));
