@@ -98,6 +98,7 @@ TEST_F(DiskCacheProcessTest, AKilledProcessLeavesNoHalfEntry) {
   const CacheEntry large = entryOf("large", size_t(8) << 20);
   int halfWritten = 0;
   for (int round = 0; round < 20; ++round) {
+    const size_t before = round == 0 ? 0 : namesWith(".new-").size();
     const pid_t child = start([&] {
       DiskCache cache = cacheOf(kLargestCacheEntry);
       while (true)
@@ -105,7 +106,6 @@ TEST_F(DiskCacheProcessTest, AKilledProcessLeavesNoHalfEntry) {
       return true;
     });
     // Until it is in the middle of a store.
-    const size_t before = round == 0 ? 0 : namesWith(".new-").size();
     while (!std::filesystem::exists(directory()) || namesWith(".new-").size() <= before)
       std::this_thread::yield();
     ASSERT_EQ(::kill(child, SIGKILL), 0);
