@@ -9,11 +9,10 @@
 
 #include "LlvmSteps.h"
 
-#include "llvm/IR/Instructions.h"
-#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
-#include "llvm/IR/PatternMatch.h"
 #include "llvm/PassInfo.h"
+
+#include <utility>
 
 namespace norma {
 
@@ -56,50 +55,14 @@ static constexpr llvm::StringLiteral kLeftOut[] = {
 
 void CodegenPasses::add(llvm::Pass *pass) {
   const llvm::PassInfo *known = llvm::Pass::lookupPassInfo(pass->getPassID());
-  if (known && llvm::is_contained(kLeftOut, known->getPassArgument()))
+  const llvm::StringRef name = known ? known->getPassArgument() : "";
+  if (llvm::is_contained(kLeftOut, name) || (name == "greedy" && std::exchange(forTiles, false))) {
     delete pass;
-  else
-    PassManager::add(pass);
-}
-
-static const llvm::Value *withoutBitCast(const llvm::Value *value) {
-  const auto *cast = llvm::dyn_cast<llvm::BitCastInst>(value);
-  return cast ? cast->getOperand(0) : value;
-}
-
-/// Whether LLVM's best selection of instructions finds a better one than its fast selection.
-static bool isWorthAThought(const llvm::Instruction &instruction) {
-  using namespace llvm::PatternMatch;
-  // A branch on a vector: it goes from the mask to the flags.
-  if (const auto *branch = llvm::dyn_cast<llvm::BranchInst>(&instruction)) {
-    const llvm::Value *asked = nullptr;
-    if (!branch->isConditional())
-      return false;
-    if (!match(branch->getCondition(), m_Cmp(m_Value(asked), m_Value())))
-      return true;
-    asked = withoutBitCast(asked);
-    return asked->getType()->isVectorTy() || llvm::isa<llvm::IntrinsicInst>(asked);
+    return;
   }
-  // Narrower integers past the caches: it shortens and stores at once, in the caches. To do so
-  // for some, and store others past them, would write lines in parts.
-  if (const auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction))
-    return store->hasMetadata(llvm::LLVMContext::MD_nontemporal) &&
-           llvm::isa<llvm::TruncInst>(withoutBitCast(store->getValueOperand()));
-  // A product of integers: it multiplies and adds at once.
-  return instruction.getOpcode() == llvm::Instruction::Mul && instruction.getType()->isVectorTy();
-}
-
-/// Whether instructions may be taken one by one where LLVM knows how, and only the others by its
-/// best selection: that takes half the time. For x86 it comes to the same code in loops such as
-/// ours, where nearly everything is a vector, an address or a counter.
-static bool selectsFast(const llvm::TargetMachine &machine, const llvm::Module &module,
-                        IrSource source) {
-  auto isPlain = [](const llvm::BasicBlock &block) {
-    return llvm::none_of(block, isWorthAThought);
-  };
-  return source == IrSource::Loops && machine.getTargetTriple().isX86() &&
-         llvm::all_of(module,
-                      [&](const llvm::Function &each) { return llvm::all_of(each, isPlain); });
+  if (name == "x86-isel")
+    PassManager::add(createPrepareFastSelectionPass(selectsFast));
+  PassManager::add(pass);
 }
 
 Expected<std::unique_ptr<CodeGenerator>>
@@ -124,21 +87,20 @@ Expected<void> CodeGenerator::optimize(llvm::Module &module, IrSource source) {
 }
 
 void CodeGenerator::generate(CodegenPasses &passes, llvm::Module &module, IrSource source) {
-  // Read when the passes run. The lowest level has a choice of its own.
+  // Instructions may be taken one by one where LLVM knows how, and only the others by its best
+  // selection: that takes half the time. For x86 it comes to the same code in loops such as ours,
+  // where nearly everything is a vector, an address or a counter. The lowest level has a choice of
+  // its own.
   if (owned->getOptLevel() != llvm::CodeGenOptLevel::None) {
-    const bool fast = selectsFast(*owned, module, source);
-    owned->setFastISel(fast);
-    if (fast)
-      for (llvm::Function &function : module)
-        if (!function.isDeclaration())
-          loadConstants(function);
+    passes.selectsFast = source == IrSource::Loops && owned->getTargetTriple().isX86();
+    owned->setFastISel(passes.selectsFast);
   }
   passes.run(module);
 }
 
 Expected<std::string> CodeGenerator::object(llvm::Module &module, IrSource source) {
   if (!objectPasses) {
-    auto made = std::make_unique<CodegenPasses>();
+    auto made = std::make_unique<CodegenPasses>(*owned);
     if (owned->addPassesToEmitFile(*made, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
       return emitsNone();
     objectPasses = std::move(made);
@@ -151,7 +113,7 @@ Expected<std::string> CodeGenerator::object(llvm::Module &module, IrSource sourc
 Expected<std::string> CodeGenerator::assembly(llvm::Module &module, IrSource source) {
   llvm::SmallVector<char, 0> text;
   llvm::raw_svector_ostream textStream(text);
-  CodegenPasses passes;
+  CodegenPasses passes(*owned);
   if (owned->addPassesToEmitFile(passes, textStream, nullptr, llvm::CodeGenFileType::AssemblyFile))
     return emitsNone();
   generate(passes, module, source);

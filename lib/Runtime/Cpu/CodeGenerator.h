@@ -25,7 +25,16 @@ namespace norma {
 /// For LLVM's code generator, of which it leaves out what has nothing to do in a kernel.
 class CodegenPasses : public llvm::legacy::PassManager {
 public:
+  explicit CodegenPasses(const llvm::TargetMachine &machine)
+      : forTiles(machine.getTargetTriple().isX86()) {}
   void add(llvm::Pass *pass) override;
+
+  /// Whether instructions are taken one by one, where LLVM knows how. Read when the passes run.
+  bool selectsFast = false;
+
+private:
+  /// Whether the next register allocator is the one for matrix tiles, which x86 has first.
+  bool forTiles;
 };
 
 /// A machine, with the passes that make its objects. For one thread at a time.

@@ -16,6 +16,7 @@
 
 namespace llvm {
 class Function;
+class FunctionPass;
 class Module;
 class TargetMachine;
 } // namespace llvm
@@ -46,6 +47,12 @@ struct SplitAddressesPass : llvm::PassInfoMixin<SplitAddressesPass> {
 /// them in registers. For immediate code generation: the loads say more than LLVM's verifier
 /// allows.
 void loadConstants(llvm::Function &function);
+
+/// For the pipeline of a code generator, immediately before it selects instructions: where
+/// `selectsFast` is true when it runs, brings functions into a form of which LLVM's fast selection
+/// takes as much as it can, and leaves to the best selection the blocks of which that makes
+/// something better. Loads constants, too.
+llvm::FunctionPass *createPrepareFastSelectionPass(const bool &selectsFast);
 
 std::string textOf(const llvm::Module &module);
 

@@ -173,11 +173,14 @@ Expected<void> LlvmKernel::optimize() {
   llvm::TargetMachine &machine = (*generator)->machine();
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
+  const std::string features = target->machine.getFeatures().getString();
   for (llvm::Function &each : *module) {
-    each.addFnAttr("target-cpu", target->machine.getCPU());
-    each.addFnAttr("target-features", target->machine.getFeatures().getString());
     // Nothing unwinds, so no tables for it.
     each.setDoesNotThrow();
+    if (each.isDeclaration())
+      continue;
+    each.addFnAttr("target-cpu", target->machine.getCPU());
+    each.addFnAttr("target-features", features);
   }
   expandBfloats(*module, machine, source);
   moveBfloatAsInteger(*module);
