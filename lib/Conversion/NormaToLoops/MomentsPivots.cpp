@@ -75,18 +75,18 @@ Values MomentsLoops::vectorPlace(int64_t s, int64_t samples) {
 Value MomentsLoops::vectorPivot(Values indices) {
   // No more than a single run has, of which two are the beginning and the end.
   const int64_t vectors = dataType.getShape().back() / e.width;
-  const auto count = int64_t(std::bit_floor(
+  const auto taken = int64_t(std::bit_floor(
       uint64_t(reduced.size() > 1 ? kSamples : std::clamp<int64_t>(vectors, 2, kSamples))));
   Values samples;
-  for (int64_t s = 0; s < count; ++s) {
-    for (auto [axis, index] : llvm::zip(reduced, vectorPlace(s, count)))
+  for (int64_t s = 0; s < taken; ++s) {
+    for (auto [axis, index] : llvm::zip(reduced, vectorPlace(s, taken)))
       indices[axis] = index;
     samples.push_back(e.load(data, indices, accumulate, op.getUnsignedData()));
   }
   for (; samples.size() > 1; samples.pop_back_n(samples.size() / 2))
     for (size_t i = 0; i < samples.size() / 2; ++i)
       samples[i] = e.addf(samples[2 * i], samples[2 * i + 1]);
-  Value each = e.constant(1.0 / double(count * e.width), accumulate);
+  Value each = e.constant(1.0 / double(taken * e.width), accumulate);
   return finished(e.mulf(e.sumLanes(samples.front()), each));
 }
 

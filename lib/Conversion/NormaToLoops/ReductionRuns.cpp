@@ -352,8 +352,8 @@ void ReductionLoops::addRow(const Strip &strip, ValueRange rows, Value sample, V
       for (size_t set = 0; set < 2; ++set) {
         Values with = addElements({rows, at, {}, true}, pivot, setOf(carried, set));
         for (auto [j, sum] : llvm::enumerate(with)) {
-          Value &kept = both[set * totals.size() + j];
-          kept = set == 0 ? e.select(own, sum, kept) : e.select(own, kept, sum);
+          Value &old = both[set * totals.size() + j];
+          old = set == 0 ? e.select(own, sum, old) : e.select(own, old, sum);
         }
       }
       if (accompanied)

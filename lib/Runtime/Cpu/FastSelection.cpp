@@ -95,6 +95,8 @@ static bool isRegister(const llvm::Type *type) {
 /// Whether fast selection goes on before `instruction`.
 static bool goesOnBefore(const llvm::Instruction &instruction) {
   using llvm::Instruction;
+  if (isArithmeticOfRegisters(instruction))
+    return isRegister(instruction.getType());
   switch (instruction.getOpcode()) {
   case Instruction::Call:
   case Instruction::GetElementPtr:
@@ -102,15 +104,6 @@ static bool goesOnBefore(const llvm::Instruction &instruction) {
   case Instruction::Ret:
     return true;
   case Instruction::Load:
-  case Instruction::FAdd:
-  case Instruction::FSub:
-  case Instruction::FMul:
-  case Instruction::FDiv:
-  case Instruction::Add:
-  case Instruction::Sub:
-  case Instruction::And:
-  case Instruction::Or:
-  case Instruction::Xor:
     return isRegister(instruction.getType());
   case Instruction::Store:
     return isRegister(instruction.getOperand(0)->getType()) &&

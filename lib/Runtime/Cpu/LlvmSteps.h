@@ -17,6 +17,7 @@
 namespace llvm {
 class Function;
 class FunctionPass;
+class Instruction;
 class Module;
 class TargetMachine;
 } // namespace llvm
@@ -42,6 +43,10 @@ void expandNarrowFloats(llvm::Module &module, bool halves);
 struct SplitAddressesPass : llvm::PassInfoMixin<SplitAddressesPass> {
   llvm::PreservedAnalyses run(llvm::Function &function, llvm::FunctionAnalysisManager &analyses);
 };
+
+/// Whether LLVM's fast selection of instructions knows the operation of numbers and of vectors
+/// that a register holds.
+bool isArithmeticOfRegisters(const llvm::Instruction &instruction);
 
 /// Loads vectors of constants from memory, where LLVM's fast selection of instructions needs
 /// them in registers. For immediate code generation: the loads say more than LLVM's verifier

@@ -19,12 +19,9 @@
 
 namespace norma {
 
-/// Whether fast selection knows `instruction`, once its operands are in registers.
-static bool isSelectedFast(const llvm::Instruction &instruction) {
+bool isArithmeticOfRegisters(const llvm::Instruction &instruction) {
   using llvm::Instruction;
   switch (instruction.getOpcode()) {
-  case Instruction::Store:
-  case Instruction::PHI:
   case Instruction::FAdd:
   case Instruction::FSub:
   case Instruction::FMul:
@@ -38,6 +35,12 @@ static bool isSelectedFast(const llvm::Instruction &instruction) {
   default:
     return false;
   }
+}
+
+/// Whether fast selection knows `instruction`, once its operands are in registers.
+static bool isSelectedFast(const llvm::Instruction &instruction) {
+  return isArithmeticOfRegisters(instruction) ||
+         llvm::isa<llvm::StoreInst, llvm::PHINode>(instruction);
 }
 
 /// A vector register of numbers that are all known.
