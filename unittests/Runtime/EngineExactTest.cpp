@@ -81,6 +81,23 @@ TEST(EngineExact, SeveralBatchesShareIt) {
   EXPECT_EQ(exactKernel(*engine)->calls, 2u);
 }
 
+/// Sums of such values overflow, and nothing is wider: deviations must be of a good pivot.
+TEST(EngineExact, ConstantsNearTheLargestNumber) {
+  const auto engine = engineWith({});
+  for (const auto &[shape, kept] : {std::pair{Dims{64, 49}, Dims{0}},
+                                    {Dims{5, 64, 49}, Dims{1}},
+                                    {Dims{3, 4, 3136}, Dims{1}},
+                                    {Dims{100, 13}, Dims{1}}})
+    for (DType dtype : {DType::F32, DType::F64}) {
+      const double value = dtype == DType::F64 ? -1.5e308 : 3e38F;
+      const Array x = arrayOf(dtype, shape, [&](int64_t) { return value; });
+      const Expected<Statistics> all = engine->moments(x, kept);
+      ASSERT_TRUE(all) << all.error().message();
+      EXPECT_THAT(all->mean, testing::Each(value)) << toString(shape) << toString(dtype);
+      EXPECT_THAT(all->m2, testing::Each(0.0)) << toString(shape) << toString(dtype);
+    }
+}
+
 /// Blocks of kept indices: only those are done again that need it.
 TEST(EngineExact, OfAReductionAndAMap) {
   const auto engine = engineWith({});

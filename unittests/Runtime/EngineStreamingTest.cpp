@@ -184,7 +184,11 @@ TEST_F(EngineStreaming, MapsOfDataInMemoryAskInAdvance) {
   EXPECT_EQ(std::memcmp(y.as<char>(), less.as<char>(), less.sizeInBytes()), 0);
   ASSERT_EQ(engine->kernels().size(), 2u);
   EXPECT_THAT(engine->kernels()[0].key, HasSubstr(";ahead;streaming;"));
-  EXPECT_THAT(engine->kernels()[0].schedule, HasSubstr("prefetch = "));
+  // Four lines go abreast, and ask for the next four.
+  const std::string schedule = engine->kernels()[0].schedule;
+  ASSERT_THAT(schedule, HasSubstr("group = 4, line = "));
+  const int64_t line = std::stoll(schedule.substr(schedule.find("line = ") + 7));
+  EXPECT_THAT(schedule, HasSubstr("prefetch = " + std::to_string(4 * line)));
   EXPECT_THAT(engine->kernels()[1].key, Not(HasSubstr("ahead")));
 }
 

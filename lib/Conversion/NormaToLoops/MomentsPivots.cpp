@@ -71,23 +71,27 @@ Values MomentsLoops::vectorPlace(int64_t s, int64_t samples) {
 }
 
 /// The mean of the lanes of a few vectors. They are a power of two and summed as a tree, so that
-/// of constants it is exactly that; if it overflows, the pivot is no good, which is found out.
+/// of constants it is exactly that. If f32 overflows, that is found out; f64 must not, since
+/// nothing is wider.
 Value MomentsLoops::vectorPivot(Values indices) {
   // No more than a single run has, of which two are the beginning and the end.
   const int64_t vectors = dataType.getShape().back() / e.width;
   const auto taken = int64_t(std::bit_floor(
       uint64_t(reduced.size() > 1 ? kSamples : std::clamp<int64_t>(vectors, 2, kSamples))));
+  const double each = 1.0 / double(taken * e.width);
   Values samples;
   for (int64_t s = 0; s < taken; ++s) {
     for (auto [axis, index] : llvm::zip(reduced, vectorPlace(s, taken)))
       indices[axis] = index;
-    samples.push_back(e.load(data, indices, accumulate, op.getUnsignedData()));
+    Value sample = e.load(data, indices, accumulate, op.getUnsignedData());
+    samples.push_back(accumulate.isF64() ? e.mulf(sample, e.constant(each, sample.getType()))
+                                         : sample);
   }
   for (; samples.size() > 1; samples.pop_back_n(samples.size() / 2))
     for (size_t i = 0; i < samples.size() / 2; ++i)
       samples[i] = e.addf(samples[2 * i], samples[2 * i + 1]);
-  Value each = e.constant(1.0 / double(taken * e.width), accumulate);
-  return finished(e.mulf(e.sumLanes(samples.front()), each));
+  Value sum = e.sumLanes(samples.front());
+  return finished(accumulate.isF64() ? sum : e.mulf(sum, e.constant(each, accumulate)));
 }
 
 /// The mean of those samples that count: in the lanes of `tail` where the innermost axis is
