@@ -33,6 +33,12 @@ struct Reduction {
   bool findsPivots;
   /// Sums of every vector.
   int64_t sums;
+
+  /// Of the data, which is one tensor or two.
+  ShapedType type() const { return cast<ShapedType>(tensors.front().getType()); }
+  int64_t bytes() const { return bytesOf(tensors.front()); }
+  /// Whether every element counts once.
+  bool isPlain() const { return !mask && !weights; }
 };
 
 } // namespace
@@ -88,41 +94,60 @@ static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes) {
   return std::max<int64_t>(kAheadBytes / rowBytes, 1) * row;
 }
 
+/// The line of a flat traversal, of whole rows and whole vectors; 0 where one is not worth having.
+static int64_t chooseLine(const Reduction &reduction, const ScheduleForm &form, int64_t vector,
+                          const TargetDescription &target, bool streaming) {
+  if (vector == 1 || !reduction.isPlain() || !llvm::all_of(reduction.tensors, isContiguous) ||
+      form.row() <= 0)
+    return 0;
+  // The totals of a line, 16 bytes an element, are touched once a group.
+  auto liesNearL1 = [&](int64_t line) { return line * 16 <= 2 * target.l1Bytes; };
+  int64_t step = kUsualAbreast * vector, period = std::lcm(form.row(), vector), line = period;
+  while (line < step)
+    line *= 2;
+  // A processor follows one stream of reads in a page. The lines of a group are gone through side
+  // by side, so where they are pages they give more from memory. Two tensors are enough streams,
+  // and integers, which have long groups, would be too many.
+  constexpr int64_t kLongBytes = 8192;
+  bool oneStream = form.kinds == "R" || form.kinds == "RK";
+  if (streaming && oneStream && reduction.tensors.size() == 1 &&
+      isa<FloatType>(reduction.accumulate) && line * reduction.bytes() < kLongBytes) {
+    auto elements = int64_t(llvm::divideCeil(kLongBytes, reduction.bytes()));
+    if (int64_t longer = llvm::alignTo(elements, period); liesNearL1(longer))
+      return longer;
+  }
+  // Rows that are not whole vectors, and short runs. The last step along a row that is not whole
+  // steps gives some of it once more.
+  int64_t again = (step - form.row() % step) % step;
+  bool ragged = form.kinds == "RK" &&
+                (form.row() < step || (form.row() % vector != 0 && again * 16 > form.row()));
+  bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
+  return (ragged || shortRuns) && liesNearL1(line) ? line : 0;
+}
+
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
                                     bool streaming) {
-  auto data = cast<ShapedType>(reduction.tensors.front().getType());
+  ShapedType data = reduction.type();
   MLIRContext *context = data.getContext();
   ScheduleForm form(data, reduction.kept);
   int64_t vector = target.vectorBits / reduction.accumulate.getIntOrFloatBitWidth();
-  bool plain = !reduction.mask && !reduction.weights;
   if (data.getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
       !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
     vector = 1;
 
   Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  int64_t line = 0, innermost = form.extents.empty() ? 1 : form.extents.back();
-  if (vector > 1 && plain && llvm::all_of(reduction.tensors, isContiguous) && form.row() > 0) {
-    // Rows that are not whole vectors, and short runs, go by lines, as long as the
-    // totals of a line (16 bytes an element, touched once a group) fit near L1.
-    int64_t period = std::lcm(form.row(), vector);
-    // The last step along a row that is not whole steps gives some of it once more.
-    int64_t step = kUsualAbreast * vector, again = (step - form.row() % step) % step;
-    bool ragged = form.kinds == "RK" &&
-                  (form.row() < step || (form.row() % vector != 0 && again * 16 > form.row()));
-    while (period < kUsualAbreast * vector)
-      period *= 2;
-    bool shortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
-    if ((ragged || shortRuns) && period * 16 <= 2 * target.l1Bytes) {
-      traversal = Traversal::Flat;
-      line = innermost = period;
-    }
+  int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
+  int64_t line = chooseLine(reduction, form, vector, target, streaming);
+  if (line > 0) {
+    traversal = Traversal::Flat;
+    innermost = line;
   }
   int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
   // Runs of a block of kept indices are gone through as they are in memory. They begin and end
   // within vectors, so that one has fewer to itself.
   bool isBlock = traversal == Traversal::Runs && form.kinds.starts_with("R") && form.row() > 0 &&
                  haveDenseRows(reduction.tensors) && !llvm::all_of(reduction.tensors, isContiguous);
-  if (isBlock && vector > 1 && plain && vectors < kGroup) {
+  if (isBlock && vector > 1 && reduction.isPlain() && vectors < kGroup) {
     line = rowOfRuns(form, vector);
     if (line > 0)
       vectors = std::max<int64_t>((innermost - vector + 1) / vector, 1);
@@ -147,7 +172,7 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   if (streaming && vector > 1)
     prefetch = isBlock ? choosePrefetchOfRows(form.row(), rowBytes)
                        : choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
-                                        abreast * vector, bytesOf(reduction.tensors.front()));
+                                        abreast * vector, reduction.bytes());
   return ScheduleAttr::get(context, traversal, vector, abreast,
                            reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
                            reduction.accumulate,
