@@ -217,7 +217,7 @@ Operation *reductionBeside(Operation *map) {
   if (!steps.byRuns() || !other.byRuns() || steps.kept != other.kept ||
       steps.data.getShape() != other.data.getShape() ||
       steps.schedule.getVector() != other.schedule.getVector() ||
-      steps.schedule.getLine() != other.schedule.getLine())
+      steps.schedule.getLine() != other.schedule.getLine() || other.schedule.getStreams() > 0)
     return nullptr;
   const bool whole = steps.schedule.getLine() > 0 ||
                      steps.data.getShape().back() % steps.schedule.getVector() == 0;

@@ -94,6 +94,21 @@ static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes) {
   return std::max<int64_t>(kAheadBytes / rowBytes, 1) * row;
 }
 
+/// How many runs go side by side for data in memory, as streams of reads, with two vectors of each;
+/// 0 where one goes alone.
+static constexpr int64_t kAbreastOfStream = 2;
+static int64_t chooseStreams(const Reduction &reduction, const ScheduleForm &form,
+                             const TargetDescription &target) {
+  constexpr int64_t kMost = 4, kWorking = 4;
+  bool hasNeighbours = StringRef(form.kinds).ends_with("KR");
+  if (!hasNeighbours || !reduction.isPlain() || reduction.tensors.size() > 1 ||
+      !isa<FloatType>(reduction.accumulate))
+    return 0;
+  int64_t registers = 1 + kAbreastOfStream * reduction.sums;
+  int64_t most = std::min((target.vectorRegisters - kWorking) / registers, kMost);
+  return most > 1 ? int64_t(llvm::bit_floor(uint64_t(most))) : 0;
+}
+
 /// The line of a flat traversal, of whole rows and whole vectors; 0 where one is not worth having.
 static int64_t chooseLine(const Reduction &reduction, const ScheduleForm &form, int64_t vector,
                           const TargetDescription &target, bool streaming) {
@@ -168,16 +183,25 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
       vector == 1 ? 1
                   : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
                                   reduction.sums, target);
-  int64_t prefetch = 0;
-  if (streaming && vector > 1)
+  int64_t prefetch = 0, streams = 0;
+  if (streaming && vector > 1 && traversal == Traversal::Runs && !isBlock)
+    streams = chooseStreams(reduction, form, target);
+  if (streams > 0) {
+    // The run that follows in a stream, or what follows in a long one.
+    constexpr int64_t kLongRun = 2048, kFurther = 1024;
+    bool isShort = !ShapedType::isDynamic(innermost) && innermost <= kLongRun;
+    abreast = kAbreastOfStream;
+    prefetch = isShort ? streams * innermost : kFurther;
+  } else if (streaming && vector > 1) {
     prefetch = isBlock ? choosePrefetchOfRows(form.row(), rowBytes)
                        : choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
                                         abreast * vector, reduction.bytes());
+  }
   return ScheduleAttr::get(context, traversal, vector, abreast,
                            reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
                            reduction.accumulate,
                            blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
-                           /*nontemporal=*/false, prefetch, /*interleave=*/false);
+                           /*nontemporal=*/false, prefetch, streams, /*interleave=*/false);
 }
 
 /// f32, or f64 where the sums need it even within a group.

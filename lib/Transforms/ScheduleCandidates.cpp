@@ -36,6 +36,8 @@ StringRef norma::toString(ScheduleChoice choice) {
     return "nontemporal";
   case ScheduleChoice::Prefetch:
     return "prefetch";
+  case ScheduleChoice::Streams:
+    return "streams";
   }
   return "";
 }
@@ -49,12 +51,13 @@ struct Parameters {
   Type accumulate;
   int64_t block;
   bool nontemporal;
-  int64_t prefetch;
+  int64_t prefetch, streams;
 
   explicit Parameters(ScheduleAttr from)
       : traversal(from.getTraversal()), vector(from.getVector()), unroll(from.getUnroll()),
         group(from.getGroup()), line(from.getLine()), accumulate(from.getAccumulate()),
-        block(from.getBlock()), nontemporal(from.getNontemporal()), prefetch(from.getPrefetch()) {}
+        block(from.getBlock()), nontemporal(from.getNontemporal()), prefetch(from.getPrefetch()),
+        streams(from.getStreams()) {}
 };
 
 /// What is asked of a kernel to change its schedule.
@@ -75,6 +78,7 @@ private:
   void addBlocks();
   void addNontemporal();
   void addPrefetches();
+  void addStreams();
 
   bool isFlat() const { return from.traversal == Traversal::Flat; }
   int64_t periodOf(int64_t vector) const;
@@ -132,7 +136,7 @@ void Neighbourhood::add(Parameters changed) {
   ScheduleAttr made = ScheduleAttr::getChecked(
       [&] { return op->emitError(); }, op->getContext(), changed.traversal, changed.vector,
       changed.unroll, changed.group, changed.line, changed.accumulate, changed.block,
-      changed.nontemporal, changed.prefetch, /*interleave=*/false);
+      changed.nontemporal, changed.prefetch, changed.streams, /*interleave=*/false);
   if (made && made != schedule && !llvm::is_contained(found, made) &&
       storesAreAligned(op, made, streaming))
     found.push_back(made);
@@ -168,6 +172,7 @@ void Neighbourhood::addTraversals() {
     return;
   changed.traversal = Traversal::Flat;
   changed.line = line;
+  changed.streams = 0;
   add(changed);
 }
 
@@ -255,6 +260,16 @@ void Neighbourhood::addPrefetches() {
   }
 }
 
+void Neighbourhood::addStreams() {
+  if (isMap || from.traversal != Traversal::Runs || from.line > 0 || from.vector == 1)
+    return;
+  for (int64_t streams : {0, 2, 4, 8}) {
+    Parameters changed = from;
+    changed.streams = streams;
+    add(changed);
+  }
+}
+
 SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
   switch (choice) {
   case ScheduleChoice::Traversal:
@@ -280,6 +295,9 @@ SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
     break;
   case ScheduleChoice::Prefetch:
     addPrefetches();
+    break;
+  case ScheduleChoice::Streams:
+    addStreams();
     break;
   }
   return std::move(found);

@@ -654,6 +654,26 @@ func.func @schedule_interleave(%x: memref<4x3xf32>, %n: memref<4xf64>) {
 
 // -----
 
+// expected-error@+1 {{schedule: streams = 17, expected 1 to 16}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 17>
+
+// -----
+
+// expected-error@+1 {{schedule: streams are for traversals by runs, without line or interleave}}
+#schedule = #norma.schedule<rows, vector = 4, unroll = 1, streams = 2>
+
+// -----
+
+// expected-error@+1 {{schedule: streams are for traversals by runs, without line or interleave}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 1, line = 8, streams = 2>
+
+// -----
+
+// expected-error@+1 {{schedule: streams are for traversals by runs, without line or interleave}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 2, interleave = true>
+
+// -----
+
 func.func @schedule_traversal(%x: memref<4x3xf32>) {
   // expected-error@+2 {{expected one of [flat, rows, runs] for How a kernel walks its data, got: columns}}
   // expected-error@+1 {{failed to parse Norma_ScheduleAttr parameter 'traversal'}}

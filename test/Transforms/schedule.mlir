@@ -28,8 +28,8 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
         outs(%narrow : memref<?x13xbf16>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
-    // The next group: 32 lines on.
-    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224, prefetch = 6656>}
+    // Lines of two pages, so that those of a group are streams; and what is asked for lies less than 128 KiB ahead.
+    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 2080, accumulate = f32, block = 20224, prefetch = 31200>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -220,12 +220,14 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
   func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
                %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %scalar: memref<f32>,
                %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>, %wide: memref<?x4097xf32>,
-               %nwide: memref<4097xf64>) {
+               %nwide: memref<4097xf64>, %kr: memref<?x1000xf32>, %nkr: memref<?xf64>,
+               %rk1000: memref<?x1000xf16>, %n1000: memref<1000xf64>, %bytes: memref<?x13xi8>, %n13: memref<13xf64>) {
+    // STREAM: norma.moments kept [] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 262144, prefetch = 32768>
     // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 262144>
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     // Rows of whole vectors need no period.
     // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096>
-    // STREAM: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096, prefetch = 2048>
+    // STREAM: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 4096, prefetch = 32768>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // Of wide rows fewer are asked for in advance.
@@ -236,9 +238,22 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1>
-    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, prefetch = 2048>
+    // Runs of two channels, of which registers hold all, go side by side, and ask for what follows.
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = 1, prefetch = 1024, streams = 2>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // Short ones for that which comes next in each of them.
+    // CHECK: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 320>
+    // STREAM: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = 320, prefetch = 2000, streams = 2>
+    norma.moments kept [0] ins(%kr : memref<?x1000xf32>)
+        outs(%nkr, %nkr, %nkr : memref<?xf64>, memref<?xf64>, memref<?xf64>)
+    // Lines are whole vectors, of narrow types too. The groups of integers are long, and their lines are not.
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x1000xf16>{{.*}}<flat, {{.*}} line = 6000, accumulate = f32
+    norma.moments kept [1] ins(%rk1000 : memref<?x1000xf16>)
+        outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x13xi8>{{.*}}<flat, {{.*}} line = 208, accumulate = i32
+    norma.moments kept [1] ins(%bytes : memref<?x13xi8>)
+        outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     // CHECK: norma.moments kept [0, 2] {{.*}}<runs, vector = 16,
     norma.moments kept [0, 2] ins(%krkr : memref<3x5x7x9xf32>)
         outs(%n21, %n21, %n21 : memref<3x7xf64>, memref<3x7xf64>, memref<3x7xf64>)

@@ -14,6 +14,7 @@
 
 #include "EngineTest.h"
 
+#include "norma/Reference/Reference.h"
 #include "norma/Support/AxisForm.h"
 
 #include <cstring>
@@ -162,6 +163,47 @@ TEST_F(EngineStreaming, ReductionsOfLargeDataAskInAdvance) {
   EXPECT_THAT(engine->kernels()[0].key, HasSubstr(";streaming"));
   EXPECT_THAT(engine->kernels()[0].schedule, HasSubstr("prefetch = 2048"));
   EXPECT_THAT(engine->kernels()[1].key, Not(HasSubstr("streaming")));
+}
+
+TEST_F(EngineStreaming, ReductionsOfDataInMemoryHaveManyStreams) {
+  // More than a quarter of the last level, as bytes count as f32; lines that are left over, and
+  // runs of the last kept indices that are fewer than go side by side.
+  const int64_t lastLevel = std::max<int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE), int64_t(32) << 20);
+  if (lastLevel > int64_t(1) << 30)
+    GTEST_SKIP() << "a cache of " << lastLevel << " bytes";
+  struct Reduction {
+    Dims shape, kept;
+    DType dtype;
+    const char *schedule;
+  };
+  const int64_t elements = lastLevel / 16;
+  for (const auto &[shape, kept, dtype, schedule] : {
+           Reduction{{elements / 13 + 5, 13}, {1}, DType::F32, "<flat, "},
+           Reduction{{elements / 256 + 5, 256}, {1}, DType::BF16, "<flat, "},
+           Reduction{{elements + 3}, {}, DType::F32, "<flat, "},
+           Reduction{{elements / 500 / 4 * 4 + 5, 500}, {0}, DType::F32, "streams = "},
+           Reduction{{elements / 15705 + 5, 5, 3141}, {1}, DType::F16, "streams = "},
+       }) {
+    SCOPED_TRACE(toString(shape));
+    const Array x = arrayOf(dtype, shape, [](int64_t i) { return double(i * 37 % 251) / 4 - 9; });
+    const std::shared_ptr<Engine> one = engineWith({.threads = 1}),
+                                  two = engineWith({.threads = 2});
+    Expected<Statistics> all = one->moments(x, kept), again = two->moments(x, kept);
+    ASSERT_TRUE(all) << all.error().message();
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(all->mean, again->mean);
+    EXPECT_EQ(all->m2, again->m2);
+    EXPECT_THAT(one->kernels()[0].key, HasSubstr(";streaming"));
+    EXPECT_THAT(one->kernels()[0].schedule, HasSubstr(schedule));
+    const Expected<Statistics> expected = reference::moments(x, kept, {});
+    ASSERT_TRUE(expected) << expected.error().message();
+    EXPECT_EQ(all->count, expected->count);
+    for (int64_t k = 0; k < all->size(); ++k) {
+      const double deviation = std::sqrt(expected->variance(k));
+      ASSERT_NEAR(all->mean[k], expected->mean[k], 1e-6 * deviation) << k;
+      ASSERT_NEAR(all->m2[k] / expected->m2[k], 1, 1e-6) << k;
+    }
+  }
 }
 
 TEST_F(EngineStreaming, MapsOfDataInMemoryAskInAdvance) {

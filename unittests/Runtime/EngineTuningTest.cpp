@@ -391,6 +391,9 @@ INSTANTIATE_TEST_SUITE_P(
         Call{"MomentsOfWideTable", KernelFamily::Moments, DType::F64, DType::F32, {87, 1000}},
         Call{"MomentsOfImages", KernelFamily::Moments, DType::U8, DType::F32, {9, 24, 49}},
         Call{"MomentsOfChannels", KernelFamily::Moments, DType::F32, DType::F32, {96, 1000}, 0},
+        Call{"MomentsOfManyChannels", KernelFamily::Moments, DType::F16, DType::F32, {99, 500}, 0},
+        Call{"MomentsOfLongRuns", KernelFamily::Moments, DType::F32, DType::F32, {3, 5, 3141}},
+        Call{"SumsOfLongRuns", KernelFamily::GradSums, DType::F32, DType::F32, {3, 5, 2500}},
         Call{"SumsOfTable", KernelFamily::GradSums, DType::F32, DType::F32, {1317, 30}},
         Call{"SumsOfImages", KernelFamily::GradSums, DType::F16, DType::F16, {9, 24, 196}}),
     [](const auto &call) { return std::string(call.param.name); });

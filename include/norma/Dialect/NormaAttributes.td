@@ -152,6 +152,9 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       elements on; in a map of a block of kept indices, which
       has dense rows that lie apart, the block beside it; in a reduction of such a block
       by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
+    - `streams`: in reductions by runs, runs of neighbouring kept indices that go side by
+      side, `unroll` vectors of each: of data that no cache holds, several pages at once
+      give more than one.
     - `interleave`: the map goes beside the reduction that is the next op, step by step
       (maps by runs, beside a reduction by runs in the same vectors, of other data of the
       same shape and kept axes; neither reads what the other writes).
@@ -172,12 +175,13 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     OptionalParameter<"int64_t">:$block,
     OptionalParameter<"bool">:$nontemporal,
     OptionalParameter<"int64_t">:$prefetch,
+    OptionalParameter<"int64_t">:$streams,
     OptionalParameter<"bool">:$interleave
   );
   let assemblyFormat = [{
     `<` $traversal `,`
     struct($vector, $unroll, $group, $line, $accumulate, $block, $nontemporal,
-           $prefetch, $interleave) `>`
+           $prefetch, $streams, $interleave) `>`
   }];
   let genVerifyDecl = 1;
 }

@@ -70,6 +70,7 @@ private:
   // MomentsPivots.cpp
   /// Pivots, and totals of zero.
   void emitPivots(mlir::Value pivots);
+  void emitPivotOfRun(Values indices, mlir::Value pivots) override;
   Values samplePlace(mlir::Value s);
   Values vectorPlace(int64_t s, int64_t samples);
   mlir::Value samplePivot(Values indices, mlir::Value tail);

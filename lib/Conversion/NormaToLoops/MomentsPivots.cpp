@@ -151,25 +151,29 @@ Value MomentsLoops::finished(Value pivot) {
 }
 
 void MomentsLoops::emitPivots(Value pivots) {
-  bool rows = lastIsKept();
-  int64_t vector = e.width;
+  const bool rows = lastIsKept();
+  // Runs that are read once have their pivots made then, when they are in the first level.
+  if (runsAreAlone())
+    return walkKept(wideLanes, [&](ValueRange k, Value) { clearTotals(k); });
   Values indices(dataType.getRank(), e.index(0));
-  walkKept(rows ? vector : 1, [&](ValueRange k, Value tail) {
+  walkKept(rows ? e.width : 1, [&](ValueRange k, Value tail) {
     for (auto [axis, index] : llvm::zip(kept, k))
       indices[axis] = index;
-    Value pivot;
-    if (partial)
-      e.withWidth(vector, [&] { pivot = countedPivot(indices, tail); });
-    else if (samplesVectors())
-      e.withWidth(vector, [&] { pivot = vectorPivot(indices); });
-    else
-      pivot = samplePivot(indices, tail);
-    if (rows)
-      e.store(pivot, pivots, k);
-    else
-      e.storeScalar(isa<VectorType>(pivot.getType()) ? vector::ExtractOp::create(e, pivot, 0)
-                                                     : pivot,
-                    pivots, k);
+    rows ? e.store(partial ? countedPivot(indices, tail) : samplePivot(indices, tail), pivots, k)
+         : e.withWidth(schedule.getVector(), [&] { emitPivotOfRun(indices, pivots); });
     clearTotals(k);
   });
+}
+
+/// The pivot of the kept index at `indices`, of which entries of reduced axes are not used.
+void MomentsLoops::emitPivotOfRun(Values indices, Value pivots) {
+  Value pivot;
+  if (partial)
+    pivot = countedPivot(indices, {});
+  else if (samplesVectors())
+    pivot = vectorPivot(indices);
+  else
+    e.withWidth(1, [&] { pivot = samplePivot(indices, {}); });
+  e.storeScalar(isa<VectorType>(pivot.getType()) ? vector::ExtractOp::create(e, pivot, 0) : pivot,
+                pivots, keptOf(indices));
 }

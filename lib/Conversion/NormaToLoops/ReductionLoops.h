@@ -59,6 +59,8 @@ protected:
   /// The sums with one more vector of elements, which is read at `place`. The type
   /// of the arithmetic is that of the sums. The pivot is null where there are none.
   virtual Values addElements(const Place &place, mlir::Value pivot, mlir::ValueRange sums) = 0;
+  /// Makes the pivot of the run at `indices`, which is about to be read, where runsAreAlone().
+  virtual void emitPivotOfRun(Values indices, mlir::Value pivots) {}
 
   /// Adds all elements to the totals, in the traversal of the schedule, and emits the companion
   /// beside. The pivots are a buffer over the kept indices, of any float type, or null: then the
@@ -76,6 +78,11 @@ protected:
   Values keptOf(mlir::ValueRange indices);
   /// A buffer of one kept index with an axis of extent 1.
   mlir::Value withAxis(mlir::Value memref);
+  /// Whether every kept index has one run, which the scheduled totals visit once.
+  bool runsAreAlone() const {
+    return schedule.getTraversal() == Traversal::Runs && !kept.empty() && reduced.size() == 1 &&
+           !lastIsKept();
+  }
   bool lastIsKept() const { return !kept.empty() && kept.back() == dataType.getRank() - 1; }
 
   ScheduleAttr schedule;
@@ -154,6 +161,7 @@ private:
     /// As of Place.
     bool lines = false;
   };
+  using Runs = llvm::ArrayRef<Run>;
   /// Those whose runs share a group, [begin, end) along an axis; none is given where that is
   /// negative.
   struct Samples {
@@ -168,9 +176,13 @@ private:
   void emitRuns(mlir::Value pivots);
   void emitWideRuns(mlir::Value pivots);
   Run enterRunAt(const Values &indices, mlir::Value pivots);
+  llvm::SmallVector<Run> enterRunsAt(llvm::ArrayRef<Values> places, mlir::Value pivots);
+  void eachRunsAbreast(
+      Values indices, mlir::Value first, mlir::Value end,
+      llvm::function_ref<void(llvm::ArrayRef<Values> places, mlir::ValueRange isThere)> body);
   mlir::Value lengthOfRun();
-  Values sumsOfShortRuns(const Values &indices, mlir::Value pivots, const Samples &samples);
-  Values sumsOfLongRun(const Values &indices, mlir::Value pivots);
+  Values sumsOfShortRuns(llvm::ArrayRef<Values> places, mlir::Value pivots, const Samples &samples);
+  Values sumsOfLongRuns(llvm::ArrayRef<Values> places, mlir::Value pivots);
   /// The axis that runs lie along, but for the innermost: that of a run's kept index, if any.
   int64_t runAxis() const { return dataType.getRank() - 2; }
   /// How many vectors a sum takes of a run along the innermost axis, where that is not
@@ -195,15 +207,18 @@ private:
   /// Asks for what will be read when vector `v` of those abreast is this far on.
   void prefetch(mlir::ValueRange views, Values indices, int64_t v);
 
-  // Sums come in sets, one for each of the vectors abreast.
+  // Sums come in sets, one for each of the vectors abreast; those of a run lie together.
   Values noSums(int64_t sets, mlir::Type type);
   mlir::ValueRange setOf(mlir::ValueRange sums, size_t set) const {
     return sums.slice(set * totals.size(), totals.size());
   }
+  mlir::ValueRange sumsOf(mlir::ValueRange sums, size_t run, size_t runs) const {
+    return sums.slice(run * (sums.size() / runs), sums.size() / runs);
+  }
   /// The pivot of a kept index in every lane.
   mlir::Value pivotOfRun(mlir::Value pivots, mlir::ValueRange k, mlir::Type type);
-  Values addVectors(const Run &run, mlir::Value begin, mlir::Value end, mlir::ValueRange sums);
-  Values addMasked(const Run &run, mlir::Value begin, mlir::Value extent, mlir::ValueRange sums);
+  Values addVectors(Runs runs, mlir::Value begin, mlir::Value end, mlir::ValueRange sums);
+  Values addMasked(Runs runs, mlir::Value begin, mlir::Value extent, mlir::ValueRange sums);
   Values added(mlir::ValueRange sums);
   Values joined(mlir::ValueRange sums);
   void addLanes(mlir::ValueRange sums, mlir::ValueRange k);

@@ -23,36 +23,46 @@ using namespace norma;
 // Runs
 //===----------------------------------------------------------------------===//
 
-/// Adds [begin, end) of a run, in steps of as many vectors as there are sets of sums.
-Values ReductionLoops::addVectors(const Run &run, Value begin, Value end, ValueRange sums) {
-  size_t sets = sums.size() / totals.size();
+/// Adds [begin, end) of every run, in steps of as many vectors as each has sets of sums.
+Values ReductionLoops::addVectors(Runs runs, Value begin, Value end, ValueRange sums) {
+  size_t sets = sums.size() / totals.size() / runs.size();
   return e.carry(begin, end, int64_t(sets) * e.width, sums, [&](Value i, ValueRange carried) {
-    Values next, at = run.indices;
-    for (size_t set = 0; set < sets; ++set) {
+    Values next;
+    for (size_t n = 0; n < runs.size() * sets; ++n) {
+      const Run &run = runs[n / sets];
+      Values at = run.indices;
       if (!at.empty())
-        at.back() = e.add(i, e.index(int64_t(set) * e.width));
-      prefetch(run.inputs, at, int64_t(set));
+        at.back() = e.add(i, e.index(int64_t(n % sets) * e.width));
+      prefetch(run.inputs, at, int64_t(n % sets));
       llvm::append_range(
-          next, addElements({run.inputs, at, {}, run.lines}, run.pivot, setOf(carried, set)));
+          next, addElements({run.inputs, at, {}, run.lines}, run.pivot, setOf(carried, n)));
       visit(at, {});
     }
     return next;
   });
 }
 
-/// Adds [begin, extent) to the first set, a vector at a time.
-Values ReductionLoops::addMasked(const Run &run, Value begin, Value extent, ValueRange sums) {
-  Values first = e.carry(begin, extent, e.width, setOf(sums, 0), [&](Value i, ValueRange carried) {
-    Values at = run.indices;
-    if (!at.empty())
-      at.back() = i;
+/// Adds [begin, extent) to the first set of every run, a vector at a time.
+Values ReductionLoops::addMasked(Runs runs, Value begin, Value extent, ValueRange sums) {
+  Values all(sums), firsts;
+  for (size_t r = 0; r < runs.size(); ++r)
+    llvm::append_range(firsts, setOf(sumsOf(sums, r, runs.size()), 0));
+  firsts = e.carry(begin, extent, e.width, firsts, [&](Value i, ValueRange carried) {
+    Values next;
     Value tail = e.maskOf(i, extent);
-    Values next = addElements({run.inputs, at, tail, run.lines}, run.pivot, carried);
-    visit(at, tail);
+    for (auto [r, run] : llvm::enumerate(runs)) {
+      Values at = run.indices;
+      if (!at.empty())
+        at.back() = i;
+      llvm::append_range(
+          next, addElements({run.inputs, at, tail, run.lines}, run.pivot, setOf(carried, r)));
+      visit(at, tail);
+    }
     return next;
   });
-  llvm::append_range(first, sums.drop_front(totals.size()));
-  return first;
+  for (size_t r = 0; r < runs.size(); ++r)
+    llvm::copy(setOf(firsts, r), all.begin() + r * (all.size() / runs.size()));
+  return all;
 }
 
 /// The sums of all sets.
@@ -78,9 +88,38 @@ Value ReductionLoops::pivotOfRun(Value pivots, ValueRange k, Type type) {
 
 /// The run at `indices`, as it is in memory.
 ReductionLoops::Run ReductionLoops::enterRunAt(const Values &indices, Value pivots) {
+  if (pivots && runsAreAlone())
+    emitPivotOfRun(indices, pivots);
   Run run{inputs, indices, pivotOfRun(pivots, keptOf(indices), accumulate)};
   enterRun(indices);
   return run;
+}
+
+SmallVector<ReductionLoops::Run> ReductionLoops::enterRunsAt(ArrayRef<Values> places,
+                                                             Value pivots) {
+  return llvm::map_to_vector(places, [&](const Values &at) { return enterRunAt(at, pivots); });
+}
+
+/// Emits `body` for the runs of kept indices [first, end), as many at a time as there are streams:
+/// behind the last they are that once more, and are not there. (Null for what always is.)
+void ReductionLoops::eachRunsAbreast(Values indices, Value first, Value end,
+                                     function_ref<void(ArrayRef<Values>, ValueRange)> body) {
+  const int64_t streams = std::max<int64_t>(schedule.getStreams(), 1);
+  std::optional<int64_t> known = getConstantIntValue(e.extent(data, runAxis()));
+  const bool isEven = known && *known % streams == 0;
+  e.forEach(first, end, streams, [&](Value k) {
+    SmallVector<Values> places(size_t(streams), indices);
+    Values isThere(places.size());
+    for (auto [r, place] : llvm::enumerate(places)) {
+      Value of = e.add(k, e.index(int64_t(r)));
+      if (r > 0 && !isEven) {
+        isThere[r] = e.less(of, end);
+        of = e.min(of, e.sub(end, e.index(1)));
+      }
+      place[runAxis()] = of;
+    }
+    body(places, isThere);
+  });
 }
 
 Value ReductionLoops::lengthOfRun() {
@@ -112,46 +151,51 @@ int64_t ReductionLoops::samplesOfGroup() const {
   return std::max<int64_t>(samples, 1);
 }
 
-/// The sums of a short run, or of those of the samples [begin, end), which share a group.
-Values ReductionLoops::sumsOfShortRuns(const Values &indices, Value pivots,
+/// The sums of short runs, or of those of the samples [begin, end), which share a group.
+Values ReductionLoops::sumsOfShortRuns(ArrayRef<Values> places, Value pivots,
                                        const Samples &samples) {
   int64_t abreast = schedule.getUnroll();
   Value extent = lengthOfRun(), stepped = e.roundDown(extent, abreast * e.width);
-  Run run = enterRunAt(indices, pivots);
-  auto addRun = [&](ValueRange sums) {
-    return addMasked(run, stepped, extent, addVectors(run, e.index(0), stepped, sums));
+  SmallVector<Run> runs = enterRunsAt(places, pivots);
+  auto addRuns = [&](ValueRange sums) {
+    return addMasked(runs, stepped, extent, addVectors(runs, e.index(0), stepped, sums));
   };
-  Values none = noSums(abreast, e.vectorOf(accumulate));
+  Values none = noSums(abreast * int64_t(runs.size()), e.vectorOf(accumulate));
   if (samples.axis < 0)
-    return addRun(none);
+    return addRuns(none);
   return e.carry(samples.begin, samples.end, 1, none, [&](Value s, ValueRange carried) {
-    run.indices[samples.axis] = s;
-    return addRun(carried);
+    for (Run &run : runs)
+      run.indices[samples.axis] = s;
+    return addRuns(carried);
   });
 }
 
-/// The f64 lanes of a run that is longer than a group.
-Values ReductionLoops::sumsOfLongRun(const Values &indices, Value pivots) {
+/// The f64 lanes of runs that are longer than a group.
+Values ReductionLoops::sumsOfLongRuns(ArrayRef<Values> places, Value pivots) {
   int64_t abreast = schedule.getUnroll(), step = group * abreast * e.width;
   Type type = e.vectorOf(accumulate);
-  Run run = enterRunAt(indices, pivots);
+  SmallVector<Run> runs = enterRunsAt(places, pivots);
+  const auto count = int64_t(runs.size());
   auto addTo = [&](ValueRange wide, ValueRange sums) {
     Values next;
-    for (auto [total, sum] : llvm::zip(wide, joined(sums)))
-      next.push_back(e.addf(total, sum));
+    for (size_t r = 0; r < runs.size(); ++r)
+      llvm::append_range(next, joined(sumsOf(sums, r, runs.size())));
+    for (auto [total, sum] : llvm::zip(wide, next))
+      sum = e.addf(total, sum);
     return next;
   };
   Value extent = lengthOfRun();
   std::optional<int64_t> known = getConstantIntValue(extent);
   bool isWhole = known && *known % (abreast * e.width) == 0;
   Value stepped = isWhole ? extent : e.roundDown(extent, abreast * e.width);
-  Values wide = e.carry(e.index(0), stepped, step, noSums(1, VectorType::get(wideLanes, f64)),
-                        [&](Value start, ValueRange carried) {
-                          Value end = e.min(e.add(start, e.index(step)), stepped);
-                          return addTo(carried, addVectors(run, start, end, noSums(abreast, type)));
-                        });
+  Values none = noSums(count, VectorType::get(wideLanes, f64));
+  Values wide = e.carry(e.index(0), stepped, step, none, [&](Value start, ValueRange carried) {
+    Value end = e.min(e.add(start, e.index(step)), stepped);
+    return addTo(carried, addVectors(runs, start, end, noSums(count * abreast, type)));
+  });
   // Where nothing is left of a run, there is nothing to add.
-  return stepped == extent ? wide : addTo(wide, addMasked(run, stepped, extent, noSums(1, type)));
+  return stepped == extent ? wide
+                           : addTo(wide, addMasked(runs, stepped, extent, noSums(count, type)));
 }
 
 /// Kept indices of a strip at most, which are whole vectors of any type: samples are read in long
@@ -176,19 +220,32 @@ void ReductionLoops::emitRuns(Value pivots) {
       });
     });
   }
-  if (!isShort || !hasNeighbours)
+  if (!hasNeighbours)
     return e.nest(data, axesBefore(keptAxis + 1), [&](Values indices) {
       addLanes(isShort ? joined(sumsOfShortRuns(indices, pivots, {}))
-                       : sumsOfLongRun(indices, pivots),
+                       : sumsOfLongRuns(indices, pivots),
                keptOf(indices));
+    });
+  if (!isShort)
+    return e.nest(data, axesBefore(keptAxis), [&](const Values &indices) {
+      auto addRuns = [&](ArrayRef<Values> places, ValueRange isThere) {
+        Values sums = sumsOfLongRuns(places, pivots);
+        for (auto [r, at] : llvm::enumerate(places)) {
+          auto add = [&] { addLanes(sumsOf(sums, r, places.size()), keptOf(at)); };
+          isThere[r] ? e.ifTrue(isThere[r], add) : add();
+        }
+      };
+      eachRunsAbreast(indices, e.index(0), e.extent(data, keptAxis), addRuns);
     });
   // One run of every kept index.
   if (!repeats)
-    return emitStrips(keptAxis, kNearStrip, [&](const Strip &strip, Values indices) {
-      e.forEach(strip.first, strip.end, 1, [&](Value k) {
-        indices[keptAxis] = k;
-        storeTo(strip, k, added(sumsOfShortRuns(indices, pivots, {})));
-      });
+    return emitStrips(keptAxis, kNearStrip, [&](const Strip &strip, const Values &indices) {
+      auto addRuns = [&](ArrayRef<Values> places, ValueRange) {
+        Values sums = sumsOfShortRuns(places, pivots, {});
+        for (auto [r, at] : llvm::enumerate(places))
+          storeTo(strip, at[keptAxis], added(sumsOf(sums, r, places.size())));
+      };
+      eachRunsAbreast(indices, strip.first, strip.end, addRuns);
       addStripToTotals(strip, indices);
     });
   // Several samples are a group, so that lanes are added up once for all of them.

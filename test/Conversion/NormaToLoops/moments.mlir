@@ -247,16 +247,16 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 
 // -----
 
-// One run of every kept index: two vectors make a pivot; sums begin with what is added first, and
+// One run of every kept index: two vectors make a pivot, when it is read; sums begin with what is added first, and
 // lanes are added up for eight kept indices at once, halves first, then in parts of 128 bits that are
 // interleaved, then as wholes.
 
 // CHECK-LABEL: func @one_run
-// CHECK:         %[[A:.*]] = vector.load %arg0[%{{.*}}, %c0]
-// CHECK:         %[[B:.*]] = vector.load %arg0[%{{.*}}, %c16]
-// CHECK:         %[[AB:.*]] = arith.addf %[[A]], %[[B]]
-// CHECK:         vector.reduction <add>, %[[AB]]
 // CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c1
+// CHECK:           %[[A:.*]] = vector.load %arg0[%[[K]], %c0]
+// CHECK:           %[[B:.*]] = vector.load %arg0[%[[K]], %c16]
+// CHECK:           %[[AB:.*]] = arith.addf %[[A]], %[[B]]
+// CHECK:           vector.reduction <add>, %[[AB]]
 // CHECK:           %[[X:.*]] = vector.load %arg0[%[[K]], %c0]
 // CHECK:           %[[DX:.*]] = arith.subf %[[X]]
 // CHECK:           %[[DX2:.*]] = arith.mulf %[[DX]], %[[DX]]
@@ -286,6 +286,51 @@ func.func @one_run(%x: memref<64x32xf32>, %n: memref<64xf64>, %m: memref<64xf64>
   norma.moments kept [0] ins(%x : memref<64x32xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, accumulate = f32>}
+  return
+}
+
+// -----
+
+// Four runs side by side, each a stream of reads. Behind the last kept index they are that once more, and
+// what they give is not added: the lanes of short runs are stored again, the totals of long ones are left.
+
+// CHECK-LABEL: func @streams_of_short_runs
+// CHECK:         %[[LAST:.*]] = arith.constant 65 : index
+// CHECK:         scf.for %[[K:.*]] = %{{.*}} to %[[END:.*]] step %c4
+// CHECK:           %[[K3:.*]] = arith.minui
+// CHECK:           vector.load %arg0[%[[K]], %c0]
+// CHECK:           scf.for %[[I:.*]] = %c0 to %c96 step %c32
+// CHECK:             vector.load %arg0[%[[K]], %[[I]]]
+// CHECK:             vector.load %arg0[%[[K]], %{{.*}}]
+// CHECK-COUNT-6:     vector.load %arg0[%{{.*}}]
+// CHECK-NOT:         vector.load
+// CHECK:             scf.yield
+// CHECK-COUNT-4:   vector.maskedload
+// CHECK-COUNT-8:   vector.store %{{.*}}, %{{.*}} : memref<2x64x16xf32>
+func.func @streams_of_short_runs(%x: memref<65x100xf32>, %n: memref<65xf64>, %m: memref<65xf64>, %s: memref<65xf64>) {
+  norma.moments kept [0] ins(%x : memref<65x100xf32>)
+      outs(%n, %m, %s : memref<65xf64>, memref<65xf64>, memref<65xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, streams = 4>}
+  return
+}
+
+// CHECK-LABEL: func @streams_of_long_runs
+// CHECK:         scf.for %[[N:.*]] = %c0 to
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c5 step %c2
+// CHECK:             %[[NEXT:.*]] = arith.addi %[[K]], %c1
+// CHECK:             %[[THERE:.*]] = arith.cmpi ult, %[[NEXT]], %c5
+// CHECK:             %[[OTHER:.*]] = arith.minui %[[NEXT]], %c4
+// CHECK:             scf.for {{.*}} step %c512
+// CHECK:               scf.for %[[I:.*]] = {{.*}} step %c16
+// CHECK:                 vector.load %arg0[%[[N]], %[[K]], %[[I]]]
+// CHECK:                 vector.load %arg0[%[[N]], %[[OTHER]], %[[I]]]
+// CHECK:             memref.store %{{.*}}, %{{.*}}[%[[K]]]
+// CHECK:             scf.if %[[THERE]]
+// CHECK:               memref.store %{{.*}}, %{{.*}}[%[[OTHER]]]
+func.func @streams_of_long_runs(%x: memref<?x5x3136xf32>, %n: memref<5xf64>, %m: memref<5xf64>, %s: memref<5xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x5x3136xf32>)
+      outs(%n, %m, %s : memref<5xf64>, memref<5xf64>, memref<5xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, streams = 2>}
   return
 }
 
