@@ -52,8 +52,8 @@ Operation *norma::NormaDialect::materializeConstant(OpBuilder &builder, Attribut
 LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
                                           Traversal traversal, int64_t vector, int64_t unroll,
                                           int64_t group, int64_t line, Type accumulate,
-                                          int64_t block, bool, int64_t prefetch, int64_t streams,
-                                          bool interleave) {
+                                          int64_t block, bool, int64_t prefetch, int64_t parts,
+                                          int64_t streams, bool interleave) {
   if (vector < 1 || vector > 64 || (vector & (vector - 1)))
     return emitError() << "schedule: vector = " << vector
                        << ", expected a power of two from 1 to 64";
@@ -84,11 +84,14 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
   if (prefetch < 0 || prefetch > kMostPrefetch)
     return emitError() << "schedule: prefetch = " << prefetch << ", expected 1 to "
                        << kMostPrefetch;
+  if (parts < 0 || (parts > 0 && unroll % parts != 0))
+    return emitError() << "schedule: parts = " << parts
+                       << ", expected what divides unroll = " << unroll;
   if (streams < 0 || streams > 16)
     return emitError() << "schedule: streams = " << streams << ", expected 1 to 16";
-  if (streams > 0 && (traversal != Traversal::Runs || line > 0 || interleave))
+  if ((parts > 0 || streams > 0) && (traversal != Traversal::Runs || line > 0 || interleave))
     return emitError()
-           << "schedule: streams are for traversals by runs, without line or interleave";
+           << "schedule: parts and streams are for traversals by runs, without line or interleave";
   if (interleave && traversal != Traversal::Runs)
     return emitError() << "schedule: interleave is for traversals by runs";
   return success();

@@ -262,7 +262,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
     block = llvm::alignTo(block, abreast * std::max<int64_t>(line / form.row(), 1));
   return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
                            /*group=*/abreast > 1 ? abreast : 0, line, Type(), block, nontemporal,
-                           prefetch, /*streams=*/0, /*interleave=*/false);
+                           prefetch, /*parts=*/0, /*streams=*/0, /*interleave=*/false);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,

@@ -94,6 +94,18 @@ static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes) {
   return std::max<int64_t>(kAheadBytes / rowBytes, 1) * row;
 }
 
+/// How many parts of a run of so many `vectors` are read side by side: where they are about a page,
+/// a processor follows a stream of reads in each.
+static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast) {
+  constexpr int64_t kLeastBytes = 3072;
+  if (vectors / abreast <= kGroup)
+    return 0;
+  int64_t parts = abreast;
+  while (parts > 1 && (abreast % parts != 0 || vectors / parts * vectorBytes < kLeastBytes))
+    --parts;
+  return parts > 1 ? parts : 0;
+}
+
 /// How many runs go side by side for data in memory, as streams of reads, with two vectors of each;
 /// 0 where one goes alone.
 static constexpr int64_t kAbreastOfStream = 2;
@@ -183,7 +195,7 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
       vector == 1 ? 1
                   : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
                                   reduction.sums, target);
-  int64_t prefetch = 0, streams = 0;
+  int64_t prefetch = 0, parts = 0, streams = 0;
   if (streaming && vector > 1 && traversal == Traversal::Runs && !isBlock)
     streams = chooseStreams(reduction, form, target);
   if (streams > 0) {
@@ -197,11 +209,13 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
                        : choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
                                         abreast * vector, reduction.bytes());
   }
+  if (traversal == Traversal::Runs && vector > 1 && line == 0 && streams == 0)
+    parts = chooseParts(vectors, vector * reduction.bytes(), abreast);
   return ScheduleAttr::get(context, traversal, vector, abreast,
                            reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
                            reduction.accumulate,
                            blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
-                           /*nontemporal=*/false, prefetch, streams, /*interleave=*/false);
+                           /*nontemporal=*/false, prefetch, parts, streams, /*interleave=*/false);
 }
 
 /// f32, or f64 where the sums need it even within a group.

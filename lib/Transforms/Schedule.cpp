@@ -34,7 +34,7 @@ static bool findsRegisters(Map map, Operation *reduction, const TargetDescriptio
 static ScheduleAttr interleaved(ScheduleAttr map) {
   return ScheduleAttr::get(map.getContext(), map.getTraversal(), map.getVector(), map.getUnroll(),
                            map.getGroup(), map.getLine(), map.getAccumulate(), map.getBlock(),
-                           map.getNontemporal(), /*prefetch=*/0, /*streams=*/0,
+                           map.getNontemporal(), /*prefetch=*/0, /*parts=*/0, /*streams=*/0,
                            /*interleave=*/true);
 }
 

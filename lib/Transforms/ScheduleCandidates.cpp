@@ -36,6 +36,8 @@ StringRef norma::toString(ScheduleChoice choice) {
     return "nontemporal";
   case ScheduleChoice::Prefetch:
     return "prefetch";
+  case ScheduleChoice::Parts:
+    return "parts";
   case ScheduleChoice::Streams:
     return "streams";
   }
@@ -51,13 +53,13 @@ struct Parameters {
   Type accumulate;
   int64_t block;
   bool nontemporal;
-  int64_t prefetch, streams;
+  int64_t prefetch, parts, streams;
 
   explicit Parameters(ScheduleAttr from)
       : traversal(from.getTraversal()), vector(from.getVector()), unroll(from.getUnroll()),
         group(from.getGroup()), line(from.getLine()), accumulate(from.getAccumulate()),
         block(from.getBlock()), nontemporal(from.getNontemporal()), prefetch(from.getPrefetch()),
-        streams(from.getStreams()) {}
+        parts(from.getParts()), streams(from.getStreams()) {}
 };
 
 /// What is asked of a kernel to change its schedule.
@@ -78,6 +80,7 @@ private:
   void addBlocks();
   void addNontemporal();
   void addPrefetches();
+  void addParts();
   void addStreams();
 
   bool isFlat() const { return from.traversal == Traversal::Flat; }
@@ -136,7 +139,7 @@ void Neighbourhood::add(Parameters changed) {
   ScheduleAttr made = ScheduleAttr::getChecked(
       [&] { return op->emitError(); }, op->getContext(), changed.traversal, changed.vector,
       changed.unroll, changed.group, changed.line, changed.accumulate, changed.block,
-      changed.nontemporal, changed.prefetch, changed.streams, /*interleave=*/false);
+      changed.nontemporal, changed.prefetch, changed.parts, changed.streams, /*interleave=*/false);
   if (made && made != schedule && !llvm::is_contained(found, made) &&
       storesAreAligned(op, made, streaming))
     found.push_back(made);
@@ -172,7 +175,7 @@ void Neighbourhood::addTraversals() {
     return;
   changed.traversal = Traversal::Flat;
   changed.line = line;
-  changed.streams = 0;
+  changed.parts = changed.streams = 0;
   add(changed);
 }
 
@@ -260,6 +263,16 @@ void Neighbourhood::addPrefetches() {
   }
 }
 
+void Neighbourhood::addParts() {
+  if (isMap || from.traversal != Traversal::Runs || from.line > 0 || from.vector == 1)
+    return;
+  for (int64_t parts : {0, 2, 4}) {
+    Parameters changed = from;
+    changed.parts = parts;
+    add(changed);
+  }
+}
+
 void Neighbourhood::addStreams() {
   if (isMap || from.traversal != Traversal::Runs || from.line > 0 || from.vector == 1)
     return;
@@ -295,6 +308,9 @@ SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
     break;
   case ScheduleChoice::Prefetch:
     addPrefetches();
+    break;
+  case ScheduleChoice::Parts:
+    addParts();
     break;
   case ScheduleChoice::Streams:
     addStreams();

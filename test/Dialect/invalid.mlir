@@ -654,22 +654,32 @@ func.func @schedule_interleave(%x: memref<4x3xf32>, %n: memref<4xf64>) {
 
 // -----
 
+// expected-error@+1 {{schedule: parts = 3, expected what divides unroll = 4}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 4, parts = 3>
+
+// -----
+
+// expected-error@+1 {{schedule: parts and streams are for traversals by runs, without line or interleave}}
+#schedule = #norma.schedule<rows, vector = 4, unroll = 4, parts = 2>
+
+// -----
+
 // expected-error@+1 {{schedule: streams = 17, expected 1 to 16}}
 #schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 17>
 
 // -----
 
-// expected-error@+1 {{schedule: streams are for traversals by runs, without line or interleave}}
+// expected-error@+1 {{schedule: parts and streams are for traversals by runs, without line or interleave}}
 #schedule = #norma.schedule<rows, vector = 4, unroll = 1, streams = 2>
 
 // -----
 
-// expected-error@+1 {{schedule: streams are for traversals by runs, without line or interleave}}
+// expected-error@+1 {{schedule: parts and streams are for traversals by runs, without line or interleave}}
 #schedule = #norma.schedule<runs, vector = 4, unroll = 1, line = 8, streams = 2>
 
 // -----
 
-// expected-error@+1 {{schedule: streams are for traversals by runs, without line or interleave}}
+// expected-error@+1 {{schedule: parts and streams are for traversals by runs, without line or interleave}}
 #schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 2, interleave = true>
 
 // -----

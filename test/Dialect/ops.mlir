@@ -171,10 +171,10 @@ func.func @schedules(%x: memref<?x13xf32>, %y: memref<?x13xf32>, %n: memref<13xf
   norma.moments kept [1] ins(%x : memref<?x13xf32>)
       outs(%n, %m, %s : memref<13xf64>, memref<13xf64>, memref<13xf64>)
       {schedule = #norma.schedule<rows, vector = 8, unroll = 2, group = 32, prefetch = 416>}
-  // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<runs, vector = 1, unroll = 1, streams = 4>}
+  // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<runs, vector = 1, unroll = 2, parts = 2, streams = 4>}
   norma.moments kept [] ins(%x : memref<?x13xf32>)
       outs(%t, %t, %t : memref<f64>, memref<f64>, memref<f64>)
-      {schedule = #norma.schedule<runs, vector = 1, unroll = 1, streams = 4>}
+      {schedule = #norma.schedule<runs, vector = 1, unroll = 2, parts = 2, streams = 4>}
   return
 }
 

@@ -221,7 +221,8 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
                %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %scalar: memref<f32>,
                %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>, %wide: memref<?x4097xf32>,
                %nwide: memref<4097xf64>, %kr: memref<?x1000xf32>, %nkr: memref<?xf64>,
-               %rk1000: memref<?x1000xf16>, %n1000: memref<1000xf64>, %bytes: memref<?x13xi8>, %n13: memref<13xf64>) {
+               %rk1000: memref<?x1000xf16>, %n1000: memref<1000xf64>, %bytes: memref<?x13xi8>, %n13: memref<13xf64>,
+               %halves: memref<?x64x3136xf16>) {
     // STREAM: norma.moments kept [] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 262144, prefetch = 32768>
     // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 262144>
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
@@ -237,10 +238,14 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1>
+    // The vectors of an iteration are spread over parts of about a page, of which narrow runs have fewer.
+    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, parts = 4>
     // Runs of two channels, of which registers hold all, go side by side, and ask for what follows.
     // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = 1, prefetch = 1024, streams = 2>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
+        outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.moments kept [1] {{.*}}memref<?x64x3136xf16>{{.*}} parts = 2>
+    norma.moments kept [1] ins(%halves : memref<?x64x3136xf16>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // Short ones for that which comes next in each of them.
     // CHECK: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 320>
@@ -419,7 +424,7 @@ module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_
     // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 41>
     norma.grad_sums kept [1] ins(%rkr49, %rkr49 : memref<?x64x49xf32>, memref<?x64x49xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, parts = 4>
     norma.grad_sums kept [1] ins(%rkr3136, %rkr3136 : memref<?x64x3136xf32>, memref<?x64x3136xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
     return
@@ -604,7 +609,7 @@ module @interleave_one attributes {dlti.target_system_spec = #dlti.target_system
     // AHEAD: norma.affine {{.*}} interleave = true>}
     norma.affine kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>) scale(%c : memref<f32>)
         outs(%x : memref<?x3136xf32, strided<[?, 1]>>)
-    // AHEAD: norma.moments {{.*}}, prefetch = 6272>}
+    // AHEAD: norma.moments {{.*}}, prefetch = 6272, parts = 4>}
     norma.moments kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>)
         outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     return

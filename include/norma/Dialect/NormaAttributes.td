@@ -152,6 +152,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       elements on; in a map of a block of kept indices, which
       has dense rows that lie apart, the block beside it; in a reduction of such a block
       by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
+    - `parts`: in reductions by runs, equal parts of a long run over which the `unroll`
+      vectors of an iteration are spread: several pages are read side by side.
     - `streams`: in reductions by runs, runs of neighbouring kept indices that go side by
       side, `unroll` vectors of each: of data that no cache holds, several pages at once
       give more than one.
@@ -175,13 +177,14 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     OptionalParameter<"int64_t">:$block,
     OptionalParameter<"bool">:$nontemporal,
     OptionalParameter<"int64_t">:$prefetch,
+    OptionalParameter<"int64_t">:$parts,
     OptionalParameter<"int64_t">:$streams,
     OptionalParameter<"bool">:$interleave
   );
   let assemblyFormat = [{
     `<` $traversal `,`
     struct($vector, $unroll, $group, $line, $accumulate, $block, $nontemporal,
-           $prefetch, $streams, $interleave) `>`
+           $prefetch, $parts, $streams, $interleave) `>`
   }];
   let genVerifyDecl = 1;
 }

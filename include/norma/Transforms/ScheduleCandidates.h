@@ -32,15 +32,17 @@ enum class ScheduleChoice {
   Nontemporal,
   /// How far ahead a kernel for such data asks for memory.
   Prefetch,
-  /// Runs side by side in reductions.
+  /// Parts of a run side by side in reductions, and runs.
+  Parts,
   Streams,
 };
 
 /// All of them; what decides most comes first.
 inline constexpr ScheduleChoice kScheduleChoices[] = {
-    ScheduleChoice::Traversal, ScheduleChoice::Vector,  ScheduleChoice::Unroll,
-    ScheduleChoice::Line,      ScheduleChoice::Abreast, ScheduleChoice::Prefetch,
-    ScheduleChoice::Streams,   ScheduleChoice::Block,   ScheduleChoice::Nontemporal,
+    ScheduleChoice::Traversal,   ScheduleChoice::Vector,  ScheduleChoice::Unroll,
+    ScheduleChoice::Line,        ScheduleChoice::Abreast, ScheduleChoice::Prefetch,
+    ScheduleChoice::Parts,       ScheduleChoice::Streams, ScheduleChoice::Block,
+    ScheduleChoice::Nontemporal,
 };
 
 /// The name of `choice`, as it stands in a schedule where it does.

@@ -217,7 +217,8 @@ private:
   }
   /// The pivot of a kept index in every lane.
   mlir::Value pivotOfRun(mlir::Value pivots, mlir::ValueRange k, mlir::Type type);
-  Values addVectors(Runs runs, mlir::Value begin, mlir::Value end, mlir::ValueRange sums);
+  Values addVectors(Runs runs, mlir::Value begin, mlir::Value end, mlir::ValueRange sums,
+                    mlir::Value part = {});
   Values addMasked(Runs runs, mlir::Value begin, mlir::Value extent, mlir::ValueRange sums);
   Values added(mlir::ValueRange sums);
   Values joined(mlir::ValueRange sums);

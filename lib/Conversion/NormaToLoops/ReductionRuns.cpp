@@ -23,16 +23,22 @@ using namespace norma;
 // Runs
 //===----------------------------------------------------------------------===//
 
-/// Adds [begin, end) of every run, in steps of as many vectors as each has sets of sums.
-Values ReductionLoops::addVectors(Runs runs, Value begin, Value end, ValueRange sums) {
-  size_t sets = sums.size() / totals.size() / runs.size();
-  return e.carry(begin, end, int64_t(sets) * e.width, sums, [&](Value i, ValueRange carried) {
+/// Adds [begin, end) of every run, in steps of as many vectors as each has sets of sums. They lie
+/// together or, where `part` is given, as many in each of the schedule's parts of so many elements.
+Values ReductionLoops::addVectors(Runs runs, Value begin, Value end, ValueRange sums, Value part) {
+  const size_t sets = sums.size() / totals.size() / runs.size();
+  const size_t together = part ? sets / size_t(schedule.getParts()) : sets;
+  auto offsetOf = [&](size_t set) {
+    Value offset = e.index(int64_t(set % together) * e.width);
+    return part ? e.add(e.mul(part, e.index(int64_t(set / together))), offset) : offset;
+  };
+  return e.carry(begin, end, int64_t(together) * e.width, sums, [&](Value i, ValueRange carried) {
     Values next;
     for (size_t n = 0; n < runs.size() * sets; ++n) {
       const Run &run = runs[n / sets];
       Values at = run.indices;
       if (!at.empty())
-        at.back() = e.add(i, e.index(int64_t(n % sets) * e.width));
+        at.back() = e.add(i, offsetOf(n % sets));
       prefetch(run.inputs, at, int64_t(n % sets));
       llvm::append_range(
           next, addElements({run.inputs, at, {}, run.lines}, run.pivot, setOf(carried, n)));
@@ -172,7 +178,7 @@ Values ReductionLoops::sumsOfShortRuns(ArrayRef<Values> places, Value pivots,
 
 /// The f64 lanes of runs that are longer than a group.
 Values ReductionLoops::sumsOfLongRuns(ArrayRef<Values> places, Value pivots) {
-  int64_t abreast = schedule.getUnroll(), step = group * abreast * e.width;
+  const int64_t abreast = schedule.getUnroll(), parts = std::max<int64_t>(schedule.getParts(), 1);
   Type type = e.vectorOf(accumulate);
   SmallVector<Run> runs = enterRunsAt(places, pivots);
   const auto count = int64_t(runs.size());
@@ -189,9 +195,12 @@ Values ReductionLoops::sumsOfLongRuns(ArrayRef<Values> places, Value pivots) {
   bool isWhole = known && *known % (abreast * e.width) == 0;
   Value stepped = isWhole ? extent : e.roundDown(extent, abreast * e.width);
   Values none = noSums(count, VectorType::get(wideLanes, f64));
-  Values wide = e.carry(e.index(0), stepped, step, none, [&](Value start, ValueRange carried) {
-    Value end = e.min(e.add(start, e.index(step)), stepped);
-    return addTo(carried, addVectors(runs, start, end, noSums(count * abreast, type)));
+  Value part = e.floorDiv(stepped, e.index(parts));
+  const int64_t step = group * abreast / parts * e.width;
+  Values wide = e.carry(e.index(0), part, step, none, [&](Value start, ValueRange carried) {
+    Value end = e.min(e.add(start, e.index(step)), part);
+    Values sums = noSums(count * abreast, type);
+    return addTo(carried, addVectors(runs, start, end, sums, parts > 1 ? part : Value()));
   });
   // Where nothing is left of a run, there is nothing to add.
   return stepped == extent ? wide

@@ -314,6 +314,26 @@ func.func @streams_of_short_runs(%x: memref<65x100xf32>, %n: memref<65xf64>, %m:
   return
 }
 
+// A vector of each half goes beside one of the other, and what parts leave is added at the end.
+
+// CHECK-LABEL: func @parts_of_a_run
+// CHECK:         scf.for %[[N:.*]] = %c0 to %dim
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c5 step %c1
+// CHECK:             scf.for %[[GROUP:.*]] = %c0 to %c1568 step %c512
+// CHECK:               scf.for %[[I:.*]] = %[[GROUP]] to %{{.*}} step %c16
+// CHECK:                 vector.load %arg0[%[[N]], %[[K]], %[[I]]]
+// CHECK:                 %[[J:.*]] = arith.addi %[[I]], %c1568
+// CHECK:                 vector.load %arg0[%[[N]], %[[K]], %[[J]]]
+// CHECK-NOT:             vector.load
+// CHECK:                 scf.yield
+// CHECK:             vector.maskedload %arg0[%[[N]], %[[K]], %c3136]
+func.func @parts_of_a_run(%x: memref<?x5x3140xf32>, %n: memref<5xf64>, %m: memref<5xf64>, %s: memref<5xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x5x3140xf32>)
+      outs(%n, %m, %s : memref<5xf64>, memref<5xf64>, memref<5xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, parts = 2>}
+  return
+}
+
 // CHECK-LABEL: func @streams_of_long_runs
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c5 step %c2
