@@ -87,8 +87,10 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
   if (parts < 0 || (parts > 0 && unroll % parts != 0))
     return emitError() << "schedule: parts = " << parts
                        << ", expected what divides unroll = " << unroll;
-  if (streams < 0 || streams > 16)
-    return emitError() << "schedule: streams = " << streams << ", expected 1 to 16";
+  // Which divide what runs of kept indices are cut into.
+  if (streams < 0 || streams > 16 || (streams & (streams - 1)))
+    return emitError() << "schedule: streams = " << streams
+                       << ", expected a power of two from 1 to 16";
   if ((parts > 0 || streams > 0) && (traversal != Traversal::Runs || line > 0 || interleave))
     return emitError()
            << "schedule: parts and streams are for traversals by runs, without line or interleave";

@@ -11,7 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "BlockedCall.h"
+#include "BlockedPlan.h"
 #include "Pace.h"
 
 #include "norma/Support/OutOfMemory.h"

@@ -37,6 +37,13 @@ struct Reduction {
   /// Of the data, which is one tensor or two.
   ShapedType type() const { return cast<ShapedType>(tensors.front().getType()); }
   int64_t bytes() const { return bytesOf(tensors.front()); }
+  /// What a row has of all tensors.
+  int64_t rowBytes(const ScheduleForm &form) const {
+    int64_t bytes = 0;
+    for (Value tensor : tensors)
+      bytes += form.row() * bytesOf(tensor);
+    return bytes;
+  }
   /// Whether every element counts once.
   bool isPlain() const { return !mask && !weights; }
 };
@@ -152,70 +159,102 @@ static int64_t chooseLine(const Reduction &reduction, const ScheduleForm &form, 
   return (ragged || shortRuns) && liesNearL1(line) ? line : 0;
 }
 
+namespace {
+
+/// The way that vectors take through the data.
+struct Steps {
+  Traversal traversal;
+  int64_t vector, line;
+  /// Those of a row, a line or a run; 0 where that is not known.
+  int64_t vectors;
+  /// Whether the data is a block of kept indices by runs, whose samples lie apart.
+  bool isBlock;
+
+  bool byRuns() const { return traversal == Traversal::Runs && line == 0; }
+};
+
+/// What of the data is read at a time, and asked for in advance.
+struct Reads {
+  int64_t abreast = 1, prefetch = 0, parts = 0, streams = 0;
+};
+
+} // namespace
+
+static Steps chooseSteps(const Reduction &reduction, const ScheduleForm &form,
+                         const TargetDescription &target, bool streaming) {
+  Steps steps;
+  steps.vector = target.vectorBits / reduction.accumulate.getIntOrFloatBitWidth();
+  if (reduction.type().getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
+      !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
+    steps.vector = 1;
+  int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
+  steps.traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
+  steps.line = chooseLine(reduction, form, steps.vector, target, streaming);
+  if (steps.line > 0) {
+    steps.traversal = Traversal::Flat;
+    innermost = steps.line;
+  }
+  steps.vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / steps.vector;
+  steps.isBlock = steps.traversal == Traversal::Runs && form.kinds.starts_with("R") &&
+                  form.row() > 0 && haveDenseRows(reduction.tensors) &&
+                  !llvm::all_of(reduction.tensors, isContiguous);
+  // Its runs are gone through as they are in memory. They begin and end within vectors, so that one
+  // has fewer to itself.
+  if (steps.isBlock && steps.vector > 1 && reduction.isPlain() && steps.vectors < kGroup) {
+    steps.line = rowOfRuns(form, steps.vector);
+    if (steps.line > 0)
+      steps.vectors = std::max<int64_t>((innermost - steps.vector + 1) / steps.vector, 1);
+  }
+  return steps;
+}
+
+static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, const Steps &steps,
+                         const TargetDescription &target, bool streaming) {
+  Reads reads;
+  if (steps.vector == 1)
+    return reads;
+  const int64_t innermost = form.extents.back(), bytes = reduction.bytes();
+  if (streaming && steps.byRuns() && !steps.isBlock)
+    reads.streams = chooseStreams(reduction, form, target);
+  if (reads.streams > 0) {
+    // The run that follows in a stream, or what follows in a long one.
+    constexpr int64_t kLongRun = 2048, kFurther = 1024;
+    bool isShort = !ShapedType::isDynamic(innermost) && innermost <= kLongRun;
+    reads.abreast = kAbreastOfStream;
+    reads.prefetch = isShort ? reads.streams * innermost : kFurther;
+    return reads;
+  }
+  bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
+  reads.abreast = chooseAbreast(steps.vectors, isRagged, reduction.sums, target);
+  if (steps.byRuns())
+    reads.parts = chooseParts(steps.vectors, steps.vector * bytes, reads.abreast);
+  if (streaming && steps.isBlock)
+    reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form));
+  else if (streaming)
+    reads.prefetch = choosePrefetch(form, steps.traversal == Traversal::Flat ? steps.line : 0,
+                                    reads.abreast * steps.vector, bytes);
+  return reads;
+}
+
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
                                     bool streaming) {
-  ShapedType data = reduction.type();
-  MLIRContext *context = data.getContext();
-  ScheduleForm form(data, reduction.kept);
-  int64_t vector = target.vectorBits / reduction.accumulate.getIntOrFloatBitWidth();
-  if (data.getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
-      !allowsVectors(reduction.mask) || !allowsVectors(reduction.weights))
-    vector = 1;
-
-  Traversal traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
-  int64_t line = chooseLine(reduction, form, vector, target, streaming);
-  if (line > 0) {
-    traversal = Traversal::Flat;
-    innermost = line;
-  }
-  int64_t vectors = ShapedType::isDynamic(innermost) ? 0 : innermost / vector;
-  // Runs of a block of kept indices are gone through as they are in memory. They begin and end
-  // within vectors, so that one has fewer to itself.
-  bool isBlock = traversal == Traversal::Runs && form.kinds.starts_with("R") && form.row() > 0 &&
-                 haveDenseRows(reduction.tensors) && !llvm::all_of(reduction.tensors, isContiguous);
-  if (isBlock && vector > 1 && reduction.isPlain() && vectors < kGroup) {
-    line = rowOfRuns(form, vector);
-    if (line > 0)
-      vectors = std::max<int64_t>((innermost - vector + 1) / vector, 1);
-  }
+  ScheduleForm form(reduction.type(), reduction.kept);
+  Steps steps = chooseSteps(reduction, form, target, streaming);
+  Reads reads = chooseReads(reduction, form, steps, target, streaming);
 
   // A block sees at least 256 elements of each of its kept indices, so that pivots
   // and merges cost little beside the sums.
-  int64_t rowBytes = 0;
-  for (Value tensor : reduction.tensors)
-    rowBytes += form.row() * bytesOf(tensor);
   int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
   int64_t atLeast = (256 + each - 1) / each;
   // What a block costs by itself, pivots and the totals of a line, is little beside its
   // sums. Where there is neither, small blocks keep more threads at work.
-  int64_t blockBytes =
-      reduction.findsPivots || traversal == Traversal::Flat ? 1024 * 1024 : 256 * 1024;
-  int64_t abreast =
-      vector == 1 ? 1
-                  : chooseAbreast(vectors, traversal == Traversal::Rows && innermost % vector != 0,
-                                  reduction.sums, target);
-  int64_t prefetch = 0, parts = 0, streams = 0;
-  if (streaming && vector > 1 && traversal == Traversal::Runs && !isBlock)
-    streams = chooseStreams(reduction, form, target);
-  if (streams > 0) {
-    // The run that follows in a stream, or what follows in a long one.
-    constexpr int64_t kLongRun = 2048, kFurther = 1024;
-    bool isShort = !ShapedType::isDynamic(innermost) && innermost <= kLongRun;
-    abreast = kAbreastOfStream;
-    prefetch = isShort ? streams * innermost : kFurther;
-  } else if (streaming && vector > 1) {
-    prefetch = isBlock ? choosePrefetchOfRows(form.row(), rowBytes)
-                       : choosePrefetch(form, traversal == Traversal::Flat ? line : 0,
-                                        abreast * vector, reduction.bytes());
-  }
-  if (traversal == Traversal::Runs && vector > 1 && line == 0 && streams == 0)
-    parts = chooseParts(vectors, vector * reduction.bytes(), abreast);
-  return ScheduleAttr::get(context, traversal, vector, abreast,
-                           reduction.accumulate.isInteger(32) ? kExactGroup : kGroup, line,
-                           reduction.accumulate,
-                           blockOf(form.row(), rowBytes, vector, blockBytes, atLeast),
-                           /*nontemporal=*/false, prefetch, parts, streams, /*interleave=*/false);
+  bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat;
+  int64_t blockBytes = costs ? 1024 * 1024 : 256 * 1024;
+  int64_t block = blockOf(form.row(), reduction.rowBytes(form), steps.vector, blockBytes, atLeast);
+  return ScheduleAttr::get(reduction.type().getContext(), steps.traversal, steps.vector,
+                           reads.abreast, reduction.accumulate.isInteger(32) ? kExactGroup : kGroup,
+                           steps.line, reduction.accumulate, block, /*nontemporal=*/false,
+                           reads.prefetch, reads.parts, reads.streams, /*interleave=*/false);
 }
 
 /// f32, or f64 where the sums need it even within a group.

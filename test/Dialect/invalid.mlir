@@ -664,8 +664,13 @@ func.func @schedule_interleave(%x: memref<4x3xf32>, %n: memref<4xf64>) {
 
 // -----
 
-// expected-error@+1 {{schedule: streams = 17, expected 1 to 16}}
-#schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 17>
+// expected-error@+1 {{schedule: streams = 32, expected a power of two from 1 to 16}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 32>
+
+// -----
+
+// expected-error@+1 {{schedule: streams = 3, expected a power of two from 1 to 16}}
+#schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 3>
 
 // -----
 

@@ -119,7 +119,7 @@ static constexpr const char *kAttributes[] = {
     "schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32>",
     "schedule = #norma.schedule<runs, vector = 8, unroll = 3, group = 32, prefetch = 1073741824>",
     "schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 52, prefetch = 1>",
-    "schedule = #norma.schedule<runs, vector = 8, unroll = 2, group = 32, parts = 2, streams = 3>",
+    "schedule = #norma.schedule<runs, vector = 8, unroll = 2, group = 32, parts = 2, streams = 4>",
     "schedule = #norma.schedule<flat, vector = 8, unroll = 2, group = 32, line = 8, accumulate = "
     "f64, "
     "block = 9223372036854775807, nontemporal = true>",

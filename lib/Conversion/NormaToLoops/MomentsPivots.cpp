@@ -159,8 +159,10 @@ void MomentsLoops::emitPivots(Value pivots) {
   walkKept(rows ? e.width : 1, [&](ValueRange k, Value tail) {
     for (auto [axis, index] : llvm::zip(kept, k))
       indices[axis] = index;
-    rows ? e.store(partial ? countedPivot(indices, tail) : samplePivot(indices, tail), pivots, k)
-         : e.withWidth(schedule.getVector(), [&] { emitPivotOfRun(indices, pivots); });
+    if (rows)
+      e.store(partial ? countedPivot(indices, tail) : samplePivot(indices, tail), pivots, k);
+    else
+      e.withWidth(schedule.getVector(), [&] { emitPivotOfRun(indices, pivots); });
     clearTotals(k);
   });
 }

@@ -177,7 +177,7 @@ private:
   void emitWideRuns(mlir::Value pivots);
   Run enterRunAt(const Values &indices, mlir::Value pivots);
   llvm::SmallVector<Run> enterRunsAt(llvm::ArrayRef<Values> places, mlir::Value pivots);
-  void eachRunsAbreast(
+  void forRunsAbreast(
       Values indices, mlir::Value first, mlir::Value end,
       llvm::function_ref<void(llvm::ArrayRef<Values> places, mlir::ValueRange isThere)> body);
   mlir::Value lengthOfRun();

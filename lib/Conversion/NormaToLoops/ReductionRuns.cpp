@@ -106,10 +106,11 @@ SmallVector<ReductionLoops::Run> ReductionLoops::enterRunsAt(ArrayRef<Values> pl
   return llvm::map_to_vector(places, [&](const Values &at) { return enterRunAt(at, pivots); });
 }
 
-/// Emits `body` for the runs of kept indices [first, end), as many at a time as there are streams:
-/// behind the last they are that once more, and are not there. (Null for what always is.)
-void ReductionLoops::eachRunsAbreast(Values indices, Value first, Value end,
-                                     function_ref<void(ArrayRef<Values>, ValueRange)> body) {
+/// Emits `body` for the runs of kept indices [first, end), all or a strip of them, as many at a
+/// time as there are streams: behind the last they are that once more, and are not there (null for
+/// those that always are).
+void ReductionLoops::forRunsAbreast(Values indices, Value first, Value end,
+                                    function_ref<void(ArrayRef<Values>, ValueRange)> body) {
   const int64_t streams = std::max<int64_t>(schedule.getStreams(), 1);
   std::optional<int64_t> known = getConstantIntValue(e.extent(data, runAxis()));
   const bool isEven = known && *known % streams == 0;
@@ -241,10 +242,13 @@ void ReductionLoops::emitRuns(Value pivots) {
         Values sums = sumsOfLongRuns(places, pivots);
         for (auto [r, at] : llvm::enumerate(places)) {
           auto add = [&] { addLanes(sumsOf(sums, r, places.size()), keptOf(at)); };
-          isThere[r] ? e.ifTrue(isThere[r], add) : add();
+          if (isThere[r])
+            e.ifTrue(isThere[r], add);
+          else
+            add();
         }
       };
-      eachRunsAbreast(indices, e.index(0), e.extent(data, keptAxis), addRuns);
+      forRunsAbreast(indices, e.index(0), e.extent(data, keptAxis), addRuns);
     });
   // One run of every kept index.
   if (!repeats)
@@ -254,7 +258,7 @@ void ReductionLoops::emitRuns(Value pivots) {
         for (auto [r, at] : llvm::enumerate(places))
           storeTo(strip, at[keptAxis], added(sumsOf(sums, r, places.size())));
       };
-      eachRunsAbreast(indices, strip.first, strip.end, addRuns);
+      forRunsAbreast(indices, strip.first, strip.end, addRuns);
       addStripToTotals(strip, indices);
     });
   // Several samples are a group, so that lanes are added up once for all of them.
