@@ -80,8 +80,7 @@ private:
   void addBlocks();
   void addNontemporal();
   void addPrefetches();
-  void addParts();
-  void addStreams();
+  void addReadsOfRuns(int64_t Parameters::*choice, ArrayRef<int64_t> values);
 
   bool isFlat() const { return from.traversal == Traversal::Flat; }
   int64_t periodOf(int64_t vector) const;
@@ -263,22 +262,12 @@ void Neighbourhood::addPrefetches() {
   }
 }
 
-void Neighbourhood::addParts() {
+void Neighbourhood::addReadsOfRuns(int64_t Parameters::*choice, ArrayRef<int64_t> values) {
   if (isMap || from.traversal != Traversal::Runs || from.line > 0 || from.vector == 1)
     return;
-  for (int64_t parts : {0, 2, 4}) {
+  for (int64_t value : values) {
     Parameters changed = from;
-    changed.parts = parts;
-    add(changed);
-  }
-}
-
-void Neighbourhood::addStreams() {
-  if (isMap || from.traversal != Traversal::Runs || from.line > 0 || from.vector == 1)
-    return;
-  for (int64_t streams : {0, 2, 4, 8}) {
-    Parameters changed = from;
-    changed.streams = streams;
+    changed.*choice = value;
     add(changed);
   }
 }
@@ -310,10 +299,10 @@ SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
     addPrefetches();
     break;
   case ScheduleChoice::Parts:
-    addParts();
+    addReadsOfRuns(&Parameters::parts, {0, 2, 4});
     break;
   case ScheduleChoice::Streams:
-    addStreams();
+    addReadsOfRuns(&Parameters::streams, {0, 2, 4, 8});
     break;
   }
   return std::move(found);
