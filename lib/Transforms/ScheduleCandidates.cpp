@@ -205,9 +205,9 @@ void Neighbourhood::addUnrolls() {
 }
 
 void Neighbourhood::addLines() {
-  if (!isFlat())
-    return;
   const int64_t period = periodOf(from.vector), row = form.row();
+  if (!isFlat() || period == 0)
+    return;
   const int64_t inner = form.innermostKept() ? 1 : form.extents.back();
   for (int64_t line : {from.line / 2, from.line * 2, from.line * 4}) {
     Parameters changed = from;

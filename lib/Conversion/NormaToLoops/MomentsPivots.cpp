@@ -64,7 +64,7 @@ Values MomentsLoops::vectorPlace(int64_t s, int64_t samples) {
   for (int64_t axis : reduced) {
     const int64_t at = axis == reduced.front() ? s : s * 3 % samples;
     place.push_back(axis == innermost
-                        ? e.index((run - e.width) * at / (samples - 1))
+                        ? e.index((run - e.width) * at / std::max<int64_t>(samples - 1, 1))
                         : e.floorDiv(e.mul(e.extent(data, axis), e.index(at)), e.index(samples)));
   }
   return place;
