@@ -132,7 +132,7 @@ func.func @gradient_strides(%x: memref<4x3xf32>, %dy: memref<4x3xf32, strided<[6
 // A map goes beside the reduction that follows it, by runs in the same vectors.
 
 func.func @interleave_alone(%x: memref<4x3x16xf32>, %y: memref<4x3x16xf32>) {
-  // expected-error@+1 {{schedule: interleave needs a reduction as the next op, by runs in the same vectors, of data of the same shape and kept axes}}
+  // expected-error@+1 {{schedule: interleave needs a reduction as the next op, by runs in the same vectors and without streams, of data of the same shape and kept axes}}
   norma.affine kept [1] ins(%x : memref<4x3x16xf32>) outs(%y : memref<4x3x16xf32>)
       {schedule = #norma.schedule<runs, vector = 4, unroll = 1, interleave = true>}
   return
@@ -148,6 +148,19 @@ func.func @interleave_shapes(%x: memref<4x3x16xf32>, %y: memref<4x3x16xf32>, %z:
   norma.moments kept [1] ins(%z : memref<5x3x16xf32>)
       outs(%n, %m, %q : memref<3xf64>, memref<3xf64>, memref<3xf64>)
       {schedule = #norma.schedule<runs, vector = 4, unroll = 1>}
+  return
+}
+
+// -----
+
+func.func @interleave_streams(%x: memref<4x3x16xf32>, %y: memref<4x3x16xf32>, %z: memref<4x3x16xf32>,
+                              %n: memref<3xf64>, %m: memref<3xf64>, %q: memref<3xf64>) {
+  // expected-error@+1 {{schedule: interleave needs a reduction as the next op}}
+  norma.affine kept [1] ins(%x : memref<4x3x16xf32>) outs(%y : memref<4x3x16xf32>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1, interleave = true>}
+  norma.moments kept [1] ins(%z : memref<4x3x16xf32>)
+      outs(%n, %m, %q : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 2>}
   return
 }
 
