@@ -74,42 +74,42 @@ Expected<Statistics> Engine::State::momentsThenAffine(const Tensor &x,
       const Spare<RoundedValues>::Loan values = (*plan)->coefficients();
       values->resize(3, all.size(), compute);
       // Where the sums were not accurate enough.
-      const auto repair = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
+      const auto repair = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
         const auto [begin, end] = block;
         if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
           return {};
         Expected<std::shared_ptr<Kernel::State>> exact =
-            kernel(exactly(kernels.reduce.kernelSpec()));
+            kernel(exactly(prepared.reduce.kernelSpec()));
         if (!exact)
           return exact.takeError();
-        kernels.reduce.run(
+        prepared.reduce.run(
             **exact, blocked, begin,
             {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
         return {};
       };
-      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) {
+      const auto reduce = [&](const BlockKernels &prepared, KeptRange block) {
         const int64_t begin = block.begin;
-        kernels.reduce.run(
+        prepared.reduce.run(
             blocked, begin,
             {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
-        return repair(kernels, block);
+        return repair(prepared, block);
       };
-      const auto map = [&](const BlockKernels &kernels, KeptRange block,
+      const auto map = [&](const BlockKernels &prepared, KeptRange block,
                            std::optional<KeptRange> next) -> Expected<void> {
         const auto [begin, end] = block;
         const CoefficientArrays made = coefficientArrays(*values, begin, compute);
         if (Expected<void> ok = write(begin, end, all, made); !ok)
           return ok;
         if (!next) {
-          kernels.map.run(blocked, begin, {made.center, made.scale, made.shift});
+          prepared.map.run(blocked, begin, {made.center, made.scale, made.shift});
           return {};
         }
         const int64_t other = next->begin;
-        kernels.mapAndReduce->run(blocked, begin,
-                                  {made.center, made.scale, made.shift, all.count.data() + other,
-                                   all.mean.data() + other, all.m2.data() + other},
-                                  other);
-        return repair(kernels, *next);
+        prepared.mapAndReduce->run(blocked, begin,
+                                   {made.center, made.scale, made.shift, all.count.data() + other,
+                                    all.mean.data() + other, all.m2.data() + other},
+                                   other);
+        return repair(prepared, *next);
       };
       if (Expected<void> done = (*plan)->run(*pool, {std::ref(reduce), std::ref(map)}); !done)
         return done.takeError();
@@ -196,28 +196,29 @@ Expected<GradientSums> Engine::State::gradientSumsThenMap(const Tensor &x, const
       GradientSums all = zeros();
       const Spare<RoundedValues>::Loan values = (*plan)->coefficients();
       values->resize(4, size, compute);
-      const auto reduce = [&](const BlockKernels &kernels, KeptRange block) -> Expected<void> {
+      const auto reduce = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
         const int64_t begin = block.begin;
-        kernels.reduce.run(blocked, begin,
-                           {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
+        prepared.reduce.run(
+            blocked, begin,
+            {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
         return {};
       };
-      const auto map = [&](const BlockKernels &kernels, KeptRange block,
+      const auto map = [&](const BlockKernels &prepared, KeptRange block,
                            std::optional<KeptRange> next) -> Expected<void> {
         const auto [begin, end] = block;
         const GradientCoefficientArrays made = gradientArrays(*values, begin, compute);
         if (Expected<void> ok = write(begin, end, all, made); !ok)
           return ok;
         if (!next) {
-          kernels.map.run(blocked, begin, {made.center, made.slope, made.offset, made.scale});
+          prepared.map.run(blocked, begin, {made.center, made.slope, made.offset, made.scale});
           return {};
         }
         const int64_t other = next->begin;
-        kernels.mapAndReduce->run(blocked, begin,
-                                  {made.center, made.slope, made.offset, made.scale,
-                                   center.data() + other, all.sum.data() + other,
-                                   all.dot.data() + other},
-                                  other);
+        prepared.mapAndReduce->run(blocked, begin,
+                                   {made.center, made.slope, made.offset, made.scale,
+                                    center.data() + other, all.sum.data() + other,
+                                    all.dot.data() + other},
+                                   other);
         return {};
       };
       if (Expected<void> done = (*plan)->run(*pool, {std::ref(reduce), std::ref(map)}); !done)

@@ -390,8 +390,7 @@ private:
     static constexpr const char *kSchedules[] = {
         "schedule = #norma.schedule<rows, vector = 8, unroll = 2>",
         "schedule = #norma.schedule<runs, vector = 4, unroll = 2, group = 32, accumulate = f32>",
-        "schedule = #norma.schedule<runs, vector = 4, unroll = 2, group = 32, parts = 2, streams = "
-        "4>",
+        "schedule = #norma.schedule<runs, vector = 4, unroll = 2, parts = 2, streams = 4>",
         "schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 52>"};
     if (choose.oneIn(3))
       text += std::string(" {") + choose.from(kSchedules) + "}";
