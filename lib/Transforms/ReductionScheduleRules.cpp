@@ -17,6 +17,9 @@
 using namespace mlir;
 using namespace norma;
 
+/// Vectors that a sum takes in f32, and in i32, which rounds nothing.
+static constexpr int64_t kGroup = 32, kExactGroup = 256;
+
 namespace {
 
 /// What the rules know of a reduction.
@@ -44,6 +47,7 @@ struct Reduction {
       bytes += form.row() * bytesOf(tensor);
     return bytes;
   }
+  int64_t group() const { return accumulate.isInteger(32) ? kExactGroup : kGroup; }
   /// Whether every element counts once.
   bool isPlain() const { return !mask && !weights; }
 };
@@ -79,9 +83,6 @@ static int64_t chooseAbreast(int64_t vectors, bool overlaps, int64_t sums,
   return best;
 }
 
-/// Vectors that a sum takes in f32, and in i32, which rounds nothing.
-static constexpr int64_t kGroup = 32, kExactGroup = 256;
-
 /// How far ahead memory is asked for, in elements: the processor itself looks no further
 /// than the end of a page, and loses its way between the vectors of wide rows.
 static int64_t choosePrefetch(const ScheduleForm &form, int64_t line, int64_t step, int64_t bytes) {
@@ -102,10 +103,10 @@ static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes) {
 }
 
 /// How many parts of a run of so many `vectors` are read side by side: where they are about a page,
-/// a processor follows a stream of reads in each.
-static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast) {
+/// a processor follows a stream of reads in each. Runs that are not longer than a group have none.
+static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast, int64_t group) {
   constexpr int64_t kLeastBytes = 3072;
-  if (vectors / abreast <= kGroup)
+  if (vectors / abreast <= group)
     return 0;
   int64_t parts = abreast;
   while (parts > 1 && (abreast % parts != 0 || vectors / parts * vectorBytes < kLeastBytes))
@@ -113,9 +114,10 @@ static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast
   return parts > 1 ? parts : 0;
 }
 
-/// How many runs go side by side for data in memory, as streams of reads, with two vectors of each;
-/// 0 where one goes alone.
+/// Vectors abreast of a run that is a stream.
 static constexpr int64_t kAbreastOfStream = 2;
+
+/// How many runs go side by side for data in memory, as streams of reads; 0 where one goes alone.
 static int64_t chooseStreams(const Reduction &reduction, const ScheduleForm &form,
                              const TargetDescription &target) {
   constexpr int64_t kMost = 4, kWorking = 4;
@@ -227,7 +229,8 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
   reads.abreast = chooseAbreast(steps.vectors, isRagged, reduction.sums, target);
   if (steps.byRuns())
-    reads.parts = chooseParts(steps.vectors, steps.vector * bytes, reads.abreast);
+    reads.parts =
+        chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
   if (streaming && steps.isBlock)
     reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form));
   else if (streaming)
@@ -252,9 +255,9 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t blockBytes = costs ? 1024 * 1024 : 256 * 1024;
   int64_t block = blockOf(form.row(), reduction.rowBytes(form), steps.vector, blockBytes, atLeast);
   return ScheduleAttr::get(reduction.type().getContext(), steps.traversal, steps.vector,
-                           reads.abreast, reduction.accumulate.isInteger(32) ? kExactGroup : kGroup,
-                           steps.line, reduction.accumulate, block, /*nontemporal=*/false,
-                           reads.prefetch, reads.parts, reads.streams, /*interleave=*/false);
+                           reads.abreast, reduction.group(), steps.line, reduction.accumulate,
+                           block, /*nontemporal=*/false, reads.prefetch, reads.parts, reads.streams,
+                           /*interleave=*/false);
 }
 
 /// f32, or f64 where the sums need it even within a group.

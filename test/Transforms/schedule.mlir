@@ -222,7 +222,7 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
                %krkr: memref<3x5x7x9xf32>, %n21: memref<3x7xf64>, %wide: memref<?x4097xf32>,
                %nwide: memref<4097xf64>, %kr: memref<?x1000xf32>, %nkr: memref<?xf64>,
                %rk1000: memref<?x1000xf16>, %n1000: memref<1000xf64>, %bytes: memref<?x13xi8>, %n13: memref<13xf64>,
-               %halves: memref<?x64x3136xf16>) {
+               %halves: memref<?x64x3136xf16>, %pixels: memref<?x64x12544xi8>) {
     // STREAM: norma.moments kept [] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 262144, prefetch = 32768>
     // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 262144>
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
@@ -246,6 +246,10 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [1] {{.*}}memref<?x64x3136xf16>{{.*}} parts = 2>
     norma.moments kept [1] ins(%halves : memref<?x64x3136xf16>)
+        outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // Integers have no parts where a run is not longer than their groups.
+    // CHECK: norma.moments kept [1] {{.*}}memref<?x64x12544xi8>{{.*}} group = 256, accumulate = i32, block = 1>
+    norma.moments kept [1] ins(%pixels : memref<?x64x12544xi8>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // Short ones for that which comes next in each of them.
     // CHECK: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 320>
