@@ -106,7 +106,7 @@ Expected<void> measure(const std::string &path) {
   const Tensor from(work.input.view().data, DType::F16, words),
       to(work.copy.view().data, DType::F16, words);
   Expected<double> copy = medianSeconds([&]() -> Expected<void> {
-    limits.map(from, to, benchmarks::Stores::Streaming);
+    limits.map(from, to, benchmarks::Streams::Many, benchmarks::Stores::Streaming);
     return {};
   });
   if (!copy)

@@ -33,6 +33,10 @@ constexpr int kVectorBytes = 16;
 #endif
 /// Vectors in one turn of a loop: enough to hide latencies and the loop itself.
 constexpr int kUnroll = 8;
+/// Streams of a thread where it has several, and what one goes through before all move on, which is
+/// more than a page: of 2, 4, 8, 16 and 32 none got more from memory.
+constexpr int kStreams = kUnroll;
+constexpr int64_t kLineBytes = 8192;
 
 template <typename T, int lanes>
 struct VectorOf {
@@ -68,17 +72,35 @@ inline void fence() {
 #endif
 }
 
+/// Calls body(element, u) for each vector of `lanes` elements, u counting those of one turn, which
+/// is of one stream, or of one line each of several that are so long. Returns where the elements
+/// begin that do not fill a turn.
+template <int streams, int lanes, typename Body>
+inline int64_t forVectors(int64_t elements, int64_t line, Body body) {
+  static_assert(streams == 1 || streams == kStreams);
+  int64_t i = 0;
+  if (streams > 1)
+    for (; i + kStreams * line <= elements; i += kStreams * line)
+      for (int64_t at = i; at < i + line; at += lanes)
+#pragma GCC unroll 8
+        for (int u = 0; u < kStreams; ++u)
+          body(at + u * line, u);
+  for (; i + kUnroll * lanes <= elements; i += kUnroll * lanes)
+#pragma GCC unroll 8
+    for (int u = 0; u < kUnroll; ++u)
+      body(i + u * lanes, u);
+  return i;
+}
+
+template <int streams>
 uint64_t read(const void *x, int64_t bytes) {
   using Vector = typename VectorOf<uint64_t, kVectorBytes / 8>::Type;
   using Stored = typename VectorOf<uint64_t, kVectorBytes / 8>::Stored;
-  constexpr int64_t kStep = kUnroll * kVectorBytes;
   const char *data = static_cast<const char *>(x);
   Vector sums[kUnroll] = {};
-  int64_t i = 0;
-  for (; i + kStep <= bytes; i += kStep)
-#pragma GCC unroll 8
-    for (int u = 0; u < kUnroll; ++u)
-      sums[u] += *reinterpret_cast<const Stored *>(data + i + u * kVectorBytes);
+  int64_t i = forVectors<streams, kVectorBytes>(bytes, kLineBytes, [&](int64_t at, int u) {
+    sums[u] += *reinterpret_cast<const Stored *>(data + at);
+  });
   uint64_t sum = 0;
   for (; i < bytes; ++i)
     sum += uint8_t(data[i]);
@@ -123,7 +145,7 @@ inline OutVector convert(const InVector &in) {
 }
 
 /// y = scaled x, in vectors of whichever of the two types is larger.
-template <typename In, typename Out, bool streaming>
+template <typename In, typename Out, bool streaming, int streams>
 void map(const void *x, void *y, int64_t elements) {
   constexpr int kLanes = kVectorBytes / int(sizeof(In) > sizeof(Out) ? sizeof(In) : sizeof(Out));
   using InVector = typename VectorOf<In, kLanes>::Type;
@@ -132,17 +154,15 @@ void map(const void *x, void *y, int64_t elements) {
   using OutStored = typename VectorOf<Out, kLanes>::Stored;
   const In *in = static_cast<const In *>(x);
   Out *out = static_cast<Out *>(y);
-  int64_t i = 0;
-  for (; i + kUnroll * kLanes <= elements; i += kUnroll * kLanes)
-#pragma GCC unroll 8
-    for (int u = 0; u < kUnroll; ++u) {
-      const InVector loaded = *reinterpret_cast<const InStored *>(in + i + u * kLanes);
-      const OutVector value = scaled<Out>(convert<OutVector>(loaded));
-      if constexpr (streaming)
-        stream(out + i + u * kLanes, value);
-      else
-        *reinterpret_cast<OutStored *>(out + i + u * kLanes) = value;
-    }
+  const int64_t line = kLineBytes / int64_t(sizeof(In) > sizeof(Out) ? sizeof(In) : sizeof(Out));
+  int64_t i = forVectors<streams, kLanes>(elements, line, [&](int64_t at, int) {
+    const InVector loaded = *reinterpret_cast<const InStored *>(in + at);
+    const OutVector value = scaled<Out>(convert<OutVector>(loaded));
+    if constexpr (streaming)
+      stream(out + at, value);
+    else
+      *reinterpret_cast<OutStored *>(out + at) = value;
+  });
   for (; i < elements; ++i)
     out[i] = Out(scaled<Out>(Out(in[i])));
   if constexpr (streaming)
@@ -150,30 +170,37 @@ void map(const void *x, void *y, int64_t elements) {
 }
 
 /// dx = scaled x + dy.
-template <typename T, bool streaming>
+template <typename T, bool streaming, int streams>
 void combine(const void *x, const void *dy, void *dx, int64_t elements) {
   constexpr int kLanes = kVectorBytes / int(sizeof(T));
   using Vector = typename VectorOf<T, kLanes>::Type;
   using Stored = typename VectorOf<T, kLanes>::Stored;
   const T *first = static_cast<const T *>(x), *second = static_cast<const T *>(dy);
   T *out = static_cast<T *>(dx);
-  int64_t i = 0;
-  for (; i + kUnroll * kLanes <= elements; i += kUnroll * kLanes)
-#pragma GCC unroll 8
-    for (int u = 0; u < kUnroll; ++u) {
-      const int64_t at = i + u * kLanes;
-      const Vector value = scaled<T>(Vector(*reinterpret_cast<const Stored *>(first + at))) +
-                           *reinterpret_cast<const Stored *>(second + at);
-      if constexpr (streaming)
-        stream(out + at, value);
-      else
-        *reinterpret_cast<Stored *>(out + at) = value;
-    }
+  const int64_t line = kLineBytes / int64_t(sizeof(T));
+  int64_t i = forVectors<streams, kLanes>(elements, line, [&](int64_t at, int) {
+    const Vector value = scaled<T>(Vector(*reinterpret_cast<const Stored *>(first + at))) +
+                         *reinterpret_cast<const Stored *>(second + at);
+    if constexpr (streaming)
+      stream(out + at, value);
+    else
+      *reinterpret_cast<Stored *>(out + at) = value;
+  });
   for (; i < elements; ++i)
     out[i] = T(scaled<T>(first[i]) + second[i]);
   if constexpr (streaming)
     fence();
 }
+
+template <typename In, typename Out>
+constexpr LoopsByWay<MapFunction> kMapLoop = {
+    {{map<In, Out, false, 1>, map<In, Out, true, 1>},
+     {map<In, Out, false, kStreams>, map<In, Out, true, kStreams>}}};
+
+template <typename T>
+constexpr LoopsByWay<CombineFunction> kCombineLoop = {
+    {{combine<T, false, 1>, combine<T, true, 1>},
+     {combine<T, false, kStreams>, combine<T, true, kStreams>}}};
 
 } // namespace
 
@@ -181,17 +208,12 @@ void combine(const void *x, const void *dy, void *dx, int64_t elements) {
 const LimitLoops &NORMA_LIMIT_LOOPS() {
   static const LimitLoops loops = {
       NORMA_LIMIT_ISA,
-      read,
-      {{map<float, float, false>, map<float, float, true>},
-       {map<double, double, false>, map<double, double, true>},
-       {map<uint16_t, uint16_t, false>, map<uint16_t, uint16_t, true>},
-       {map<uint8_t, float, false>, map<uint8_t, float, true>},
-       {map<uint8_t, uint16_t, false>, map<uint8_t, uint16_t, true>},
+      {read<1>, read<kStreams>},
+      {kMapLoop<float, float>, kMapLoop<double, double>, kMapLoop<uint16_t, uint16_t>,
+       kMapLoop<uint8_t, float>, kMapLoop<uint8_t, uint16_t>,
        // The bits that a float has too many are dropped.
-       {map<uint32_t, uint16_t, false>, map<uint32_t, uint16_t, true>}},
-      {{combine<float, false>, combine<float, true>},
-       {combine<double, false>, combine<double, true>},
-       {combine<uint16_t, false>, combine<uint16_t, true>}}};
+       kMapLoop<uint32_t, uint16_t>},
+      {kCombineLoop<float>, kCombineLoop<double>, kCombineLoop<uint16_t>}};
   return loops;
 }
 

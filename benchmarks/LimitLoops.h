@@ -22,14 +22,24 @@ namespace norma::benchmarks {
 enum class MapLoop { F32, F64, Bits16, U8ToF32, U8ToBits16, F32ToBits16 };
 inline constexpr int kMapLoops = 6;
 
+using ReadFunction = uint64_t (*)(const void *x, int64_t bytes);
+using MapFunction = void (*)(const void *x, void *y, int64_t elements);
+using CombineFunction = void (*)(const void *x, const void *dy, void *dx, int64_t elements);
+
+/// By Streams, then Stores.
+template <typename Function>
+struct LoopsByWay {
+  Function ways[2][2];
+};
+
 struct LimitLoops {
   const char *instructionSet;
-  /// Returns what it read, added up, so that reading cannot be left out.
-  uint64_t (*read)(const void *x, int64_t bytes);
-  /// By MapLoop, then Stores.
-  void (*map[kMapLoops][2])(const void *x, void *y, int64_t elements);
+  /// By Streams. Returns what it read, added up, so that reading cannot be left out.
+  ReadFunction read[2];
+  /// By MapLoop.
+  LoopsByWay<MapFunction> map[kMapLoops];
   /// For F32, F64 and Bits16.
-  void (*combine[3][2])(const void *x, const void *dy, void *dx, int64_t elements);
+  LoopsByWay<CombineFunction> combine[3];
 };
 
 const LimitLoops &baseLimitLoops();

@@ -70,22 +70,26 @@ static char *at(const Tensor &tensor, int64_t element) {
   return static_cast<char *>(tensor.data) + element * int64_t(sizeOf(tensor.dtype));
 }
 
-void Limits::read(const Tensor &x) const {
+void Limits::read(const Tensor &x, Streams streams) const {
+  const ReadFunction loop = loops().read[int(streams)];
   static std::atomic<uint64_t> seen{0};
   arena->forParts(x.size(), [&](int64_t begin, int64_t end) {
-    seen.fetch_xor(loops().read(at(x, begin), (end - begin) * int64_t(sizeOf(x.dtype))),
+    seen.fetch_xor(loop(at(x, begin), (end - begin) * int64_t(sizeOf(x.dtype))),
                    std::memory_order_relaxed);
   });
 }
 
-void Limits::map(const Tensor &x, const Tensor &y, Stores stores) const {
-  auto loop = loops().map[int(mapLoop(x.dtype, y.dtype).value())][int(stores)];
+void Limits::map(const Tensor &x, const Tensor &y, Streams streams, Stores stores) const {
+  const MapFunction loop =
+      loops().map[int(mapLoop(x.dtype, y.dtype).value())].ways[int(streams)][int(stores)];
   arena->forParts(
       x.size(), [&](int64_t begin, int64_t end) { loop(at(x, begin), at(y, begin), end - begin); });
 }
 
-void Limits::combine(const Tensor &x, const Tensor &dy, const Tensor &dx, Stores stores) const {
-  auto loop = loops().combine[int(mapLoop(x.dtype, dx.dtype).value())][int(stores)];
+void Limits::combine(const Tensor &x, const Tensor &dy, const Tensor &dx, Streams streams,
+                     Stores stores) const {
+  const CombineFunction loop =
+      loops().combine[int(mapLoop(x.dtype, dx.dtype).value())].ways[int(streams)][int(stores)];
   arena->forParts(x.size(), [&](int64_t begin, int64_t end) {
     loop(at(x, begin), at(dy, begin), at(dx, begin), end - begin);
   });

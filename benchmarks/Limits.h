@@ -29,6 +29,13 @@ enum class Stores {
   Streaming,
 };
 
+/// In how many places of its part a thread reads side by side.
+enum class Streams {
+  One,
+  /// Each in pages of its own; so many that memory gives most.
+  Many,
+};
+
 /// The loops on a number of threads, each of which takes one contiguous part.
 class Limits {
 public:
@@ -36,11 +43,12 @@ public:
   ~Limits();
 
   /// Reads all of `x`.
-  void read(const Tensor &x) const;
+  void read(const Tensor &x, Streams streams) const;
   /// y = x * constant, converted. Of the data types, those in supports().
-  void map(const Tensor &x, const Tensor &y, Stores stores) const;
+  void map(const Tensor &x, const Tensor &y, Streams streams, Stores stores) const;
   /// dx = x * constant + dy, all of one type.
-  void combine(const Tensor &x, const Tensor &dy, const Tensor &dx, Stores stores) const;
+  void combine(const Tensor &x, const Tensor &dy, const Tensor &dx, Streams streams,
+               Stores stores) const;
 
   /// Whether there is a loop from `in` to `out`.
   static bool supports(DType in, DType out);

@@ -126,20 +126,21 @@ std::vector<LimitPart> limitOf(const Case &c, const Subject &subject, const Limi
 
   LimitPart reading{"read", {}}, writing{"write", {}};
   const Family family = familyOf(c.work);
-  for (const Limits *team : teams) {
-    reading.ways.push_back([=] {
-      team->read(x);
-      if (family == Family::Gradient)
-        team->read(dy);
-    });
-    for (Stores stores : {Stores::Ordinary, Stores::Streaming})
-      writing.ways.push_back([=] {
+  for (const Limits *team : teams)
+    for (Streams streams : {Streams::One, Streams::Many}) {
+      reading.ways.push_back([=] {
+        team->read(x, streams);
         if (family == Family::Gradient)
-          team->combine(x, dy, y, stores);
-        else
-          team->map(x, y, stores);
+          team->read(dy, streams);
       });
-  }
+      for (Stores stores : {Stores::Ordinary, Stores::Streaming})
+        writing.ways.push_back([=] {
+          if (family == Family::Gradient)
+            team->combine(x, dy, y, streams, stores);
+          else
+            team->map(x, y, streams, stores);
+        });
+    }
   switch (family) {
   case Family::Map:
     return {writing};
