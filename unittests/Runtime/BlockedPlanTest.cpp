@@ -9,7 +9,9 @@
 
 #include "norma/Support/AxisForm.h"
 
+#include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 using namespace norma;
@@ -31,6 +33,20 @@ struct Call {
   int64_t seed = 1;
 };
 
+/// Where nothing in `memory` follows an input closely, as addresses are compared: whether a result
+/// does decides how it is written.
+char *placeApart(const Array &memory, std::initializer_list<const char *> inputs) {
+  constexpr uintptr_t kPage = 4096, kStep = 64;
+  char *place = memory.as<char>();
+  const auto follows = [&](const char *input) {
+    return (reinterpret_cast<uintptr_t>(place) - reinterpret_cast<uintptr_t>(input)) % kPage <
+           kPage / 4;
+  };
+  while (std::any_of(inputs.begin(), inputs.end(), follows))
+    place += kStep;
+  return place;
+}
+
 /// All that a call gave, as numbers.
 std::vector<double> resultsOf(Engine &engine, const Call &c) {
   const auto dataOf = [&](DType dtype, int64_t seed) {
@@ -49,10 +65,11 @@ std::vector<double> resultsOf(Engine &engine, const Call &c) {
   if (c.hasWeights)
     options.weights = weights.view();
 
-  const Array own = *Array::create(c.out, {x.view().size() + 1});
-  Tensor data = x, out(own.as<char>(), c.out, c.shape), beside = dy;
+  const Array own = *Array::create(DType::U8, {int64_t(x.view().size() * 8 + 8192)});
+  Tensor data = x, beside = dy;
+  Tensor out(placeApart(own, {x.as<char>(), dy.as<char>()}), c.out, c.shape);
   if (c.place == Place::Unaligned)
-    out.data = own.as<char>() + sizeOf(c.out);
+    out.data = static_cast<char *>(out.data) + sizeOf(c.out);
   if (c.place == Place::OverX)
     out = x;
   if (c.place == Place::OverDy)
