@@ -91,9 +91,12 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
   if (streams < 0 || streams > 16 || (streams & (streams - 1)))
     return emitError() << "schedule: streams = " << streams
                        << ", expected a power of two from 1 to 16";
-  if ((parts > 0 || streams > 0) && (traversal != Traversal::Runs || line > 0 || interleave))
-    return emitError()
-           << "schedule: parts and streams are for traversals by runs, without line or interleave";
+  const bool isAlone = line == 0 && !interleave;
+  if (parts > 0 && (traversal != Traversal::Runs || !isAlone))
+    return emitError() << "schedule: parts is for traversals by runs, without line or interleave";
+  if (streams > 0 && (traversal == Traversal::Flat || !isAlone))
+    return emitError() << "schedule: streams is for traversals by rows or runs, without line or "
+                          "interleave";
   if (interleave && traversal != Traversal::Runs)
     return emitError() << "schedule: interleave is for traversals by runs";
   return success();

@@ -185,6 +185,10 @@ bool hasDenseRows(MemRefType type) {
   return true;
 }
 
+bool isBlockOfSamples(MemRefType type, ArrayRef<int64_t> kept) {
+  return !llvm::is_contained(kept, 0) && !type.getLayout().isIdentity() && hasDenseRows(type);
+}
+
 namespace {
 
 /// What decides whether two kernels go beside each other.
@@ -205,6 +209,29 @@ struct Steps {
 
 } // namespace
 
+bool allowsStreams(Operation *kernel, ScheduleAttr schedule) {
+  const int64_t streams = schedule.getStreams(), vector = schedule.getVector();
+  if (streams == 0)
+    return true;
+  const auto inMap = [&](auto map) {
+    const auto data = cast<ShapedType>(map.getData().getType());
+    // Behind its head, which is less than a vector, each has a whole one.
+    return data.getRank() >= 2 && data.getShape().back() >= 2 * vector;
+  };
+  const auto inReduction = [&](auto reduction) {
+    const auto data = dyn_cast<MemRefType>(reduction.getData().getType());
+    if (schedule.getTraversal() != Traversal::Runs)
+      return false;
+    if (!data || !isBlockOfSamples(data, reduction.getKept()))
+      return true;
+    return schedule.getUnroll() % streams == 0 &&
+           data.getShape().back() % (schedule.getUnroll() / streams * vector) == 0;
+  };
+  return TypeSwitch<Operation *, bool>(kernel)
+      .Case<AffineOp, GradMapOp>(inMap)
+      .Case<MomentsOp, GradSumsOp>(inReduction);
+}
+
 Operation *reductionBeside(Operation *map) {
   Operation *next = map->getNextNode();
   if (!isa<AffineOp, GradMapOp>(map) || !isa_and_nonnull<MomentsOp, GradSumsOp>(next))
@@ -217,7 +244,10 @@ Operation *reductionBeside(Operation *map) {
   if (!steps.byRuns() || !other.byRuns() || steps.kept != other.kept ||
       steps.data.getShape() != other.data.getShape() ||
       steps.schedule.getVector() != other.schedule.getVector() ||
-      steps.schedule.getLine() != other.schedule.getLine() || other.schedule.getStreams() > 0)
+      steps.schedule.getLine() != other.schedule.getLine())
+    return nullptr;
+  // One kept index at a time.
+  if (other.schedule.getStreams() > 0 && !isBlockOfSamples(other.data, other.kept))
     return nullptr;
   const bool whole = steps.schedule.getLine() > 0 ||
                      steps.data.getShape().back() % steps.schedule.getVector() == 0;

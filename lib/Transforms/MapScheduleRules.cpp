@@ -51,8 +51,10 @@ static constexpr int64_t kMapRegisters = 4;
 /// little.
 static constexpr int64_t kManyVectors = 16;
 
-/// Processors look ahead in one stream of a page.
 static constexpr int64_t kPageBytes = 4096;
+
+/// Parts of the data that are read side by side: processors look ahead in each.
+static constexpr int64_t kStreams = 4;
 
 /// Vectors of an iteration along a line: about as many as usual, and so many that none is left
 /// over, where that can be: the loop has no other body then.
@@ -97,40 +99,35 @@ static int64_t partOfRow(int64_t row, int64_t inner, int64_t vector, int64_t lea
 }
 
 /// Lines of contiguous data that is written past the caches, four of them abreast: so many streams
-/// of reads at once get more from memory than one does, if each has a page of its own. What they
-/// share of the coefficients comes from the first level.
+/// of reads at once get more from memory than one does. What they share of the coefficients comes
+/// from the first level.
 static std::optional<Lines> chooseStreams(const Map &map, const ScheduleForm &form, int64_t vector,
                                           int64_t elementBytes, const TargetDescription &target,
                                           const MapUse &use) {
-  constexpr int64_t kStreams = 4, kLeastOfRow = 512;
+  constexpr int64_t kLeast = 512;
   const int64_t dataBytes = bytesOf(map.tensors.front());
-  const int64_t most = target.l1Bytes * 2 / 3 / elementBytes, page = kPageBytes / dataBytes;
+  const int64_t most = target.l1Bytes * 2 / 3 / elementBytes;
   const int64_t row = form.kinds == "R" ? 1 : form.row();
   auto abreast = [](int64_t line) {
     return line > 0 ? std::optional(Lines{line, 1, kStreams}) : std::nullopt;
   };
   if (form.kinds == "RKR") {
     const int64_t inner = form.extents.back();
-    // Runs that are whole vectors have their coefficients in registers, which counts where what is
-    // read is near.
-    if (inner % vector == 0 && (!use.ahead || dataBytes < 4))
+    // Runs that are whole vectors have their coefficients in registers.
+    if (inner % vector == 0)
       return std::nullopt;
-    return abreast(partOfRow(row, inner, vector, kLeastOfRow, most));
+    return abreast(partOfRow(row, inner, vector, kLeast, most));
   }
   // Reads of single bytes are few beside what is written.
   if (dataBytes < 2)
     return std::nullopt;
   const int64_t period = std::lcm(row, vector);
   if (period > most)
-    return abreast(partOfRow(row, 1, vector, page, most));
+    return abreast(partOfRow(row, 1, vector, kPageBytes / dataBytes, most));
   // To write out coefficients that would be in registers pays where memory is waited for.
-  if (!use.ahead && period < page)
+  if (!use.ahead && period * dataBytes < kPageBytes)
     return std::nullopt;
-  // Lines that are no whole pages share some of them.
-  int64_t line = llvm::alignTo(page % period == 0 ? page : 2 * page, period);
-  if (line > most)
-    line = llvm::alignTo(page, period);
-  return abreast(line <= most ? line : 0);
+  return abreast(llvm::alignTo(std::min(kLeast, most), period));
 }
 
 /// Lines, where they are better than rows or runs.
@@ -179,18 +176,35 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
 static constexpr int64_t kMapBlockBytes = 64 * 1024;
 
 /// How many elements ahead a map of contiguous data in memory asks for more. Processors do so by
-/// themselves, but only to the end of a page, and not far where there are many instructions for a
-/// byte: for narrow elements. Lines that go abreast ask for the next ones, those of `row` elements
-/// or more, unless they are pages.
-static int64_t aheadOf(const Map &map, Traversal traversal, int64_t abreast, int64_t line,
-                       int64_t row) {
-  constexpr int64_t kAheadBytes = 16 * 1024;
+/// themselves in several streams, and in one to the end of a page; but not far where there are many
+/// instructions for a byte: for narrow elements. A `line` that is part of a row has the next ones
+/// in the next rows.
+static int64_t aheadOf(const Map &map, const ScheduleForm &form, int64_t line, int64_t abreast,
+                       int64_t streams) {
+  constexpr int64_t kAheadBytes = 16 * 1024, kAheadOfStream = 8 * 1024;
   const int64_t bytes = bytesOf(map.tensors.front());
-  if (traversal == Traversal::Flat && bytes >= 4)
+  if (bytes >= 4 && (line > 0 || streams > 0))
     return 0;
-  if (abreast == 1)
-    return kAheadBytes / bytes;
-  return line * bytes % kPageBytes == 0 ? 0 : abreast * std::max(line, row);
+  if (line > 0 && line < form.row())
+    return abreast * form.row();
+  return (abreast > 1 || streams > 0 ? kAheadOfStream : kAheadBytes) / bytes;
+}
+
+/// How many rows or runs go side by side, which are far apart: memory gives more to several streams
+/// of reads. Runs have coefficients in registers of their own, rows share what they load. 0 for
+/// one.
+static int64_t streamsOf(const Map &map, const ScheduleForm &form, Traversal traversal,
+                         int64_t registers, const TargetDescription &target) {
+  // Reads of single bytes are few beside what is written.
+  if (traversal == Traversal::Flat || form.extents.size() < 2 || bytesOf(map.tensors.front()) < 2)
+    return 0;
+  const int64_t beside = form.extents[form.extents.size() - 2];
+  const int64_t perStream = registers * (1 + (traversal == Traversal::Runs ? map.coefficients : 0));
+  int64_t streams = kStreams;
+  while (streams > 1 && ((!ShapedType::isDynamic(beside) && beside < streams) ||
+                         streams * perStream > target.vectorRegisters - 4))
+    streams /= 2;
+  return streams > 1 ? streams : 0;
 }
 
 static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, const MapUse &use) {
@@ -206,10 +220,10 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   int64_t widest = use.interleave ? vector : vector * std::max<int64_t>(computeBytes / outBytes, 1);
   // A block of kept indices of larger tensors, beside which the next one lies.
   bool isBlock = !contiguous && haveDenseRows(map.tensors);
-  bool streams = use.streaming &&
-                 (contiguous || beginAtVectors(map.tensors.back(), widest) ||
-                  (isBlock && denseRowsBeginAtVectors(map.tensors.back(), form.row(), widest)));
-  if (streams || (contiguous && getElementTypeOrSelf(map.tensors.back()).isBF16()))
+  bool goesPast = use.streaming &&
+                  (contiguous || beginAtVectors(map.tensors.back(), widest) ||
+                   (isBlock && denseRowsBeginAtVectors(map.tensors.back(), form.row(), widest)));
+  if (goesPast || (contiguous && getElementTypeOrSelf(map.tensors.back()).isBF16()))
     vector = widest;
   if (data.getRank() == 0 || !llvm::all_of(map.operands, hasUnitInnerStride) ||
       !allowsVectors(map.mask) || !allowsVectors(map.weights))
@@ -236,7 +250,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   bool aligned =
       line > 0 || data.getRank() == 1 ||
       (form.row() > 0 && (innermost % vector == 0 || innermost >= kManyVectors * vector));
-  bool nontemporal = streams && vector > 1 && vector * outBytes >= 16 && aligned;
+  bool nontemporal = goesPast && vector > 1 && vector * outBytes >= 16 && aligned;
 
   int64_t rowBytes = 0;
   for (Value tensor : map.tensors)
@@ -253,8 +267,14 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   int64_t prefetch = 0;
   if (nontemporal && isBlock && rowBytes <= target.l2Bytes / 2)
     prefetch = form.row();
-  else if (nontemporal && contiguous && use.ahead)
-    prefetch = aheadOf(map, traversal, abreast, line, form.row());
+  int64_t streams = 0;
+  if (nontemporal && contiguous && use.ahead) {
+    if (innermost >= 2 * vector)
+      streams = streamsOf(map, form, traversal, registers, target);
+    if (streams > 0)
+      unroll = std::max<int64_t>(kMapRegisters / registers / streams, 1);
+    prefetch = aheadOf(map, form, line, abreast, streams);
+  }
   int64_t block =
       blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast);
   // No line of those that go abreast is left over, but for the last block.
@@ -262,7 +282,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
     block = llvm::alignTo(block, abreast * std::max<int64_t>(line / form.row(), 1));
   return ScheduleAttr::get(data.getContext(), traversal, vector, unroll,
                            /*group=*/abreast > 1 ? abreast : 0, line, Type(), block, nontemporal,
-                           prefetch, /*parts=*/0, /*streams=*/0, /*interleave=*/false);
+                           prefetch, /*parts=*/0, streams, /*interleave=*/false);
 }
 
 ScheduleAttr norma::chooseSchedule(AffineOp op, const TargetDescription &target,

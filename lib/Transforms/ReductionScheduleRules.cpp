@@ -92,7 +92,8 @@ static int64_t choosePrefetch(const ScheduleForm &form, int64_t line, int64_t st
     return kGroup * step;
   int64_t row = line ? line : form.row();
   int64_t rows = row > 0 ? std::min(kGroup, kMostBytes / (row * bytes)) : 0;
-  return rows > 0 ? rows * row : step;
+  // Where that is little of a group, the next step along the same rows comes sooner.
+  return rows > kGroup / 4 ? rows * row : step;
 }
 
 /// The same for a block of kept indices, of which every row is a piece of memory by itself: as many
@@ -114,19 +115,17 @@ static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast
   return parts > 1 ? parts : 0;
 }
 
-/// Vectors abreast of a run that is a stream.
-static constexpr int64_t kAbreastOfStream = 2;
-
-/// How many runs go side by side for data in memory, as streams of reads; 0 where one goes alone.
-static int64_t chooseStreams(const Reduction &reduction, const ScheduleForm &form,
+/// How many runs of kept indices go side by side for data in memory, a vector of each, as streams
+/// of reads; 0 where one goes alone. Short runs of several samples are as many streams anyway.
+static int64_t chooseStreams(const Reduction &reduction, const ScheduleForm &form, int64_t vectors,
                              const TargetDescription &target) {
-  constexpr int64_t kMost = 4, kWorking = 4;
+  constexpr int64_t kMost = 8, kWorking = 4;
   bool hasNeighbours = StringRef(form.kinds).ends_with("KR");
-  if (!hasNeighbours || !reduction.isPlain() || reduction.tensors.size() > 1 ||
+  bool areShort = form.kinds.size() > 2 && vectors > 0 && vectors < kGroup;
+  if (!hasNeighbours || areShort || !reduction.isPlain() || reduction.tensors.size() > 1 ||
       !isa<FloatType>(reduction.accumulate))
     return 0;
-  int64_t registers = 1 + kAbreastOfStream * reduction.sums;
-  int64_t most = std::min((target.vectorRegisters - kWorking) / registers, kMost);
+  int64_t most = std::min((target.vectorRegisters - kWorking) / (1 + reduction.sums), kMost);
   return most > 1 ? int64_t(llvm::bit_floor(uint64_t(most))) : 0;
 }
 
@@ -210,6 +209,29 @@ static Steps chooseSteps(const Reduction &reduction, const ScheduleForm &form,
   return steps;
 }
 
+namespace {
+
+/// Samples of a block whose runs go side by side, and the vectors of all.
+struct Samples {
+  int64_t streams, abreast;
+};
+
+} // namespace
+
+/// As many as have a whole cache line each, and an address in registers for every tensor, if runs
+/// are longer than a group: of short ones several are added up at a time.
+static std::optional<Samples> chooseSamples(const Reduction &reduction, int64_t innermost,
+                                            const Steps &steps) {
+  constexpr int64_t kLineBytes = 64;
+  int64_t ofLine = llvm::divideCeil(kLineBytes, steps.vector * reduction.bytes());
+  int64_t streams =
+      std::min<int64_t>(4 / int64_t(reduction.tensors.size()), kUsualAbreast / ofLine);
+  if (streams < 2 || !reduction.isPlain() || !isa<FloatType>(reduction.accumulate) ||
+      steps.vectors < kGroup || innermost % (ofLine * steps.vector) != 0)
+    return std::nullopt;
+  return Samples{streams, streams * ofLine};
+}
+
 static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, const Steps &steps,
                          const TargetDescription &target, bool streaming) {
   Reads reads;
@@ -217,15 +239,19 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
     return reads;
   const int64_t innermost = form.extents.back(), bytes = reduction.bytes();
   if (streaming && steps.byRuns() && !steps.isBlock)
-    reads.streams = chooseStreams(reduction, form, target);
+    reads.streams = chooseStreams(reduction, form, steps.vectors, target);
   if (reads.streams > 0) {
-    // The run that follows in a stream, or what follows in a long one.
-    constexpr int64_t kLongRun = 2048, kFurther = 1024;
-    bool isShort = !ShapedType::isDynamic(innermost) && innermost <= kLongRun;
-    reads.abreast = kAbreastOfStream;
-    reads.prefetch = isShort ? reads.streams * innermost : kFurther;
+    constexpr int64_t kFurther = 1024;
+    reads.abreast = 1;
+    reads.prefetch = kFurther;
     return reads;
   }
+  if (steps.isBlock && steps.byRuns())
+    if (std::optional<Samples> samples = chooseSamples(reduction, innermost, steps)) {
+      reads.streams = samples->streams;
+      reads.abreast = samples->abreast;
+      return reads;
+    }
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
   reads.abreast = chooseAbreast(steps.vectors, isRagged, reduction.sums, target);
   if (steps.byRuns())

@@ -9,6 +9,8 @@
 
 #include "ScheduleForm.h"
 
+#include "norma/Dialect/ShapeRules.h"
+
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -80,7 +82,7 @@ private:
   void addBlocks();
   void addNontemporal();
   void addPrefetches();
-  void addReadsOfRuns(int64_t Parameters::*choice, ArrayRef<int64_t> values);
+  void addReads(int64_t Parameters::*choice, ArrayRef<int64_t> values);
 
   bool isFlat() const { return from.traversal == Traversal::Flat; }
   int64_t periodOf(int64_t vector) const;
@@ -139,7 +141,7 @@ void Neighbourhood::add(Parameters changed) {
       [&] { return op->emitError(); }, op->getContext(), changed.traversal, changed.vector,
       changed.unroll, changed.group, changed.line, changed.accumulate, changed.block,
       changed.nontemporal, changed.prefetch, changed.parts, changed.streams, /*interleave=*/false);
-  if (made && made != schedule && !llvm::is_contained(found, made) &&
+  if (made && made != schedule && !llvm::is_contained(found, made) && allowsStreams(op, made) &&
       storesAreAligned(op, made, streaming))
     found.push_back(made);
 }
@@ -262,8 +264,8 @@ void Neighbourhood::addPrefetches() {
   }
 }
 
-void Neighbourhood::addReadsOfRuns(int64_t Parameters::*choice, ArrayRef<int64_t> values) {
-  if (isMap || from.traversal != Traversal::Runs || from.line > 0 || from.vector == 1)
+void Neighbourhood::addReads(int64_t Parameters::*choice, ArrayRef<int64_t> values) {
+  if (from.line > 0 || from.vector == 1)
     return;
   for (int64_t value : values) {
     Parameters changed = from;
@@ -299,10 +301,11 @@ SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
     addPrefetches();
     break;
   case ScheduleChoice::Parts:
-    addReadsOfRuns(&Parameters::parts, {0, 2, 4});
+    if (!isMap && from.traversal == Traversal::Runs)
+      addReads(&Parameters::parts, {0, 2, 4});
     break;
   case ScheduleChoice::Streams:
-    addReadsOfRuns(&Parameters::streams, {0, 2, 4, 8});
+    addReads(&Parameters::streams, {0, 2, 4, 8});
     break;
   }
   return std::move(found);

@@ -231,8 +231,8 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // STREAM: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 4096, prefetch = 32768>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // Of wide rows fewer are asked for in advance.
-    // STREAM: norma.moments kept [1] {{.*}}memref<?x4097xf32>{{.*}}<rows, {{.*}} prefetch = 28679>
+    // Of wide rows, of which few are near, the next step along them.
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x4097xf32>{{.*}}<rows, {{.*}} prefetch = 64>
     norma.moments kept [1] ins(%wide : memref<?x4097xf32>)
         outs(%nwide, %nwide, %nwide : memref<4097xf64>, memref<4097xf64>, memref<4097xf64>)
     // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
@@ -240,8 +240,8 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // The vectors of an iteration are spread over parts of about a page, of which narrow runs have fewer.
     // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, parts = 4>
-    // Runs of two channels, of which registers hold all, go side by side, and ask for what follows.
-    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = 1, prefetch = 1024, streams = 2>
+    // Runs of four channels, of which registers hold all, go side by side, and ask for what follows.
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 1, prefetch = 1024, streams = 4>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [1] {{.*}}memref<?x64x3136xf16>{{.*}} parts = 2>
@@ -251,9 +251,8 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // CHECK: norma.moments kept [1] {{.*}}memref<?x64x12544xi8>{{.*}} group = 256, accumulate = i32, block = 1>
     norma.moments kept [1] ins(%pixels : memref<?x64x12544xi8>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // Short ones for that which comes next in each of them.
     // CHECK: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 320>
-    // STREAM: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = 320, prefetch = 2000, streams = 2>
+    // STREAM: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 320, prefetch = 1024, streams = 4>
     norma.moments kept [0] ins(%kr : memref<?x1000xf32>)
         outs(%nkr, %nkr, %nkr : memref<?xf64>, memref<?xf64>, memref<?xf64>)
     // Lines are whole vectors, of narrow types too. The groups of integers are long, and their lines are not.
@@ -605,16 +604,28 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
 
 // -----
 
-// A block of one kept index has no axis of these.
+// A block of one kept index has no axis of these. Samples of long runs go side by side, whole cache lines of each
+// and fewer of two tensors, and as streams they ask for nothing in advance.
 // AHEAD-LABEL: @interleave_one
 module @interleave_one attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.vector_registers" = 32 : i64>>} {
-  func.func @f(%x: memref<?x3136xf32, strided<[?, 1]>>, %c: memref<f32>, %n: memref<f64>) {
+  func.func @f(%x: memref<?x3136xf32, strided<[?, 1]>>, %c: memref<f32>, %n: memref<f64>,
+               %half: memref<?x784xf16, strided<[?, 1]>>, %even: memref<?x1568xf16, strided<[?, 1]>>) {
     // AHEAD: norma.affine {{.*}} interleave = true>}
     norma.affine kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>) scale(%c : memref<f32>)
         outs(%x : memref<?x3136xf32, strided<[?, 1]>>)
-    // AHEAD: norma.moments {{.*}}, prefetch = 6272, parts = 4>}
+    // AHEAD: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 128, streams = 4>}
     norma.moments kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>)
+        outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    // AHEAD: norma.grad_sums {{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = {{[0-9]+}}, streams = 2>}
+    norma.grad_sums kept [] ins(%x, %x : memref<?x3136xf32, strided<[?, 1]>>, memref<?x3136xf32, strided<[?, 1]>>)
+        center(%n : memref<f64>) outs(%n, %n : memref<f64>, memref<f64>)
+    // AHEAD: norma.moments {{.*}}x1568xf16{{.*}}<runs, vector = 16, unroll = 4, {{.*}}, streams = 2>}
+    norma.moments kept [] ins(%even : memref<?x1568xf16, strided<[?, 1]>>)
+        outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    // Runs of f16 that are no whole cache lines go alone.
+    // AHEAD: norma.moments {{.*}}x784xf16{{.*}} block = {{[0-9]+}}, prefetch = {{[0-9]+}}>}
+    norma.moments kept [] ins(%half : memref<?x784xf16, strided<[?, 1]>>)
         outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     return
   }
@@ -644,8 +655,8 @@ module @few_registers {
 
 // -----
 
-// Data in memory, of contiguous tensors: four lines abreast, each with a page of its own; where that
-// cannot be, 16 KiB ahead. Of narrow elements lines that are no pages ask for the next ones.
+// Data in memory, of contiguous tensors: lines, rows or runs of four parts of it side by side. Where that cannot be,
+// 16 KiB ahead; of narrow elements 8 KiB or, where a row is several lines, the next rows.
 // MEMORY-LABEL: @memory
 module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
@@ -655,32 +666,32 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %x16384: memref<?x16384xf32>, %c16384: memref<16384xf32>, %flat: memref<?xf32>,
                %w: memref<?x4097xf32>, %s: memref<4097xf32>, %v: memref<?x4097xf32>,
                %r: memref<?x512x49xf32>, %k: memref<512xf32>, %t: memref<?x512x49xf32>,
-               %h: memref<?x512x49xbf16>, %r784: memref<?x512x784xf32>) {
-    // Not a number of pages: at least two for a line.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 2080, block = 2560, nontemporal = true>}
+               %h: memref<?x512x49xbf16>, %r784: memref<?x512x784xf32>,
+               %colors: memref<?x3x3136xf32>, %c3: memref<3xf32>, %half: memref<?x512x1568xf16>,
+               %bytes: memref<?x512x784xi8>, %short: memref<?x16xf32>, %each: memref<?xf32>) {
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 624, block = 768, nontemporal = true>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
-    // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1040, block = 1280, nontemporal = true>}
+    // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 624, block = 768, nontemporal = true>}
     norma.grad_map kept [1] ins(%x, %x : memref<?x13xf32>, memref<?x13xf32>) center(%c : memref<13xf32>)
         slope(%c : memref<13xf32>) offset(%c : memref<13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 4160, block = 5120, nontemporal = true, prefetch = 16640>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 832, block = 1280, nontemporal = true, prefetch = 4096>}
     norma.affine kept [1] ins(%b : memref<?x13xbf16>) scale(%c : memref<13xf32>) outs(%b : memref<?x13xbf16>)
     // Bytes.
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 1024, nontemporal = true, prefetch = 16384>}
     norma.affine kept [1] ins(%u : memref<?x13xi8>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
-    // Pages.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1024, block = 256, nontemporal = true>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 128, nontemporal = true>}
     norma.affine kept [1] ins(%x64 : memref<?x64xf32>) scale(%c64 : memref<64xf32>) outs(%x64 : memref<?x64xf32>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 2048, block = 512, nontemporal = true>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 512, block = 256, nontemporal = true, prefetch = 4096>}
     norma.affine kept [1] ins(%b64 : memref<?x64xbf16>) scale(%c64 : memref<64xf32>) outs(%b64 : memref<?x64xbf16>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1024, block = 16384, nontemporal = true>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 8192, nontemporal = true>}
     norma.affine kept [] ins(%flat : memref<?xf32>) outs(%flat : memref<?xf32>)
     // Parts of rows.
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 1024, block = 4, nontemporal = true>}
     norma.affine kept [1] ins(%x16384 : memref<?x16384xf32>) scale(%c16384 : memref<16384xf32>) outs(%x16384 : memref<?x16384xf32>)
     // Rows that are not whole vectors, with one input and two.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<rows, {{.*}}, nontemporal = true, prefetch = 4096>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<rows, vector = 16, unroll = 1, block = 16, nontemporal = true, streams = 4>}
     norma.affine kept [1] ins(%w : memref<?x4097xf32>) scale(%s : memref<4097xf32>) outs(%v : memref<?x4097xf32>)
-    // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<rows, {{.*}}, nontemporal = true, prefetch = 4096>}
+    // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<rows, vector = 16, unroll = 1, block = 16, nontemporal = true, streams = 4>}
     norma.grad_map kept [1] ins(%w, %w : memref<?x4097xf32>, memref<?x4097xf32>) center(%s : memref<4097xf32>)
         slope(%s : memref<4097xf32>) offset(%s : memref<4097xf32>) scale(%s : memref<4097xf32>)
         outs(%v : memref<?x4097xf32>)
@@ -689,8 +700,19 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%r : memref<?x512x49xf32>) scale(%k : memref<512xf32>) outs(%t : memref<?x512x49xf32>)
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 1568, block = 4, nontemporal = true, prefetch = 100352>}
     norma.affine kept [1] ins(%h : memref<?x512x49xbf16>) scale(%k : memref<512xf32>) outs(%h : memref<?x512x49xbf16>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<runs, vector = 16, unroll = 1, block = 1, nontemporal = true, streams = 4>}
     norma.affine kept [1] ins(%r784 : memref<?x512x784xf32>) scale(%k : memref<512xf32>) outs(%r784 : memref<?x512x784xf32>)
+    // As many as there are channels, if these are fewer.
+    // MEMORY: norma.affine {{.*}}<runs, vector = 16, unroll = 2, {{.*}} nontemporal = true, streams = 2>
+    norma.affine kept [1] ins(%colors : memref<?x3x3136xf32>) scale(%c3 : memref<3xf32>) outs(%colors : memref<?x3x3136xf32>)
+    // MEMORY: norma.affine {{.*}}xf16{{.*}}<runs, vector = 32, unroll = 1, {{.*}} nontemporal = true, prefetch = 4096, streams = 4>
+    norma.affine kept [1] ins(%half : memref<?x512x1568xf16>) scale(%k : memref<512xf32>)
+        outs(%half : memref<?x512x1568xf16>)
+    // MEMORY: norma.affine {{.*}}xi8{{.*}}<runs, {{.*}} nontemporal = true, prefetch = 16384>
+    norma.affine kept [1] ins(%bytes : memref<?x512x784xi8>) scale(%k : memref<512xf32>) outs(%r784 : memref<?x512x784xf32>)
+    // Rows of a vector are not worth it.
+    // MEMORY: norma.affine {{.*}}memref<?x16xf32>{{.*}} nontemporal = true, prefetch = 4096>
+    norma.affine kept [0] ins(%short : memref<?x16xf32>) scale(%each : memref<?xf32>) outs(%short : memref<?x16xf32>)
     return
   }
 }

@@ -154,6 +154,14 @@ TEST_F(EngineBlockedGradient, BlocksOfWholeCacheLines) {
   expectBlocks(expectContract(DType::F32, {1, 2'052, 14, 14}, {1}));
 }
 
+TEST_F(EngineBlockedGradient, SamplesGoSideBySide) {
+  // Two at a time; one is left over, of whose runs a vector is left of two halves.
+  expectBlocks(expectContract(DType::F32, {31, 40, 28, 28}, {1}));
+  expectBlocks(expectContract(DType::F32, {1, 1'100, 28, 28}, {1}));
+  expectBlocks(expectContract(DType::F32, {30, 40, 28, 28}, {1}, Place::OverX));
+  expectBlocks(expectContract(DType::F16, {41, 40, 28, 32}, {1}, Place::OverDy));
+}
+
 TEST_F(EngineBlockedGradient, MapsABlockBesideTheSumsOfTheNext) {
   // One thread has all blocks; for so many threads every block is one.
   for (const Dims &shape : {Dims{20, 80, 28, 28}, Dims{24, 512, 7, 7}, Dims{20, 256, 14, 14}}) {

@@ -328,6 +328,23 @@ TEST_F(EngineBlocked, InterleavesNarrowTypes) {
   }
 }
 
+TEST_F(EngineBlocked, SamplesGoSideBySide) {
+  // Four at a time, or two where a cache line is two vectors; three, two and one are left over, of
+  // whose runs a vector is left of parts that are as long.
+  for (const auto &[dtype, samples, streams] : {std::tuple(DType::F32, 31, "streams = 4"),
+                                                {DType::F32, 26, "streams = 4"},
+                                                {DType::F32, 3, "streams = 4"},
+                                                {DType::F16, 41, "streams = 2"}}) {
+    const Dims shape{samples, samples == 3 ? 800 : 80, dtype == DType::F16 ? 32 : 28, 28};
+    SCOPED_TRACE(toString(shape));
+    const Array x = dataOf(dtype, shape), y = *Array::create(dtype, shape);
+    expectBlocks(expectContract(x, {1}, DType::F32, dtype));
+    const std::shared_ptr<Engine> engine = engineWith({.threads = 1});
+    ASSERT_TRUE(engine->momentsThenAffine(x, Dims{1}, {}, coefficientsOf, DType::F32, y));
+    EXPECT_THAT(keysOf(*engine), HasSubstr(streams));
+  }
+}
+
 TEST_F(EngineBlocked, RunsThatEndWithinVectors) {
   // Runs of two to six vectors, and of one less than a vector more.
   for (const Dims &shape :

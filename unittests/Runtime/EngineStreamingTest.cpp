@@ -226,11 +226,9 @@ TEST_F(EngineStreaming, MapsOfDataInMemoryAskInAdvance) {
   EXPECT_EQ(std::memcmp(y.as<char>(), less.as<char>(), less.sizeInBytes()), 0);
   ASSERT_EQ(engine->kernels().size(), 2u);
   EXPECT_THAT(engine->kernels()[0].key, HasSubstr(";ahead;streaming;"));
-  // Four lines go abreast, and ask for the next four.
-  const std::string schedule = engine->kernels()[0].schedule;
-  ASSERT_THAT(schedule, HasSubstr("group = 4, line = "));
-  const int64_t line = std::stoll(schedule.substr(schedule.find("line = ") + 7));
-  EXPECT_THAT(schedule, HasSubstr("prefetch = " + std::to_string(4 * line)));
+  // Four lines go abreast, and ask for what is 8 KiB further in the part of each.
+  EXPECT_THAT(engine->kernels()[0].schedule, HasSubstr("group = 4, line = "));
+  EXPECT_THAT(engine->kernels()[0].schedule, HasSubstr("prefetch = 4096"));
   EXPECT_THAT(engine->kernels()[1].key, Not(HasSubstr("ahead")));
 }
 
@@ -240,8 +238,15 @@ TEST_F(EngineStreaming, MapsOfDataInMemoryHaveFourStreams) {
     GTEST_SKIP() << "a cache of " << lastLevel << " bytes";
   // As above, and lines that are left over.
   const int64_t elements = lastLevel / 32;
-  for (const int64_t features : {13, 64, 1000, 32768})
+  for (const int64_t features : {13, 64, 1000, 4097, 32768})
     expectSameBits({{elements / features + 5, features}, {1}});
+  // Rows and runs that are left over of four parts; ends within vectors; channels that are fewer.
+  expectSameBits({{elements / 4 / 4097 * 4 + 3, 4097}, {1}, DType::BF16, DType::F32});
+  expectSameBits({{elements / 4 / 1001 * 4 + 3, 1001}, {0}});
+  for (const int64_t channels : {1, 3, 6})
+    expectSameBits({{elements / channels / 3136 + 5, channels, 3136}, {1}});
+  expectSameBits({{elements / 7 / 3141 + 5, 7, 3141}, {1}, DType::F32, DType::BF16});
+  expectSameBits({{elements / 7 / 3136 + 5, 7, 3136}, {1}, DType::F16, DType::F16});
   expectSameBits({{elements + 3}, {}});
   expectSameBits({{elements / 16 / 784 + 5, 16, 784}, {1}});
   expectSameBits({{elements / 32 / 49 + 5, 32, 49}, {1}, DType::BF16, DType::BF16});

@@ -135,7 +135,9 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       reductions each has sums of its own.
     - `group`: in reductions, vectors one sum takes in the accumulate type before it
       is added to the f64 totals (bounds the rounding error of f32); in `flat`
-      maps, lines that go abreast and share what is loaded of the coefficients.
+      maps, lines that go abreast and share what is loaded of the coefficients: one of
+      each of as many parts of the data or, where a row is several lines, of as many
+      neighbouring rows.
     - `line`: elements of a line, a multiple of `vector` (`flat`); in `runs`, those of a row,
       where the runs of all kept indices of `RKR` fill whole vectors together, though they
       are none: a vector in which a run ends is of that run and of the next.
@@ -154,9 +156,11 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
     - `parts`: in reductions by runs, equal parts of a long run over which the `unroll`
       vectors of an iteration are spread: several pages are read side by side.
-    - `streams`: in reductions by runs, runs of neighbouring kept indices that go side by
-      side, `unroll` vectors of each: of data that no cache holds, several pages at once
-      give more than one.
+    - `streams`: what goes side by side, as several pages at once give more from memory than
+      one. In reductions by runs: runs of as many parts of the kept indices, `unroll` vectors
+      of each; in those of a block of kept indices runs of as many samples, which share the
+      `unroll` vectors, and as many parts of one that is left over. In maps by rows or runs:
+      one of each of as many equal parts of the axis before the innermost.
     - `interleave`: the map goes beside the reduction that is the next op, step by step
       (maps by runs, beside a reduction by runs in the same vectors, of other data of the
       same shape and kept axes; neither reads what the other writes).

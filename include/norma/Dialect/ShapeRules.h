@@ -86,6 +86,12 @@ mlir::LogicalResult verifyGhosts(EmitError emit, mlir::ShapedType data,
 /// number is known, lie together in row-major order.
 bool hasDenseRows(mlir::MemRefType type);
 
+/// Whether these rows, of samples, lie apart, as those of a block of kept indices do.
+bool isBlockOfSamples(mlir::MemRefType type, llvm::ArrayRef<int64_t> kept);
+
+/// Whether rows or runs of a kernel op can go side by side in the `streams` of a schedule.
+bool allowsStreams(mlir::Operation *kernel, ScheduleAttr schedule);
+
 /// The reduction that a scheduled map can go beside, step by step: the next op, if it is on memrefs
 /// of the same shape and kept axes, by runs as the map is, and in the same vectors. What the map
 /// writes past the caches must be whole vectors: others begin with a head, which a reduction does

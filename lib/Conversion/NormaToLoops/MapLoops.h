@@ -64,10 +64,17 @@ private:
   void emitFlat();
   void emitFlatRows();
   void emitRows();
-  void emitRuns();
-  void
-  walkInner(llvm::ArrayRef<mlir::Value> indices,
-            llvm::function_ref<void(llvm::ArrayRef<mlir::Value> indices, mlir::Value mask)> body);
+  /// A row, or a run with its coefficients; its index along the innermost axis is for others to
+  /// set.
+  struct Row {
+    Values indices, coefficients;
+  };
+  Row rowAt(Values indices);
+  void emitRow(const Row &row);
+  void emitRowsAbreast(Values indices, int64_t count);
+  mlir::Value headOf(llvm::ArrayRef<mlir::Value> indices);
+  mlir::Value maskOfHead(mlir::Value head);
+  void storeInRows(llvm::ArrayRef<Row> rows, llvm::ArrayRef<mlir::Value> columns, mlir::Value tail);
   /// A vector of elements and its coefficients.
   struct Place {
     Values indices, coefficients;

@@ -100,6 +100,12 @@ static LogicalResult checkLowerable(Op op) {
   }
   if (schedule.getTraversal() == Traversal::Runs && schedule.getLine() > 0)
     return checkFilledRows(op);
+  if (!allowsStreams(op, schedule))
+    return op.emitOpError("schedule: streams = ")
+           << schedule.getStreams()
+           << " needs, in maps, two axes and two vectors at least in a row or run; in reductions, "
+              "runs, and of a block of kept indices as many of the unroll vectors for each stream "
+              "and runs that are a multiple of these";
   if (schedule.getTraversal() == Traversal::Flat) {
     if constexpr (!std::is_same_v<Op, AffineOp>)
       if (op.getMask() || op.getWeights())
@@ -136,7 +142,7 @@ static LogicalResult checkKernel(Operation *kernel) {
         if (map.getScheduleAttr().getInterleave() && !reductionBeside(map))
           return LogicalResult(map.emitOpError(
               "schedule: interleave needs a reduction as the next op, by runs in the "
-              "same vectors and without streams, of data of the same shape and kept axes"));
+              "same vectors and without streams of kept indices, of data of the same shape and kept axes"));
         return success();
       })
       .Case<MomentsOp, GradSumsOp>([](auto reduction) { return checkLowerable(reduction); });

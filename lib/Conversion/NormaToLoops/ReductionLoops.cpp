@@ -67,8 +67,7 @@ Value ReductionLoops::padded(Value extent) { return e.add(extent, e.index(e.widt
 //===----------------------------------------------------------------------===//
 
 bool ReductionLoops::isBlock() const {
-  return schedule.getTraversal() == Traversal::Runs && !llvm::is_contained(kept, 0) &&
-         !dataType.getLayout().isIdentity() && hasDenseRows(dataType);
+  return schedule.getTraversal() == Traversal::Runs && isBlockOfSamples(dataType, kept);
 }
 
 Values ReductionLoops::placeAhead(Values indices) {

@@ -168,6 +168,11 @@ private:
     int64_t axis = -1;
     mlir::Value begin = {}, end = {};
   };
+  /// The vectors that go abreast of a kept index, as many in each stream: where streams lie, so
+  /// many samples and elements apart, and how many elements each has.
+  struct Spread {
+    mlir::Value samples, elements, length;
+  };
   /// Kept indices [first, end) whose lanes are added up together: those of every sum, in a buffer
   /// (sum, kept index, lane) of the accumulate type.
   struct Strip {
@@ -180,6 +185,8 @@ private:
   void forRunsAbreast(
       Values indices, mlir::Value first, mlir::Value end,
       llvm::function_ref<void(llvm::ArrayRef<Values> places, mlir::ValueRange isThere)> body);
+  void emitSamplesAbreast(mlir::Value pivots);
+  Values sumsOfSamples(const Run &run, const Spread &spread);
   mlir::Value lengthOfRun();
   Values sumsOfShortRuns(llvm::ArrayRef<Values> places, mlir::Value pivots, const Samples &samples);
   Values sumsOfLongRuns(llvm::ArrayRef<Values> places, mlir::Value pivots);

@@ -106,19 +106,21 @@ SmallVector<ReductionLoops::Run> ReductionLoops::enterRunsAt(ArrayRef<Values> pl
   return llvm::map_to_vector(places, [&](const Values &at) { return enterRunAt(at, pivots); });
 }
 
-/// Emits `body` for the runs of kept indices [first, end), all or a strip of them, as many at a
-/// time as there are streams: behind the last they are that once more, and are not there (null for
-/// those that always are).
+/// Emits `body` for the runs of kept indices [first, end), all or a strip of them: one of each of
+/// as many parts of these as there are streams. The last parts may be shorter: behind these the run
+/// is the very last once more, and is not there (null for those that always are).
 void ReductionLoops::forRunsAbreast(Values indices, Value first, Value end,
                                     function_ref<void(ArrayRef<Values>, ValueRange)> body) {
   const int64_t streams = std::max<int64_t>(schedule.getStreams(), 1);
   std::optional<int64_t> known = getConstantIntValue(e.extent(data, runAxis()));
   const bool isEven = known && *known % streams == 0;
-  e.forEach(first, end, streams, [&](Value k) {
+  Value all = e.sub(end, first);
+  Value part = e.floorDiv(e.add(all, e.index(streams - 1)), e.index(streams));
+  e.forEach(first, e.add(first, part), 1, [&](Value k) {
     SmallVector<Values> places(size_t(streams), indices);
     Values isThere(places.size());
     for (auto [r, place] : llvm::enumerate(places)) {
-      Value of = e.add(k, e.index(int64_t(r)));
+      Value of = e.add(k, e.mul(part, e.index(int64_t(r))));
       if (r > 0 && !isEven) {
         isThere[r] = e.less(of, end);
         of = e.min(of, e.sub(end, e.index(1)));
@@ -230,6 +232,8 @@ void ReductionLoops::emitRuns(Value pivots) {
       });
     });
   }
+  if (schedule.getStreams() > 0 && isBlock())
+    return emitSamplesAbreast(pivots);
   if (!hasNeighbours)
     return e.nest(data, axesBefore(keptAxis + 1), [&](Values indices) {
       addLanes(isShort ? joined(sumsOfShortRuns(indices, pivots, {}))
@@ -289,6 +293,75 @@ void ReductionLoops::emitWideRuns(Value pivots) {
     Run run{inputs, indices, pivotOfRun(pivots, keptOf(indices), f64)};
     addLanes(addMasked(run, e.index(0), lengthOfRun(), noSums(1, e.vectorOf(f64))),
              keptOf(indices));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Samples of a block
+//===----------------------------------------------------------------------===//
+
+/// Runs of as many samples side by side as there are streams: these are far apart, and memory gives
+/// more to several. Of a sample that is left over they are as many parts of its run. Which it is
+/// are numbers, so that it is the same loop.
+void ReductionLoops::emitSamplesAbreast(Value pivots) {
+  const int64_t streams = schedule.getStreams(), innermost = dataType.getRank() - 1;
+  const int64_t extent = dataType.getDimSize(innermost), turn = schedule.getUnroll() * e.width;
+  const int64_t part = extent / turn * turn / streams;
+  Value samples = e.extent(data, 0), groups = e.floorDiv(samples, e.index(streams));
+  Value grouped = e.mul(groups, e.index(streams));
+  e.forEach(e.index(0), e.add(groups, e.sub(samples, grouped)), 1, [&](Value g) {
+    Value isGroup = e.less(g, groups);
+    auto choose = [&](int64_t ofGroup, int64_t ofOne) {
+      return e.select(isGroup, e.index(ofGroup), e.index(ofOne));
+    };
+    Value sample = e.select(isGroup, e.mul(g, e.index(streams)), e.add(grouped, e.sub(g, groups)));
+    const Spread spread{choose(1, 0), choose(0, part), choose(extent, part)};
+    e.nest(data, llvm::to_vector(llvm::seq<int64_t>(1, innermost)), [&](Values at) {
+      at.front() = sample;
+      Run run = enterRunAt(at, pivots);
+      Values sums = sumsOfSamples(run, spread);
+      // What its parts leave of the run.
+      if (part * streams != extent) {
+        Values none = noSums(1, e.vectorOf(accumulate));
+        Values left = joined(addMasked(run, choose(extent, part * streams), e.index(extent), none));
+        for (auto [sum, more] : llvm::zip(sums, left))
+          sum = e.addf(sum, more);
+      }
+      addLanes(sums, keptOf(at));
+    });
+  });
+}
+
+/// The f64 lanes of what goes abreast.
+Values ReductionLoops::sumsOfSamples(const Run &run, const Spread &spread) {
+  const int64_t abreast = schedule.getUnroll(), together = abreast / schedule.getStreams();
+  auto placeOf = [&](Value i, int64_t v) {
+    Value stream = e.index(v / together), offset = e.index(v % together * e.width);
+    Values at = run.indices;
+    at.front() = e.add(at.front(), e.mul(spread.samples, stream));
+    at.back() = e.add(i, e.add(e.mul(spread.elements, stream), offset));
+    return at;
+  };
+  Values none = noSums(1, VectorType::get(wideLanes, f64));
+  const int64_t turn = together * e.width, step = group * turn;
+  return e.carry(e.index(0), spread.length, step, none, [&](Value first, ValueRange wide) {
+    Value end = e.min(e.add(first, e.index(step)), spread.length);
+    Values sums = noSums(abreast, e.vectorOf(accumulate));
+    sums = e.carry(first, end, turn, sums, [&](Value i, ValueRange carried) {
+      Values next;
+      for (int64_t v = 0; v < abreast; ++v) {
+        Values at = placeOf(i, v);
+        prefetch(run.inputs, at, v % together);
+        llvm::append_range(next,
+                           addElements({run.inputs, at, {}}, run.pivot, setOf(carried, size_t(v))));
+        visit(at, {});
+      }
+      return next;
+    });
+    Values next;
+    for (auto [total, sum] : llvm::zip(wide, joined(sums)))
+      next.push_back(e.addf(total, sum));
+    return next;
   });
 }
 

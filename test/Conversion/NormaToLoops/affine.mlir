@@ -257,12 +257,65 @@ func.func @nontemporal_rows(%x: memref<?x1001xf32>, %s: memref<1001xf32>, %y: me
 
 // -----
 
-// Lines that go abreast share their coefficients; what is left goes one by one. Long lines
-// are on the heap.
+// A row of each half goes beside one of the other. They begin at different lanes, and so have as many
+// vectors behind their heads as fit in each; their ends come one after the other. A row that is left over
+// goes by itself.
+
+// CHECK-LABEL: func @streams_of_rows
+// CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
+// CHECK:         %[[HALF:.*]] = arith.divui %[[ROWS]], %c2
+// CHECK:         scf.for %[[I:.*]] = %c0 to %[[HALF]] step %c1
+// CHECK:           %[[OTHER:.*]] = arith.addi %[[I]], %[[HALF]]
+// CHECK:           scf.for %[[J:.*]] = %c0 to %c976 step %c16
+// CHECK:             vector.load %arg0[%[[I]],
+// CHECK:             vector.load %arg0[%[[OTHER]],
+// CHECK:             vector.store %{{.*}}, %arg2[%[[I]], {{.*}} {alignment = 64 : i64, nontemporal = true}
+// CHECK:             vector.store %{{.*}}, %arg2[%[[OTHER]], {{.*}} {alignment = 64 : i64, nontemporal = true}
+// CHECK:           scf.for %[[P:.*]] = %c0 to %c2 step %c1
+// CHECK:             vector.maskedstore %arg2
+// CHECK:             scf.for
+// CHECK:               vector.maskedstore %arg2
+// CHECK:         %[[BOTH:.*]] = arith.muli %[[HALF]], %c2
+// CHECK:         scf.for %{{.*}} = %[[BOTH]] to %[[ROWS]] step %c1
+// CHECK:         llvm.fence seq_cst
+func.func @streams_of_rows(%x: memref<?x1001xf32>, %s: memref<1001xf32>, %y: memref<?x1001xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x1001xf32>) scale(%s : memref<1001xf32>)
+      outs(%y : memref<?x1001xf32>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, nontemporal = true, streams = 2>}
+  return
+}
+
+// -----
+
+// Runs of each half of the kept indices, with coefficients of their own; none is left over.
+
+// CHECK-LABEL: func @streams_of_runs
+// CHECK:         scf.for %[[N:.*]] = %c0 to %{{.*}} step %c1
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c32 step %c1
+// CHECK:             memref.load %arg1[%[[K]]]
+// CHECK:             %[[OTHER:.*]] = arith.addi %[[K]], %c32
+// CHECK:             memref.load %arg1[%[[OTHER]]]
+// CHECK:             scf.for %[[I:.*]] = %c0 to %c784 step %c16
+// CHECK:               vector.load %arg0[%[[N]], %[[K]], %[[I]]]
+// CHECK:               vector.load %arg0[%[[N]], %[[OTHER]], %[[I]]]
+// CHECK-NOT:         scf.for
+func.func @streams_of_runs(%x: memref<?x64x784xf32>, %s: memref<64xf32>, %y: memref<?x64x784xf32>) {
+  norma.affine kept [1] ins(%x : memref<?x64x784xf32>) scale(%s : memref<64xf32>)
+      outs(%y : memref<?x64x784xf32>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 1, nontemporal = true, streams = 2>}
+  return
+}
+
+// -----
+
+// Lines that go abreast, of as many parts of the data, share their coefficients; what is left goes
+// one by one. Long lines are on the heap.
 
 // CHECK-LABEL: func @flat_abreast
 // CHECK:         %[[LINE:.*]] = memref.alloc()
-// CHECK:         scf.for %[[BASE:.*]] = %c0 to %{{.*}} step %c50176
+// CHECK:         %[[HALF:.*]] = arith.divui %{{.*}}, %c2
+// CHECK:         %[[PART:.*]] = arith.subi %[[HALF]], %{{.*}}
+// CHECK:         scf.for %[[BASE:.*]] = %c0 to %[[PART]] step %c25088
 // CHECK:           scf.for
 // CHECK:             %[[S:.*]] = vector.load %[[LINE]]
 // CHECK-NOT:         vector.load %[[LINE]]
@@ -282,7 +335,8 @@ func.func @flat_abreast(%x: memref<?x512x49xf32>, %s: memref<512xf32>, %y: memre
 // their vectors, with a mask.
 
 // CHECK-LABEL: func @flat_abreast_rest
-// CHECK:         scf.for %{{.*}} = %c0 to %[[TOGETHER:.*]] step %c416
+// CHECK:         %[[TOGETHER:.*]] = arith.muli %[[PART:.*]], %c2
+// CHECK:         scf.for %{{.*}} = %c0 to %[[PART]] step %c208
 // CHECK:           scf.for %{{.*}} = %c0 to %c208 step %c16
 // CHECK-COUNT-2:     vector.store
 // CHECK:         scf.for %[[BASE:.*]] = %[[TOGETHER]] to %[[TOTAL:.*]] step %c208

@@ -132,7 +132,7 @@ func.func @gradient_strides(%x: memref<4x3xf32>, %dy: memref<4x3xf32, strided<[6
 // A map goes beside the reduction that follows it, by runs in the same vectors.
 
 func.func @interleave_alone(%x: memref<4x3x16xf32>, %y: memref<4x3x16xf32>) {
-  // expected-error@+1 {{schedule: interleave needs a reduction as the next op, by runs in the same vectors and without streams, of data of the same shape and kept axes}}
+  // expected-error@+1 {{schedule: interleave needs a reduction as the next op, by runs in the same vectors and without streams of kept indices, of data of the same shape and kept axes}}
   norma.affine kept [1] ins(%x : memref<4x3x16xf32>) outs(%y : memref<4x3x16xf32>)
       {schedule = #norma.schedule<runs, vector = 4, unroll = 1, interleave = true>}
   return
@@ -227,5 +227,33 @@ func.func @rows_apart(%x: memref<4x6x4xf32, strided<[48, 4, 1]>>) {
   // expected-error@+1 {{static row lies apart and is lines of whole kept indices, line = 16}}
   norma.affine kept [1] ins(%x : memref<4x6x4xf32, strided<[48, 4, 1]>>) outs(%x : memref<4x6x4xf32, strided<[48, 4, 1]>>)
       {schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 16>}
+  return
+}
+
+// -----
+
+func.func @streams_of_short_rows(%x: memref<?x24xf32>, %s: memref<24xf32>) {
+  // expected-error@+1 {{schedule: streams = 2 needs, in maps, two axes and two vectors at least in a row or run}}
+  norma.affine kept [1] ins(%x : memref<?x24xf32>) scale(%s : memref<24xf32>) outs(%x : memref<?x24xf32>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, streams = 2>}
+  return
+}
+
+// -----
+
+func.func @streams_of_rows(%x: memref<?x64xf32>, %s: memref<64xf64>) {
+  // expected-error@+1 {{schedule: streams = 2 needs, in maps, two axes}}
+  norma.moments kept [1] ins(%x : memref<?x64xf32>) outs(%s, %s, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 32, accumulate = f32, streams = 2>}
+  return
+}
+
+// -----
+
+func.func @streams_of_samples(%x: memref<?x3x784xf32, strided<[?, 784, 1]>>, %s: memref<3xf64>) {
+  // expected-error@+1 {{schedule: streams = 2 needs, in maps, two axes}}
+  norma.moments kept [1] ins(%x : memref<?x3x784xf32, strided<[?, 784, 1]>>)
+      outs(%s, %s, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, streams = 2>}
   return
 }

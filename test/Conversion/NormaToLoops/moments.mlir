@@ -291,12 +291,16 @@ func.func @one_run(%x: memref<64x32xf32>, %n: memref<64xf64>, %m: memref<64xf64>
 
 // -----
 
-// Four runs side by side, each a stream of reads. Behind the last kept index they are that once more, and
-// what they give is not added: the lanes of short runs are stored again, the totals of long ones are left.
+// Four runs side by side, each a stream of reads, of as many parts of the kept indices. Behind the last kept
+// index they are that once more, and what they give is not added: the lanes of short runs are stored again, the
+// totals of long ones are left.
 
 // CHECK-LABEL: func @streams_of_short_runs
 // CHECK:         %[[LAST:.*]] = arith.constant 65 : index
-// CHECK:         scf.for %[[K:.*]] = %{{.*}} to %[[END:.*]] step %c4
+// CHECK:         %[[UP:.*]] = arith.addi %{{.*}}, %c3
+// CHECK:         %[[PART:.*]] = arith.divui %[[UP]], %c4
+// CHECK:         scf.for %[[K:.*]] = %{{.*}} to %[[END:.*]] step %c1
+// CHECK:           arith.addi %[[K]], %[[PART]]
 // CHECK:           %[[K3:.*]] = arith.minui
 // CHECK:           vector.load %arg0[%[[K]], %c0]
 // CHECK:           scf.for %[[I:.*]] = %c0 to %c96 step %c32
@@ -336,8 +340,8 @@ func.func @parts_of_a_run(%x: memref<?x5x3140xf32>, %n: memref<5xf64>, %m: memre
 
 // CHECK-LABEL: func @streams_of_long_runs
 // CHECK:         scf.for %[[N:.*]] = %c0 to
-// CHECK:           scf.for %[[K:.*]] = %c0 to %c5 step %c2
-// CHECK:             %[[NEXT:.*]] = arith.addi %[[K]], %c1
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c3 step %c1
+// CHECK:             %[[NEXT:.*]] = arith.addi %[[K]], %c3
 // CHECK:             %[[THERE:.*]] = arith.cmpi ult, %[[NEXT]], %c5
 // CHECK:             %[[OTHER:.*]] = arith.minui %[[NEXT]], %c4
 // CHECK:             scf.for {{.*}} step %c512
@@ -351,6 +355,40 @@ func.func @streams_of_long_runs(%x: memref<?x5x3136xf32>, %n: memref<5xf64>, %m:
   norma.moments kept [1] ins(%x : memref<?x5x3136xf32>)
       outs(%n, %m, %s : memref<5xf64>, memref<5xf64>, memref<5xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, streams = 2>}
+  return
+}
+
+// -----
+
+// Of a block of kept indices, whose samples lie apart, two samples go side by side; of one that is left over the
+// halves of its run, in the same loop. What these leave is added at the end.
+
+// CHECK-LABEL: func @samples_of_a_block
+// CHECK:         %[[SAMPLES:.*]] = memref.dim %arg0, %c0
+// CHECK:         %[[PAIRS:.*]] = arith.divui %[[SAMPLES]], %c2
+// CHECK:         scf.for %[[G:.*]] = %c0 to
+// CHECK:           %[[BOTH:.*]] = arith.cmpi ult, %[[G]], %[[PAIRS]]
+// CHECK:           %[[SAMPLE:.*]] = arith.select %[[BOTH]]
+// CHECK:           %[[NEXT:.*]] = arith.select %[[BOTH]], %c1, %c0
+// CHECK:           %[[HALF:.*]] = arith.select %[[BOTH]], %c0, %c384
+// CHECK:           %[[LENGTH:.*]] = arith.select %[[BOTH]], %c784, %c384
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c3 step %c1
+// CHECK:             scf.for %[[GROUP:.*]] = %c0 to %[[LENGTH]] step %c512
+// CHECK:               scf.for %[[I:.*]] = %[[GROUP]] to %{{.*}} step %c16
+// CHECK:                 vector.load %arg0[%[[SAMPLE]], %[[K]], %[[I]]]
+// CHECK:                 %[[S:.*]] = arith.addi %[[SAMPLE]], %[[NEXT]]
+// CHECK:                 %[[J:.*]] = arith.addi %[[I]], %[[HALF]]
+// CHECK:                 vector.load %arg0[%[[S]], %[[K]], %[[J]]]
+// CHECK-NOT:             vector.load
+// CHECK:                 scf.yield
+// CHECK:             %[[REST:.*]] = arith.select %[[BOTH]], %c784, %c768
+// CHECK:             scf.for %{{.*}} = %[[REST]] to %c784 step %c16
+// CHECK:               vector.load %arg0[%[[SAMPLE]], %[[K]]
+func.func @samples_of_a_block(%x: memref<?x3x784xf32, strided<[?, 784, 1]>>, %n: memref<3xf64>, %m: memref<3xf64>,
+                              %s: memref<3xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x3x784xf32, strided<[?, 784, 1]>>)
+      outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, streams = 2>}
   return
 }
 
