@@ -101,9 +101,9 @@ static int64_t partOfRow(int64_t row, int64_t inner, int64_t vector, int64_t lea
 /// Lines of contiguous data that is written past the caches, four of them abreast: so many streams
 /// of reads at once get more from memory than one does. What they share of the coefficients comes
 /// from the first level.
-static std::optional<Lines> chooseStreams(const Map &map, const ScheduleForm &form, int64_t vector,
-                                          int64_t elementBytes, const TargetDescription &target,
-                                          const MapUse &use) {
+static std::optional<Lines> chooseLinesAbreast(const Map &map, const ScheduleForm &form,
+                                               int64_t vector, int64_t elementBytes,
+                                               const TargetDescription &target, const MapUse &use) {
   constexpr int64_t kLeast = 512;
   const int64_t dataBytes = bytesOf(map.tensors.front());
   const int64_t most = target.l1Bytes * 2 / 3 / elementBytes;
@@ -113,8 +113,9 @@ static std::optional<Lines> chooseStreams(const Map &map, const ScheduleForm &fo
   };
   if (form.kinds == "RKR") {
     const int64_t inner = form.extents.back();
-    // Runs that are whole vectors have their coefficients in registers.
-    if (inner % vector == 0)
+    // Runs that are whole vectors have their coefficients in registers, which counts where these
+    // are many or what is read is near.
+    if (inner % vector == 0 && (inner >= kManyVectors * vector || !use.ahead || dataBytes < 4))
       return std::nullopt;
     return abreast(partOfRow(row, inner, vector, kLeast, most));
   }
@@ -143,7 +144,8 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   if (!contiguous)
     return chooseLinesOfRows(form, vector, unroll, elementBytes, target);
   if (use.streaming && !use.interleave)
-    if (std::optional<Lines> streams = chooseStreams(map, form, vector, elementBytes, target, use))
+    if (std::optional<Lines> streams =
+            chooseLinesAbreast(map, form, vector, elementBytes, target, use))
       return streams;
   // The period of the coefficients in whole vectors, long enough to unroll.
   int64_t period = std::lcm(form.kinds == "R" ? 1 : form.row(), vector);
@@ -193,8 +195,8 @@ static int64_t aheadOf(const Map &map, const ScheduleForm &form, int64_t line, i
 /// How many rows or runs go side by side, which are far apart: memory gives more to several streams
 /// of reads. Runs have coefficients in registers of their own, rows share what they load. 0 for
 /// one.
-static int64_t streamsOf(const Map &map, const ScheduleForm &form, Traversal traversal,
-                         int64_t registers, const TargetDescription &target) {
+static int64_t chooseStreams(const Map &map, const ScheduleForm &form, Traversal traversal,
+                             int64_t registers, const TargetDescription &target) {
   // Reads of single bytes are few beside what is written.
   if (traversal == Traversal::Flat || form.extents.size() < 2 || bytesOf(map.tensors.front()) < 2)
     return 0;
@@ -270,7 +272,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
   int64_t streams = 0;
   if (nontemporal && contiguous && use.ahead) {
     if (innermost >= 2 * vector)
-      streams = streamsOf(map, form, traversal, registers, target);
+      streams = chooseStreams(map, form, traversal, registers, target);
     if (streams > 0)
       unroll = std::max<int64_t>(kMapRegisters / registers / streams, 1);
     prefetch = aheadOf(map, form, line, abreast, streams);

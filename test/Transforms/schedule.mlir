@@ -668,7 +668,8 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %r: memref<?x512x49xf32>, %k: memref<512xf32>, %t: memref<?x512x49xf32>,
                %h: memref<?x512x49xbf16>, %r784: memref<?x512x784xf32>,
                %colors: memref<?x3x3136xf32>, %c3: memref<3xf32>, %half: memref<?x512x1568xf16>,
-               %bytes: memref<?x512x784xi8>, %short: memref<?x16xf32>, %each: memref<?xf32>) {
+               %bytes: memref<?x512x784xi8>, %short: memref<?x16xf32>, %each: memref<?xf32>,
+               %few: memref<?x512x32xf32>) {
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 624, block = 768, nontemporal = true>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
     // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 624, block = 768, nontemporal = true>}
@@ -710,7 +711,9 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
         outs(%half : memref<?x512x1568xf16>)
     // MEMORY: norma.affine {{.*}}xi8{{.*}}<runs, {{.*}} nontemporal = true, prefetch = 16384>
     norma.affine kept [1] ins(%bytes : memref<?x512x784xi8>) scale(%k : memref<512xf32>) outs(%r784 : memref<?x512x784xf32>)
-    // Rows of a vector are not worth it.
+    // Few vectors of a run are not worth registers of its own, and rows of a vector nothing.
+    // MEMORY: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 4, nontemporal = true>
+    norma.affine kept [1] ins(%few : memref<?x512x32xf32>) scale(%k : memref<512xf32>) outs(%few : memref<?x512x32xf32>)
     // MEMORY: norma.affine {{.*}}memref<?x16xf32>{{.*}} nontemporal = true, prefetch = 4096>
     norma.affine kept [0] ins(%short : memref<?x16xf32>) scale(%each : memref<?xf32>) outs(%short : memref<?x16xf32>)
     return

@@ -142,7 +142,8 @@ static LogicalResult checkKernel(Operation *kernel) {
         if (map.getScheduleAttr().getInterleave() && !reductionBeside(map))
           return LogicalResult(map.emitOpError(
               "schedule: interleave needs a reduction as the next op, by runs in the "
-              "same vectors and without streams of kept indices, of data of the same shape and kept axes"));
+              "same vectors and without streams of kept indices, of data of the same shape "
+              "and kept axes"));
         return success();
       })
       .Case<MomentsOp, GradSumsOp>([](auto reduction) { return checkLowerable(reduction); });
