@@ -357,7 +357,7 @@ MapLoops::Row MapLoops::rowAt(Values indices) {
 
 /// One vector of each row, at its column, and then the next ones.
 void MapLoops::storeInRows(ArrayRef<Row> rows, ArrayRef<Value> columns, Value tail) {
-  Values kept, c;
+  Values loadedAt, c;
   auto placeOf = [&](size_t i) {
     const Row &row = rows[i % rows.size()];
     Values indices = row.indices;
@@ -366,9 +366,9 @@ void MapLoops::storeInRows(ArrayRef<Row> rows, ArrayRef<Value> columns, Value ta
     if (schedule.getTraversal() == Traversal::Runs)
       return Place{indices, row.coefficients};
     // Rows side by side share what they load.
-    if (Values next = keptOf(indices); next != kept) {
-      kept = next;
-      c = loadVectors(coefficients, kept, tail);
+    if (Values at = keptOf(indices); c.empty() || at != loadedAt) {
+      c = loadVectors(coefficients, at, tail);
+      loadedAt = std::move(at);
     }
     return Place{indices, c};
   };
