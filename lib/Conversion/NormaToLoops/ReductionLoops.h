@@ -185,8 +185,6 @@ private:
   void forRunsAbreast(
       Values indices, mlir::Value first, mlir::Value end,
       llvm::function_ref<void(llvm::ArrayRef<Values> places, mlir::ValueRange isThere)> body);
-  void emitSamplesAbreast(mlir::Value pivots);
-  Values sumsOfSamples(const Run &run, const Spread &spread);
   mlir::Value lengthOfRun();
   Values sumsOfShortRuns(llvm::ArrayRef<Values> places, mlir::Value pivots, const Samples &samples);
   Values sumsOfLongRuns(llvm::ArrayRef<Values> places, mlir::Value pivots);
@@ -206,6 +204,10 @@ private:
   void addStripToTotals(const Strip &strip, Values indices);
   Values enterRows();
   void addRow(const Strip &strip, mlir::ValueRange rows, mlir::Value sample, mlir::Value pivots);
+
+  // ReductionSamples.cpp
+  void emitSamplesAbreast(mlir::Value pivots);
+  Values sumsOfSamples(const Run &run, const Spread &spread);
 
   /// Whether the rows of the data are dense and lie apart, as those of a block of kept indices do.
   bool isBlock() const;
