@@ -87,7 +87,6 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
   if (parts < 0 || (parts > 0 && unroll % parts != 0))
     return emitError() << "schedule: parts = " << parts
                        << ", expected what divides unroll = " << unroll;
-  // Which divide what runs of kept indices are cut into.
   if (streams < 0 || streams > 16 || (streams & (streams - 1)))
     return emitError() << "schedule: streams = " << streams
                        << ", expected a power of two from 1 to 16";

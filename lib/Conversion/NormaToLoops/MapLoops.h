@@ -63,18 +63,6 @@ private:
   int64_t lanesOfArithmetic() const;
   void emitFlat();
   void emitFlatRows();
-  void emitRows();
-  /// A row, or a run with its coefficients; its index along the innermost axis is for others to
-  /// set.
-  struct Row {
-    Values indices, coefficients;
-  };
-  Row rowAt(Values indices);
-  void emitRow(const Row &row);
-  void emitRowsAbreast(Values indices, int64_t count);
-  mlir::Value headOf(llvm::ArrayRef<mlir::Value> indices);
-  mlir::Value maskOfHead(mlir::Value head);
-  void storeInRows(llvm::ArrayRef<Row> rows, llvm::ArrayRef<mlir::Value> columns, mlir::Value tail);
   /// A vector of elements and its coefficients.
   struct Place {
     Values indices, coefficients;
@@ -101,6 +89,20 @@ private:
   void storeCoefficients(llvm::ArrayRef<mlir::Value> vectors, llvm::ArrayRef<mlir::Value> lines,
                          mlir::Value at);
   Values keptOf(mlir::ValueRange indices);
+
+  // MapRows.cpp
+  void emitRows();
+  /// A row, or a run with its coefficients; its index along the innermost axis is for others to
+  /// set.
+  struct Row {
+    Values indices, coefficients;
+  };
+  Row rowAt(Values indices);
+  void emitRow(const Row &row);
+  void emitRowsAbreast(Values indices, int64_t count);
+  mlir::Value headOf(llvm::ArrayRef<mlir::Value> indices);
+  mlir::Value maskOfHead(mlir::Value head);
+  void storeInRows(llvm::ArrayRef<Row> rows, llvm::ArrayRef<mlir::Value> columns, mlir::Value tail);
 
   llvm::ArrayRef<int64_t> kept;
   Values inputs;
