@@ -136,14 +136,17 @@ TEST_F(EngineAccuracy, RunsOfEveryLength) {
       }
 }
 
-/// Rows of one vector and of several, with all numbers of vectors left over.
+/// Rows of one vector and of several, with all numbers of vectors left over; within the groups whose
+/// sums are added up before they become f64, and behind these.
 TEST_F(EngineAccuracy, RowsOfEveryLength) {
   Random random(10);
-  for (const int64_t row : {1, 2, 8, 16, 24, 32, 48, 64, 80, 112, 100, 1000, 4097}) {
-    const Array x = arrayOf(DType::F32, {131, row}, [&](int64_t) { return 100 + random.normal(); });
-    SCOPED_TRACE(toString(x.view().shape));
-    expectMoments(x, {1});
-  }
+  for (const int64_t rows : {131, 289})
+    for (const int64_t row : {1, 2, 8, 16, 24, 32, 48, 64, 80, 112, 100, 1000, 4097}) {
+      const Array x =
+          arrayOf(DType::F32, {rows, row}, [&](int64_t) { return 100 + random.normal(); });
+      SCOPED_TRACE(toString(x.view().shape));
+      expectMoments(x, {1});
+    }
 }
 
 /// One kept index among many needs the repair: the first, or the last, behind which memory is

@@ -133,8 +133,9 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `vector`: elements of the accumulate or compute type in a vector.
     - `unroll`: vectors per iteration of the innermost loop, side by side; in
       reductions each has sums of its own.
-    - `group`: in reductions, vectors one sum takes in the accumulate type before it
-      is added to the f64 totals (bounds the rounding error of f32); in `flat`
+    - `group`: in reductions, vectors one sum takes in the accumulate type (bounds the
+      rounding error of f32) before it is added to the f64 totals, or by rows and lines to
+      the sums of a few groups before, which are added to these; in `flat`
       maps, lines that go abreast and share what is loaded of the coefficients: one of
       each of as many parts of the data or, where a row is several lines, of as many
       neighbouring rows.

@@ -13,6 +13,8 @@
 
 #include "llvm/Support/SaveAndRestore.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace norma;
 
@@ -102,15 +104,16 @@ Values ReductionLoops::noSums(int64_t sets, Type type) {
   return Values(size_t(sets) * totals.size(), e.constant(0, type));
 }
 
-/// Groups of rows: those of the axis before the innermost, kept one where that is reduced.
-void ReductionLoops::eachGroup(const Rows &rows, function_ref<void(Values, Value, Value)> body) {
+/// Groups of `most` rows: those of the axis before the innermost, where that is reduced.
+void ReductionLoops::eachGroup(const Rows &rows, int64_t most,
+                               function_ref<void(Values, Value, Value)> body) {
   Value view = rows.views.front();
   int64_t column = cast<MemRefType>(view.getType()).getRank() - 1, row = column - 1;
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rows.rowAxisReduced ? row : column));
   e.nest(view, outer, [&](Values indices) {
     Value count = rows.rowAxisReduced ? e.extent(view, row) : e.index(1);
-    e.forEach(e.index(0), count, group, [&](Value begin) {
-      body(indices, begin, e.min(e.add(begin, e.index(group)), count));
+    e.forEach(e.index(0), count, most, [&](Value begin) {
+      body(indices, begin, e.min(e.add(begin, e.index(most)), count));
     });
   });
 }
@@ -141,100 +144,92 @@ void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums
     e.store(e.addf(e.load(total, k, f64), e.convert(sum, f64)), total, k);
 }
 
-/// Keeps the sums of a step, whose vectors lie from `offset` on, in the order of `at`.
-void ReductionLoops::storeStep(ArrayRef<Values> at, ValueRange sums, ValueRange stepSums,
-                               Value offset) {
-  for (auto [v, of] : llvm::enumerate(at)) {
-    Value place = e.add(offset, e.index(int64_t(v) * e.width));
-    for (auto [sum, buffer] : llvm::zip(setOf(sums, v), stepSums))
-      e.store(sum, buffer, place);
-  }
+/// Whether the last of the steps along a row begins early, so that it is whole, too: the loop has
+/// no other body, nor masks.
+bool ReductionLoops::overlaps(Value columns) const {
+  std::optional<int64_t> known = getConstantIntValue(columns);
+  return known && *known % schedule.getVector() != 0 && *known >= stepOfRow();
 }
 
-/// Adds the sums of the columns [start, stop) to their totals: those that are kept of columns from
-/// `first` on. A loop, rather than code for every vector, and in vectors that f64 fills.
-void ReductionLoops::addStepToTotals(const Rows &rows, Values indices, ValueRange stepSums,
-                                     Value first, Value start, Value stop) {
-  e.withWidth(wideLanes, [&] {
-    e.forEach(start, stop, e.width, [&](Value i) {
-      Values parts;
-      for (Value buffer : stepSums)
-        parts.push_back(e.load(buffer, e.sub(i, first), f64));
-      indices.back() = i;
-      addToTotals(rows, rows.keptIndices(indices), parts);
-    });
-  });
+/// The steps along a row: the vectors from a column on, and where they lie in sums of rows. What
+/// the last of them sums once more, where it overlaps, lies apart from the sums before.
+void ReductionLoops::emitSteps(
+    Value columns,
+    function_ref<void(Value first, int64_t vectors, Value tail, Value offset)> emitStep) {
+  const int64_t abreast = schedule.getUnroll(), step = stepOfRow();
+  std::optional<int64_t> known = getConstantIntValue(columns);
+  if (overlaps(columns))
+    return e.forEach(e.index(0), columns, step,
+                     [&](Value i) { emitStep(e.min(i, e.index(*known - step)), abreast, {}, i); });
+  Value stepped = e.roundDown(columns, step);
+  e.forEach(e.index(0), stepped, step, [&](Value i) { emitStep(i, abreast, {}, i); });
+  if (!known || *known % e.width != 0)
+    return e.walkMasked(stepped, columns, [&](Value i, Value tail) { emitStep(i, 1, tail, i); });
+  if (int64_t left = *known % step / e.width)
+    emitStep(stepped, left, {}, stepped);
+}
+
+/// Where the sums of column `i` lie among those of a row.
+Value ReductionLoops::offsetOf(Value i, Value columns) {
+  if (!overlaps(columns))
+    return i;
+  const int64_t step = stepOfRow(), known = *getConstantIntValue(columns);
+  const int64_t last = (known - 1) / step * step;
+  Value apart = e.add(i, e.index(last + step - known));
+  return e.select(e.less(i, e.index(last)), i, apart);
 }
 
 /// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
-/// additions and reads memory in longer pieces.
+/// additions and reads memory in longer pieces. Sums of a few groups are added up, before these
+/// are added to the totals: most of what a group costs is to turn its sums into f64.
 void ReductionLoops::emitRows(const Rows &rows) {
+  constexpr int64_t kGroups = 8;
   Value view = rows.views.front();
-  int64_t columns = cast<MemRefType>(view.getType()).getShape().back();
-  int64_t abreast = schedule.getUnroll(), step = abreast * e.width;
-  bool isWhole = !ShapedType::isDynamic(columns) && columns % e.width == 0 && columns >= step;
-  // Where vectors of a line are left over, the sums of all its steps are added to the totals at
-  // once: by one loop, rather than one for the steps and one for the rest.
-  bool atOnce = rows.lines && isWhole && columns % step != 0;
-  Values stepSums;
+  Value columns = e.extent(view, cast<MemRefType>(view.getType()).getRank() - 1);
+  Value extent = columns;
+  if (overlaps(columns))
+    extent = e.index(llvm::alignTo(*getConstantIntValue(columns), stepOfRow()));
+  Values rowSums;
   for (size_t i = 0; i < totals.size(); ++i)
-    stepSums.push_back(e.scratch({padded(e.index(atOnce ? columns : step))}, accumulate));
-  eachGroup(rows, [&](Values indices, Value begin, Value end) {
-    auto sumStep = [&](Value first, int64_t vectors, Value tail, Value offset) {
-      SmallVector<Values> at(vectors, indices);
-      for (auto [v, of] : llvm::enumerate(at))
-        of.back() = e.add(first, e.index(int64_t(v) * e.width));
-      storeStep(at, addColumn(rows, at, tail, begin, end, accumulate), stepSums, offset);
-    };
-    // The sums of `vectors` from the column `first`; counted are those of [start, stop).
-    auto emitStep = [&](Value first, int64_t vectors, Value tail, Value start, Value stop) {
-      sumStep(first, vectors, tail, e.index(0));
-      addStepToTotals(rows, indices, stepSums, first, start, stop);
-    };
-    if (!isWhole)
-      return emitRaggedSteps(e.extent(view, cast<MemRefType>(view.getType()).getRank() - 1),
-                             emitStep);
-    int64_t stepped = columns / step * step;
-    e.forEach(e.index(0), e.index(stepped), step, [&](Value i) {
-      if (atOnce)
-        sumStep(i, abreast, {}, i);
-      else
-        emitStep(i, abreast, {}, i, e.add(i, e.index(step)));
+    rowSums.push_back(e.scratch({padded(extent)}, accumulate));
+  eachGroup(rows, kGroups * group, [&](Values indices, Value first, Value last) {
+    e.forEach(e.index(0), extent, e.width, [&](Value i) {
+      for (Value buffer : rowSums)
+        e.store(e.constant(0, e.vectorOf(accumulate)), buffer, i);
     });
-    const int64_t left = (columns - stepped) / e.width;
-    if (atOnce) {
-      sumStep(e.index(stepped), left, {}, e.index(stepped));
-      addStepToTotals(rows, indices, stepSums, e.index(0), e.index(0), e.index(columns));
-    } else if (left > 0) {
-      emitStep(e.index(stepped), left, {}, e.index(stepped), e.index(columns));
-    }
+    e.forEach(first, last, group, [&](Value begin) {
+      Value end = e.min(e.add(begin, e.index(group)), last);
+      emitSteps(columns, [&](Value from, int64_t vectors, Value tail, Value offset) {
+        SmallVector<Values> at(vectors, indices);
+        for (auto [v, of] : llvm::enumerate(at))
+          of.back() = e.add(from, e.index(int64_t(v) * e.width));
+        Values sums = addColumn(rows, at, tail, begin, end, accumulate);
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value place = e.add(offset, e.index(v * e.width));
+          for (auto [sum, buffer] : llvm::zip(setOf(sums, v), rowSums))
+            e.store(e.plus(e.load(buffer, place, accumulate), sum), buffer, place);
+        }
+      });
+    });
+    e.withWidth(wideLanes, [&] {
+      e.forEach(e.index(0), columns, e.width, [&](Value i) {
+        Values sums;
+        for (Value buffer : rowSums)
+          sums.push_back(e.load(buffer, offsetOf(i, columns), f64));
+        indices.back() = i;
+        addToTotals(rows, rows.keptIndices(indices), sums);
+      });
+    });
   });
-  for (Value buffer : stepSums)
+  for (Value buffer : rowSums)
     e.release(buffer);
-}
-
-/// The steps of rows that are not whole vectors, or not known. The last of the steps along a row
-/// begins early, and only what is new of its sums counts: the loop has no other body, nor masks.
-void ReductionLoops::emitRaggedSteps(
-    Value columns, function_ref<void(Value, int64_t, Value, Value, Value)> emitStep) {
-  int64_t abreast = schedule.getUnroll(), step = abreast * e.width;
-  auto next = [&](Value i) { return e.add(i, e.index(step)); };
-  std::optional<int64_t> known = getConstantIntValue(columns);
-  if (known && *known >= step)
-    return e.forEach(e.index(0), columns, step, [&](Value i) {
-      emitStep(e.min(i, e.index(*known - step)), abreast, {}, i, e.min(next(i), columns));
-    });
-  Value stepped = known ? e.index(0) : e.roundDown(columns, step);
-  e.forEach(e.index(0), stepped, step, [&](Value i) { emitStep(i, abreast, {}, i, next(i)); });
-  e.walkMasked(stepped, columns,
-               [&](Value i, Value tail) { emitStep(i, 1, tail, i, e.add(i, e.index(e.width))); });
 }
 
 /// The same one vector at a time, in `type`: short code rather than fast code.
 void ReductionLoops::emitPlainRows(const Rows &rows, Type type) {
   Value view = rows.views.front();
   int64_t column = cast<MemRefType>(view.getType()).getRank() - 1;
-  eachGroup(rows, [&](Values indices, Value begin, Value end) {
+  eachGroup(rows, group, [&](Values indices, Value begin, Value end) {
     e.walkMasked(e.index(0), e.extent(view, column), [&](Value i, Value tail) {
       indices[column] = i;
       Values sums = addColumn(rows, indices, tail, begin, end, type);
@@ -280,40 +275,91 @@ void ReductionLoops::emitWideTotals(Value pivots) {
 // Flat
 //===----------------------------------------------------------------------===//
 
+/// How many kept indices a row has, and how many elements each.
+std::pair<int64_t, int64_t> ReductionLoops::featuresOfRow() const {
+  ArrayRef<int64_t> shape = dataType.getShape();
+  return {kept.empty() ? 1 : shape[1], shape.size() > 2 ? shape[2] : 1};
+}
+
+/// The first elements of a line that are whole rows and whole vectors, which stand for all.
+int64_t ReductionLoops::periodOfLine() const {
+  auto [features, inner] = featuresOfRow();
+  return std::lcm(features * inner, schedule.getVector());
+}
+
+/// Every element of a period, with its kept index: in vectors where the elements of neighbouring
+/// kept indices are neighbours. What one has in the lanes behind the last kept index, the next, or
+/// nobody, makes good.
+void ReductionLoops::eachOfPeriod(function_ref<void(Value i, Value k)> body) {
+  auto [features, inner] = featuresOfRow();
+  const int64_t row = features * inner, lanes = inner == 1 && features > 1 ? wideLanes : 1;
+  Value elements = e.index(inner), all = e.index(features);
+  e.withWidth(lanes, [&] {
+    e.forEach(e.index(0), e.index(periodOfLine()), row, [&](Value start) {
+      e.forEach(e.index(0), all, lanes, [&](Value k) {
+        Value first = e.add(start, e.mul(k, elements));
+        e.forEach(e.index(0), elements, 1, [&](Value i) { body(e.add(first, i), k); });
+      });
+    });
+  });
+}
+
+/// The pivots of the elements of a line.
+Value ReductionLoops::pivotsOfLine(Value pivots) {
+  const int64_t line = schedule.getLine(), period = periodOfLine();
+  Value result = e.scratch({padded(e.index(line))}, accumulate);
+  eachOfPeriod([&](Value i, Value k) { e.store(e.load(pivots, k, accumulate), result, i); });
+  if (line > period)
+    e.forEach(e.index(period), e.index(line), e.width, [&](Value i) {
+      e.store(e.load(result, e.sub(i, e.index(period)), accumulate), result, i);
+    });
+  return result;
+}
+
+/// Totals of zero for every element of a line.
+Values ReductionLoops::totalsOfLine() {
+  Value line = e.index(schedule.getLine());
+  Values result;
+  for (size_t i = 0; i < totals.size(); ++i)
+    result.push_back(e.scratch({padded(line)}, f64));
+  e.withWidth(wideLanes, [&] {
+    e.forEach(e.index(0), line, e.width, [&](Value i) {
+      for (Value buffer : result)
+        e.store(e.constant(0, e.vectorOf(f64)), buffer, i);
+    });
+  });
+  return result;
+}
+
+/// Adds these to the totals: first the periods of the line, in vectors.
+void ReductionLoops::addLineToTotals(ValueRange lineTotals) {
+  const int64_t line = schedule.getLine(), period = periodOfLine();
+  auto addTo = [&](Value buffer, Value i, Value addend) {
+    e.store(e.addf(e.load(buffer, i, f64), addend), buffer, i);
+  };
+  if (line > period)
+    e.withWidth(wideLanes, [&] {
+      e.forEach(e.index(period), e.index(line), period, [&](Value start) {
+        e.forEach(e.index(0), e.index(period), e.width, [&](Value i) {
+          for (Value part : lineTotals)
+            addTo(part, i, e.load(part, e.add(start, i), f64));
+        });
+      });
+    });
+  eachOfPeriod([&](Value i, Value k) {
+    for (auto [part, whole] : llvm::zip(lineTotals, totals))
+      addTo(whole, k, e.load(part, i, f64));
+  });
+}
+
 /// The flat arrays as rows of `line` elements. Each element of a line has totals of
 /// its own, which are added up by kept index at the end: element i of a line
 /// belongs to (i / inner) % C.
 void ReductionLoops::emitFlatTotals(Value pivots) {
-  int64_t line = schedule.getLine();
-  ArrayRef<int64_t> shape = dataType.getShape();
-  bool scalar = kept.empty();
-  int64_t features = scalar ? 1 : shape[1], inner = shape.size() > 2 ? shape[2] : 1;
+  const int64_t line = schedule.getLine();
   Value lineSize = e.index(line);
-
-  // In vectors where the elements of neighbouring kept indices are neighbours. What one has in
-  // the lanes behind the last kept index, the next, or nobody, makes good.
-  int64_t lanes = inner == 1 && features > 1 ? wideLanes : 1;
-  auto eachOfLine = [&](function_ref<void(Value, Value)> body) {
-    e.withWidth(lanes, [&] {
-      e.forEach(e.index(0), lineSize, features * inner, [&](Value start) {
-        e.forEach(e.index(0), e.index(features), lanes, [&](Value k) {
-          Value first = e.add(start, e.mul(k, e.index(inner)));
-          e.forEach(e.index(0), e.index(inner), 1, [&](Value i) { body(e.add(first, i), k); });
-        });
-      });
-    });
-  };
-  Value linePivots = pivots ? e.scratch({padded(lineSize)}, accumulate) : Value();
-  Values lineTotals;
-  for (size_t i = 0; i < totals.size(); ++i)
-    lineTotals.push_back(e.scratch({padded(lineSize)}, f64));
-  eachOfLine([&](Value i, Value k) {
-    if (pivots)
-      e.store(e.load(pivots, k, accumulate), linePivots, i);
-    for (Value buffer : lineTotals)
-      e.store(e.constant(0, e.vectorOf(f64)), buffer, i);
-  });
-
+  Value linePivots = pivots ? pivotsOfLine(pivots) : Value();
+  Values lineTotals = totalsOfLine();
   Values flat;
   for (Value input : inputs)
     flat.push_back(e.flatten(input));
@@ -336,10 +382,7 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
                   accumulate);
   });
 
-  eachOfLine([&](Value i, Value k) {
-    for (auto [part, whole] : llvm::zip(lineTotals, totals))
-      e.store(e.addf(e.load(whole, k, f64), e.load(part, i, f64)), whole, k);
-  });
+  addLineToTotals(lineTotals);
   for (Value buffer : lineTotals)
     e.release(buffer);
   if (pivots)

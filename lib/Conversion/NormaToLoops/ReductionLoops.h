@@ -126,6 +126,12 @@ private:
   }
 
   void emitFlatTotals(mlir::Value pivots);
+  std::pair<int64_t, int64_t> featuresOfRow() const;
+  int64_t periodOfLine() const;
+  void eachOfPeriod(llvm::function_ref<void(mlir::Value i, mlir::Value k)> body);
+  mlir::Value pivotsOfLine(mlir::Value pivots);
+  Values totalsOfLine();
+  void addLineToTotals(mlir::ValueRange lineTotals);
   /// What is walked by rows: the inputs, or the same cut into lines, with totals for every
   /// column.
   struct Rows {
@@ -136,18 +142,17 @@ private:
     mlir::ValueRange totals;
   };
   void emitRows(const Rows &rows);
-  void emitRaggedSteps(mlir::Value columns,
-                       llvm::function_ref<void(mlir::Value first, int64_t vectors, mlir::Value tail,
-                                               mlir::Value start, mlir::Value stop)>
-                           emitStep);
+  int64_t stepOfRow() const { return schedule.getUnroll() * schedule.getVector(); }
+  bool overlaps(mlir::Value columns) const;
+  void emitSteps(mlir::Value columns, llvm::function_ref<void(mlir::Value first, int64_t vectors,
+                                                              mlir::Value tail, mlir::Value offset)>
+                                          emitStep);
+  mlir::Value offsetOf(mlir::Value i, mlir::Value columns);
   void emitPlainRows(const Rows &rows, mlir::Type type);
-  void eachGroup(const Rows &rows, llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
+  void eachGroup(const Rows &rows, int64_t most,
+                 llvm::function_ref<void(Values, mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    mlir::Value begin, mlir::Value end, mlir::Type type);
-  void storeStep(llvm::ArrayRef<Values> at, mlir::ValueRange sums, mlir::ValueRange stepSums,
-                 mlir::Value offset);
-  void addStepToTotals(const Rows &rows, Values indices, mlir::ValueRange stepSums,
-                       mlir::Value first, mlir::Value start, mlir::Value stop);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);

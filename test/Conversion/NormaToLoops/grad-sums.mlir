@@ -13,7 +13,8 @@
 // CHECK:           vector.store %[[ZERO:.*]], %[[FIRST:.*]][%[[J]]] : memref<47xf64>, vector<8xf64>
 // CHECK:           vector.store %[[ZERO]], %[[SECOND:.*]][%[[J]]]
 // Totals.
-// CHECK:         scf.for %[[R:.*]] = %c0 to %{{.*}} step %c64
+// CHECK:         scf.for %{{.*}} = %c0 to %{{.*}} step %c512
+// CHECK:         scf.for %[[R:.*]] = %{{.*}} to %{{.*}} step %c64
 // CHECK:           scf.for %[[J:.*]] = %c0 to %c32 step %c16
 // CHECK:             %[[CF:.*]] = vector.load %[[CENTERS]][%[[J]]]
 // CHECK:             scf.for {{.*}} iter_args(%[[SUM:[^ ]*]] = %{{[^,]*}}, %[[DOT:[^ ]*]] =

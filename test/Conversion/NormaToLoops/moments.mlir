@@ -17,8 +17,13 @@
 // CHECK:           vector.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
 // CHECK:           vector.store %{{.*}}, %[[FIRST:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
 // CHECK:           vector.store %{{.*}}, %[[SECOND:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
-// Totals: two vectors of a row abreast, each with sums of its own, which are added to the totals.
-// CHECK:           scf.for %[[R:.*]] = %c0 to %{{.*}} step %c64
+// Totals: two vectors of a row abreast, each with sums of its own. Those of eight groups are added
+// up, before they are added to the totals.
+// CHECK:           scf.for %[[MOST:.*]] = %c0 to %{{.*}} step %c512
+// CHECK:             scf.for %[[J:.*]] = %c0 to %c32 step %c16
+// CHECK:               vector.store %{{.*}}, %[[FIRSTS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
+// CHECK:               vector.store %{{.*}}, %[[SECONDS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
+// CHECK:           scf.for %[[R:.*]] = %[[MOST]] to %{{.*}} step %c64
 // CHECK:             vector.load %[[PIVOTS]][%c0]
 // CHECK:             vector.load %[[PIVOTS]][%c16]
 // CHECK:             scf.for %[[ROW:.*]] = %[[R]] to {{.*}} iter_args
@@ -28,11 +33,14 @@
 // CHECK:               vector.fma {{.*}} : vector<16xf32>
 // CHECK-NOT:           vector.fma
 // CHECK:               scf.yield
-// CHECK:             vector.store %{{.*}}, %[[FIRSTS:.*]][%c0] : memref<47xf32>, vector<16xf32>
-// CHECK:             vector.store %{{.*}}, %[[SECONDS:.*]][%c0]
+// CHECK-NOT:         arith.extf
+// CHECK:             %[[BEFORE:.*]] = vector.load %[[FIRSTS]][%c0]
+// CHECK:             %[[SUM:.*]] = arith.addf %[[BEFORE]], %{{.*}} : vector<16xf32>
+// CHECK:             vector.store %[[SUM]], %[[FIRSTS]][%c0]
+// CHECK:             vector.store %{{.*}}, %[[SECONDS]][%c0]
 // CHECK:             vector.store %{{.*}}, %[[FIRSTS]][%c16]
 // CHECK:             vector.store %{{.*}}, %[[SECONDS]][%c16]
-// CHECK:             scf.for %[[K:.*]] = %c0 to %c32 step %c8
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c32 step %c8
 // CHECK:               vector.load %[[FIRSTS]][%[[K]]]
 // CHECK:               arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
 // CHECK:               vector.store %{{.*}}, %[[FIRST]][%[[K]]]
@@ -452,7 +460,7 @@ func.func @too_many_bytes(%x: memref<?x64x33026xi8>, %n: memref<64xf64>, %m: mem
 // -----
 
 // Flat: totals for every element of a line, folded to 13 features at the end. What whole steps
-// leave of a line is a shorter one; the sums of all are added to the totals by one loop.
+// leave of a line is a shorter one.
 
 // CHECK-LABEL: func @flat
 // CHECK:         scf.for %[[START:.*]] = %c0 to %c208 step %c13
@@ -501,12 +509,17 @@ func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf6
 
 // -----
 
-// Flat without a kept axis: one total for all of a line.
+// Flat without a kept axis: one total for all of a line, whose vectors are added up first.
 
 // CHECK-LABEL: func @flat_all
 // CHECK:         %[[M:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [1]
 // CHECK:         memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 32], strides: [32, 1]
-// CHECK:         scf.for %[[I:.*]] = %c0 to %c32 step %c1 {
+// CHECK:         scf.for %[[I:.*]] = %c0 to %c16 step %c8
+// CHECK:           %[[LATER:.*]] = arith.addi %[[I]], %c16
+// CHECK:           vector.load %[[LINE:.*]][%[[LATER]]] : memref<47xf64>, vector<8xf64>
+// CHECK:           vector.load %[[LINE]][%[[I]]] : memref<47xf64>, vector<8xf64>
+// CHECK:           vector.store %{{.*}}, %[[LINE]][%[[I]]]
+// CHECK:         scf.for %[[I:.*]] = %c0 to %c16 step %c1 {
 // CHECK:           memref.load %{{.*}}[%[[I]]] : memref<47xf64>
 // CHECK:           memref.load %[[WHOLE:.*]][%c0] : memref<16xf64>
 // CHECK:           arith.addf
@@ -539,6 +552,7 @@ func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s
 // Data from memory: what is read a group later is asked for, one vector of each cache line.
 
 // CHECK-LABEL: func @prefetched_rows
+// CHECK:         step %c256
 // CHECK:         scf.for %[[R:.*]] = %{{.*}} iter_args
 // CHECK:           memref.prefetch %arg0[%[[R]], %c2048], read, locality<2>, data : memref<?x64xf32>
 // CHECK:           vector.load %arg0[%[[R]], %c0]
@@ -599,18 +613,21 @@ func.func @prefetched_block(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %n: mem
 
 // -----
 
-// Columns that are no whole number of steps: the last begins early, and adds only what is new.
+// Columns that are no whole number of steps: the last begins early, and has its sums apart from those
+// before, of which only the new ones are added to the totals.
 // Nothing is sampled where there is no data.
 
 // CHECK-LABEL: func @ragged
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c72 step %c32
-// CHECK:           %[[NEXT:.*]] = arith.addi %[[J]], %c32
-// CHECK-DAG:       %[[FROM:.*]] = arith.minui %[[J]], %c40
-// CHECK-DAG:       %[[STOP:.*]] = arith.minui %[[NEXT]], %c72
+// CHECK:           %[[FROM:.*]] = arith.minui %[[J]], %c40
 // CHECK:           vector.load %arg0[%{{.*}}, %[[FROM]]]
 // CHECK-NOT:       mask
-// CHECK:           scf.for %[[I:.*]] = %[[J]] to %[[STOP]] step %c8
-// CHECK:             arith.subi %[[I]], %[[FROM]]
+// CHECK:           vector.store %{{.*}}, %[[SUMS:.*]][%[[J]]] : memref<111xf32>, vector<16xf32>
+// CHECK:         scf.for %[[I:.*]] = %c0 to %c72 step %c8
+// CHECK:           %[[APART:.*]] = arith.addi %[[I]], %c24
+// CHECK:           %[[BEFORE:.*]] = arith.cmpi ult, %[[I]], %c64
+// CHECK:           %[[AT:.*]] = arith.select %[[BEFORE]], %[[I]], %[[APART]]
+// CHECK:           vector.load %[[SUMS]][%[[AT]]] : memref<111xf32>, vector<8xf32>
 // CHECK:         } else {
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c72 step %c1
 // CHECK:             memref.store %{{.*}}, %arg1[%[[K]]]
