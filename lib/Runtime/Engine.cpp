@@ -107,8 +107,13 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
 
 void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
-  spec.streaming = isMap(spec.family) ? writesPastCaches(problem, spec.layout, nearBytes()) : isFar;
-  spec.ahead = isMap(spec.family) && spec.streaming && isFar;
+  if (isMap(spec.family)) {
+    spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
+    spec.ahead = spec.streaming && isFar;
+  } else {
+    spec.streaming = isFar;
+    spec.ahead = isFar && readsFromMemory(problem, spec.layout, lastLevelBytes);
+  }
 }
 
 std::vector<std::string> Engine::stageNames() { return allStageNames(); }

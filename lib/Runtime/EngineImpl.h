@@ -218,8 +218,8 @@ struct Engine::State {
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object, const std::string &symbol);
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
-  /// Sets `streaming` and `ahead` of a spec: whether the data of a map stays near, and whether that
-  /// of any kernel comes from memory.
+  /// Sets `streaming` and `ahead` of a spec: of a map, whether its result goes past the caches and
+  /// its data comes from memory; of a reduction, whether some of its data does, and most.
   void setStreaming(KernelSpec &spec, const Problem &problem) const;
 
   // Calls on data with elements whose arguments have been checked: first their

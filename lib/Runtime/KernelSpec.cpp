@@ -132,7 +132,7 @@ std::string KernelSpec::key() const {
 
 KernelSpec exactly(KernelSpec spec) {
   spec.exact = true;
-  spec.streaming = false;
+  spec.streaming = spec.ahead = false;
   return spec;
 }
 

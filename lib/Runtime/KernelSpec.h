@@ -56,18 +56,19 @@ struct KernelSpec {
   bool center = false, scale = false, shift = false;
 
   /// For data that no cache holds: stores may go past the caches, since what lies together
-  /// begins where a cache line does; sums ask for memory in advance, and so do maps of dense
-  /// rows: for those that follow, side by side, of the next kept indices.
+  /// begins where a cache line does; sums read several streams; and maps of dense rows ask in
+  /// advance for those that follow, side by side, of the next kept indices.
   bool streaming = false;
+
+  /// For data that comes from memory. Streaming: the kernel asks for it in advance. Interleaved: its
+  /// sums do, and for that of the next block where this one ends.
+  bool ahead = false;
 
   // Affine and GradMap.
   DType out = DType::F32, compute = DType::F32;
   /// Beside it goes the reduction that belongs to it, Moments or GradSums, of other tensors of
   /// these extents and types, without mask or weights.
   bool interleaved = false;
-  /// For data that comes from memory. Interleaved: its sums ask for it in advance, and for that of
-  /// the next block where this one ends. Streaming: the map does.
-  bool ahead = false;
 
   // Moments. `exact` is of a block whose sums look inaccurate, which other kernels say: once more,
   // in f64, around the means that they found.

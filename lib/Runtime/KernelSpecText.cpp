@@ -212,7 +212,7 @@ constexpr unsigned kMasked = bit(KernelFamily::Moments) | kGradients;
 constexpr std::array<FieldNames, kFields> kFieldNames{{{"layout", kMaps | kMasked},
                                                        {"streaming", kMaps | kMasked},
                                                        {"interleaved", kMaps},
-                                                       {"ahead", kMaps},
+                                                       {"ahead", kMaps | kMasked},
                                                        {"dy", kGradients},
                                                        {"to", kMaps},
                                                        {"compute", kMaps},

@@ -233,17 +233,17 @@ static std::optional<Samples> chooseSamples(const Reduction &reduction, int64_t 
 }
 
 static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, const Steps &steps,
-                         const TargetDescription &target, bool streaming) {
+                         const TargetDescription &target, const ReductionUse &use) {
   Reads reads;
   if (steps.vector == 1)
     return reads;
   const int64_t innermost = form.extents.back(), bytes = reduction.bytes();
-  if (streaming && steps.byRuns() && !steps.isBlock)
+  if (use.streaming && steps.byRuns() && !steps.isBlock)
     reads.streams = chooseStreams(reduction, form, steps.vectors, target);
   if (reads.streams > 0) {
     constexpr int64_t kFurther = 1024;
     reads.abreast = 1;
-    reads.prefetch = kFurther;
+    reads.prefetch = use.ahead ? kFurther : 0;
     return reads;
   }
   if (steps.isBlock && steps.byRuns())
@@ -257,28 +257,28 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   if (steps.byRuns())
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
-  if (streaming && steps.isBlock)
+  if (use.ahead && steps.isBlock)
     reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form));
-  else if (streaming)
+  else if (use.ahead)
     reads.prefetch = choosePrefetch(form, steps.traversal == Traversal::Flat ? steps.line : 0,
                                     reads.abreast * steps.vector, bytes);
   return reads;
 }
 
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
-                                    bool streaming) {
+                                    const ReductionUse &use) {
   ScheduleForm form(reduction.type(), reduction.kept);
-  Steps steps = chooseSteps(reduction, form, target, streaming);
-  Reads reads = chooseReads(reduction, form, steps, target, streaming);
+  Steps steps = chooseSteps(reduction, form, target, use.streaming);
+  Reads reads = chooseReads(reduction, form, steps, target, use);
 
-  // A block sees at least 256 elements of each of its kept indices, so that pivots
-  // and merges cost little beside the sums.
-  int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
-  int64_t atLeast = (256 + each - 1) / each;
-  // What a block costs by itself, pivots and the totals of a line, is little beside its
-  // sums. Where there is neither, small blocks keep more threads at work.
+  // What a block costs by itself, pivots and the totals of a line, is little beside its sums, and
+  // so is what it costs for each of its kept indices. Where there is neither, small blocks keep
+  // more threads at work.
   bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat;
-  int64_t blockBytes = costs ? 1024 * 1024 : 256 * 1024;
+  int64_t blockBytes = costs ? 2 * 1024 * 1024 : 256 * 1024;
+  int64_t ofKept = costs ? 1024 : 256;
+  int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
+  int64_t atLeast = llvm::divideCeil(ofKept, each);
   int64_t block = blockOf(form.row(), reduction.rowBytes(form), steps.vector, blockBytes, atLeast);
   return ScheduleAttr::get(reduction.type().getContext(), steps.traversal, steps.vector,
                            reads.abreast, reduction.group(), steps.line, reduction.accumulate,
@@ -291,7 +291,8 @@ static Type floatSums(MLIRContext *context, bool wide) {
   return wide ? Type(Float64Type::get(context)) : Type(Float32Type::get(context));
 }
 
-ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming) {
+ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target,
+                                   const ReductionUse &use) {
   MLIRContext *context = op->getContext();
   // Weights need f64 to be counted exactly.
   Type accumulate = floatSums(context, exceedsF32(op.getData()) || op.getWeights());
@@ -306,10 +307,11 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
                           .accumulate = accumulate,
                           .findsPivots = !exact,
                           .sums = op.getMask() || op.getWeights() ? 3 : 2},
-                         target, streaming);
+                         target, use);
 }
 
-ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming) {
+ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &target,
+                                   const ReductionUse &use) {
   return chooseReduction({.operands = op->getOperands(),
                           .tensors = {op.getData(), op.getDy()},
                           .mask = op.getMask(),
@@ -319,5 +321,5 @@ ScheduleAttr norma::chooseSchedule(GradSumsOp op, const TargetDescription &targe
                                                                         exceedsF32(op.getDy())),
                           .findsPivots = false,
                           .sums = 2},
-                         target, streaming);
+                         target, use);
 }

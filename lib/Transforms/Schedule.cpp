@@ -61,7 +61,8 @@ struct SchedulePass : norma::impl::SchedulePassBase<SchedulePass> {
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
             if (!reduction.getSchedule())
               reduction.setScheduleAttr(
-                  chooseSchedule(reduction, *target, interleave ? ahead : streaming));
+                  chooseSchedule(reduction, *target,
+                                 {.streaming = interleave ? ahead : streaming, .ahead = ahead}));
           });
     });
     if (!interleave)

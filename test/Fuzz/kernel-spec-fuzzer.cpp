@@ -121,10 +121,10 @@ static std::string makeSpec(Choices &choose) {
   add(isMap, std::string("compute=") + choose.from(kComputes));
   if (isAffine)
     text += std::string(";coefficients=") + choose.from(kCoefficients);
-  add(isMap, "streaming");
+  add(true, "streaming");
   const bool interleaved = isMap && choose.oneIn(4);
   add(interleaved, "interleaved");
-  add(isMap && (text.ends_with(";streaming") || text.ends_with(";interleaved")), "ahead");
+  add(text.ends_with(";streaming") || text.ends_with(";interleaved"), "ahead");
   add(family == 1, "nan=omit");
   add(!isAffine && !interleaved, std::string("mask=") + choose.from(kMasks) + repeats());
   add(!isAffine && !interleaved, std::string("weights=") + choose.from(kTypes) + repeats());

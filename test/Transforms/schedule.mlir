@@ -27,9 +27,10 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.affine {{.*}}memref<?x13xbf16>{{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, line = 416, block = 896>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
         outs(%narrow : memref<?x13xbf16>)
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 40384>}
     // Lines of two pages, so that those of a group are streams; and what is asked for lies less than 128 KiB ahead.
-    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 2080, accumulate = f32, block = 20224, prefetch = 31200>}
+    // STREAM: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 2080, accumulate = f32, block = 40384>}
+    // MEMORY: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 2080, accumulate = f32, block = 40384, prefetch = 31200>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -44,7 +45,7 @@ module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
     // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 640>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, group = 32, line = 104, accumulate = f32, block = 20224>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, group = 32, line = 104, accumulate = f32, block = 40384>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -69,7 +70,7 @@ module @unknown attributes {dlti.target_system_spec = #dlti.target_system_spec<
 // CHECK-LABEL: @none
 module @none {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 4, group = 32, line = 52, accumulate = f32, block = 20224>}
+    // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 4, group = 32, line = 52, accumulate = f32, block = 40384>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
         outs(%n, %n, %n : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     return
@@ -223,25 +224,28 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
                %nwide: memref<4097xf64>, %kr: memref<?x1000xf32>, %nkr: memref<?xf64>,
                %rk1000: memref<?x1000xf16>, %n1000: memref<1000xf64>, %bytes: memref<?x13xi8>, %n13: memref<13xf64>,
                %halves: memref<?x64x3136xf16>, %pixels: memref<?x64x12544xi8>) {
-    // STREAM: norma.moments kept [] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 262144, prefetch = 32768>
-    // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 262144>
+    // STREAM: norma.moments kept [] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 524288>
+    // MEMORY: norma.moments kept [] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 524288, prefetch = 32768>
+    // CHECK: norma.moments kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 524288>
     norma.moments kept [] ins(%r : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     // Rows of whole vectors need no period.
-    // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 4096>
-    // STREAM: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 4096, prefetch = 32768>
+    // CHECK: norma.moments kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 8192>
+    // STREAM: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 8192>
+    // MEMORY: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 2048, accumulate = f32, block = 8192, prefetch = 32768>
     norma.moments kept [1] ins(%rk64 : memref<?x64xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // Of wide rows, of which few are near, the next step along them.
-    // STREAM: norma.moments kept [1] {{.*}}memref<?x4097xf32>{{.*}}<rows, {{.*}} prefetch = 64>
+    // MEMORY: norma.moments kept [1] {{.*}}memref<?x4097xf32>{{.*}}<rows, {{.*}} prefetch = 64>
     norma.moments kept [1] ins(%wide : memref<?x4097xf32>)
         outs(%nwide, %nwide, %nwide : memref<4097xf64>, memref<4097xf64>, memref<4097xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
+    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 192>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // The vectors of an iteration are spread over parts of about a page, of which narrow runs have fewer.
-    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, parts = 4>
+    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 2, parts = 4>
     // Runs of four channels, of which registers hold all, go side by side, and ask for what follows.
-    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 1, prefetch = 1024, streams = 4>
+    // STREAM: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 2, streams = 4>
+    // MEMORY: norma.moments kept [1] {{.*}}memref<?x64x3136xf32>{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 2, prefetch = 1024, streams = 4>
     norma.moments kept [1] ins(%rkr3136 : memref<?x64x3136xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // CHECK: norma.moments kept [1] {{.*}}memref<?x64x3136xf16>{{.*}} parts = 2>
@@ -251,8 +255,9 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // CHECK: norma.moments kept [1] {{.*}}memref<?x64x12544xi8>{{.*}} group = 256, accumulate = i32, block = 1>
     norma.moments kept [1] ins(%pixels : memref<?x64x12544xi8>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 320>
-    // STREAM: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 320, prefetch = 1024, streams = 4>
+    // CHECK: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 576>
+    // STREAM: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 576, streams = 4>
+    // MEMORY: norma.moments kept [0] {{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 576, prefetch = 1024, streams = 4>
     norma.moments kept [0] ins(%kr : memref<?x1000xf32>)
         outs(%nkr, %nkr, %nkr : memref<?xf64>, memref<?xf64>, memref<?xf64>)
     // Lines are whole vectors, of narrow types too. The groups of integers are long, and their lines are not.
@@ -266,7 +271,7 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     norma.moments kept [0, 2] ins(%krkr : memref<3x5x7x9xf32>)
         outs(%n21, %n21, %n21 : memref<3x7xf64>, memref<3x7xf64>, memref<3x7xf64>)
     // CHECK: norma.moments kept [] {{.*}}<runs, vector = 1,
-    // STREAM: norma.moments kept [] {{.*}}<runs, vector = 1, unroll = 1, group = 32, accumulate = f32, block = 262144>
+    // STREAM: norma.moments kept [] {{.*}}<runs, vector = 1, unroll = 1, group = 32, accumulate = f32, block = 524288>
     norma.moments kept [] ins(%scalar : memref<f32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     return
   }
@@ -421,10 +426,10 @@ module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_
     // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 512>
     norma.grad_sums kept [1] ins(%rk64, %rk64 : memref<?x64xf32>, memref<?x64xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 10112>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>
     norma.grad_sums kept [1] ins(%rk13, %rk13 : memref<?x13xf32>, memref<?x13xf32>)
         center(%n13 : memref<13xf64>) outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 41>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
     norma.grad_sums kept [1] ins(%rkr49, %rkr49 : memref<?x64x49xf32>, memref<?x64x49xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
     // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, parts = 4>
@@ -563,7 +568,7 @@ module @interleave attributes {dlti.target_system_spec = #dlti.target_system_spe
     // BESIDE: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true, interleave = true>}
     norma.affine kept [1] ins(%x : memref<?x2x48xf32, strided<[?, 48, 1]>>) scale(%c : memref<2xf32>)
         outs(%y : memref<?x2x48xf32, strided<[?, 48, 1]>>)
-    // STREAM: norma.grad_sums {{.*}} prefetch =
+    // MEMORY: norma.grad_sums {{.*}} prefetch =
     // BESIDE: norma.grad_sums {{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>}
     // AHEAD: norma.grad_sums {{.*}}, prefetch = 4032>}
     norma.grad_sums kept [1] ins(%x, %x : memref<?x2x48xf32, strided<[?, 48, 1]>>, memref<?x2x48xf32, strided<[?, 48, 1]>>)
@@ -614,7 +619,7 @@ module @interleave_one attributes {dlti.target_system_spec = #dlti.target_system
     // AHEAD: norma.affine {{.*}} interleave = true>}
     norma.affine kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>) scale(%c : memref<f32>)
         outs(%x : memref<?x3136xf32, strided<[?, 1]>>)
-    // AHEAD: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 128, streams = 4>}
+    // AHEAD: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 192, streams = 4>}
     norma.moments kept [] ins(%x : memref<?x3136xf32, strided<[?, 1]>>)
         outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
     // AHEAD: norma.grad_sums {{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = {{[0-9]+}}, streams = 2>}

@@ -69,8 +69,7 @@ public:
     }
     if (spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap)
       spec.interleaved = below(2);
-    const bool isMap = spec.family == KernelFamily::Affine || spec.family == KernelFamily::GradMap;
-    spec.ahead = isMap && (spec.interleaved || spec.streaming) && below(2);
+    spec.ahead = (spec.interleaved || spec.streaming) && below(2);
     if (spec.family != KernelFamily::Affine && !spec.interleaved) {
       addOperand(spec.mask, spec.maskRepeats, DType::U8, rank);
       addOperand(spec.weights, spec.weightsRepeats, DType::F64, rank);
@@ -185,9 +184,9 @@ TEST(KernelSpecTextTest, ErrorsNameTheField) {
                                  "kind as one axis where the layout is contiguous"},
       {"moments;RK[?x13];f8", "kernel spec: data type: 'f8', expected one of f32, f64, f16, bf16, "
                               "i8, u8, i16, u16, i32, i64, bool"},
-      {"moments;RK[?x13];f32;",
-       "kernel spec: '' is no field of moments; expected one of "
-       "contiguous, dense-rows, unit-inner, strided, streaming, nan=, exact, mask=, weights="},
+      {"moments;RK[?x13];f32;", "kernel spec: '' is no field of moments; expected one of "
+                                "contiguous, dense-rows, unit-inner, strided, streaming, ahead, "
+                                "nan=, exact, mask=, weights="},
       {"moments;RK[?x13];f32;to=f32", "kernel spec: 'to=f32' is no field of moments"},
       {"moments;RK[?x13];f32;nan", "kernel spec: 'nan' is no field of moments"},
       {"affine;RK[?x13];f32;streaming=1",

@@ -66,13 +66,13 @@ def SchedulePass : Pass<"norma-schedule", "::mlir::ModuleOp"> {
   let options = [
     Option<"streaming", "streaming", "bool", "false",
            "For data that no cache holds: maps write past the caches, to results that are "
-           "vector-aligned; reductions ask for memory in advance">,
+           "vector-aligned; reductions read it in several streams">,
     Option<"interleave", "interleave", "bool", "false",
            "A map goes beside the reduction that is the next op, where it can: neither reads what "
            "the other writes. The reduction is as it would be for data in a cache">,
     Option<"ahead", "ahead", "bool", "false",
            "For data that comes from memory: with interleave the reduction asks for it in advance, "
-           "with streaming alone a map of contiguous tensors does">
+           "with streaming alone a map of contiguous tensors or a reduction does">
   ];
   let dependentDialects = ["::norma::NormaDialect"];
 }

@@ -43,12 +43,20 @@ struct MapUse {
   bool interleave = false;
 };
 
-/// The schedule of an op in axis form. A reduction that is `streaming` is of data that no cache
-/// holds, and asks for memory in advance.
+/// What a reduction reads.
+struct ReductionUse {
+  /// Data that caches near do not hold: it may be read in several streams.
+  bool streaming = false;
+  /// Data in memory: it may be asked for in advance.
+  bool ahead = false;
+};
+
+/// The schedule of an op in axis form.
 ScheduleAttr chooseSchedule(AffineOp op, const TargetDescription &target, const MapUse &use);
 ScheduleAttr chooseSchedule(GradMapOp op, const TargetDescription &target, const MapUse &use);
-ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target, bool streaming);
-ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target, bool streaming);
+ScheduleAttr chooseSchedule(MomentsOp op, const TargetDescription &target, const ReductionUse &use);
+ScheduleAttr chooseSchedule(GradSumsOp op, const TargetDescription &target,
+                            const ReductionUse &use);
 
 } // namespace norma
 
