@@ -179,24 +179,21 @@ Value ReductionLoops::offsetOf(Value i, Value columns) {
   return e.select(e.less(i, e.index(last)), i, apart);
 }
 
-/// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
-/// additions and reads memory in longer pieces. Sums of a few groups are added up, before these
-/// are added to the totals: most of what a group costs is to turn its sums into f64.
-void ReductionLoops::emitRows(const Rows &rows) {
-  constexpr int64_t kGroups = 8;
-  Value view = rows.views.front();
-  Value columns = e.extent(view, cast<MemRefType>(view.getType()).getRank() - 1);
-  Value extent = columns;
+/// Room for a sum of every column, and for what the last step of a row sums once more.
+Value ReductionLoops::rowScratch(Value columns, Type element) {
   if (overlaps(columns))
-    extent = e.index(llvm::alignTo(*getConstantIntValue(columns), stepOfRow()));
-  Values rowSums;
-  for (size_t i = 0; i < totals.size(); ++i)
-    rowSums.push_back(e.scratch({padded(extent)}, accumulate));
+    columns = e.index(llvm::alignTo(*getConstantIntValue(columns), stepOfRow()));
+  return e.scratch({padded(columns)}, element);
+}
+
+/// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
+/// additions and reads memory in longer pieces. Sums of a few groups are added up in `rowSums`,
+/// which are zeros before and after, and these are added to the totals: most of what a group costs
+/// is to turn its sums into f64. Eight of the longest groups there may be fit i32.
+void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
+  constexpr int64_t kGroups = 8;
+  Value columns = columnsOf(rows);
   eachGroup(rows, kGroups * group, [&](Values indices, Value first, Value last) {
-    e.forEach(e.index(0), extent, e.width, [&](Value i) {
-      for (Value buffer : rowSums)
-        e.store(e.constant(0, e.vectorOf(accumulate)), buffer, i);
-    });
     e.forEach(first, last, group, [&](Value begin) {
       Value end = e.min(e.add(begin, e.index(group)), last);
       emitSteps(columns, [&](Value from, int64_t vectors, Value tail, Value offset) {
@@ -213,16 +210,16 @@ void ReductionLoops::emitRows(const Rows &rows) {
     });
     e.withWidth(wideLanes, [&] {
       e.forEach(e.index(0), columns, e.width, [&](Value i) {
+        Value offset = offsetOf(i, columns);
         Values sums;
         for (Value buffer : rowSums)
-          sums.push_back(e.load(buffer, offsetOf(i, columns), f64));
+          sums.push_back(e.load(buffer, offset, f64));
+        clear(rowSums, offset);
         indices.back() = i;
         addToTotals(rows, rows.keptIndices(indices), sums);
       });
     });
   });
-  for (Value buffer : rowSums)
-    e.release(buffer);
 }
 
 /// The same one vector at a time, in `type`: short code rather than fast code.
@@ -256,9 +253,21 @@ void ReductionLoops::emitScheduledTotals(Value pivots) {
   if (schedule.getTraversal() == Traversal::Flat)
     emitFlatTotals(pivots);
   else if (lastIsKept())
-    emitRows(rowsOfInputs(keptIndices, pivots));
+    emitRowTotals(rowsOfInputs(keptIndices, pivots));
   else
     emitRuns(pivots);
+}
+
+void ReductionLoops::emitRowTotals(const Rows &rows) {
+  Value columns = columnsOf(rows);
+  Values rowSums;
+  for (size_t i = 0; i < totals.size(); ++i)
+    rowSums.push_back(rowScratch(columns, accumulate));
+  Value extent = e.sub(e.extent(rowSums.front(), 0), e.index(e.width - 1));
+  e.forEach(e.index(0), extent, e.width, [&](Value i) { clear(rowSums, i); });
+  emitRows(rows, rowSums);
+  for (Value buffer : rowSums)
+    e.release(buffer);
 }
 
 void ReductionLoops::emitWideTotals(Value pivots) {
@@ -281,10 +290,14 @@ std::pair<int64_t, int64_t> ReductionLoops::featuresOfRow() const {
   return {kept.empty() ? 1 : shape[1], shape.size() > 2 ? shape[2] : 1};
 }
 
-/// The first elements of a line that are whole rows and whole vectors, which stand for all.
+/// The first elements of a long line that are whole rows and whole vectors, which stand for all; of
+/// a short one, all: loops over periods would be more code than they save time.
 int64_t ReductionLoops::periodOfLine() const {
+  constexpr int64_t kFew = 8;
   auto [features, inner] = featuresOfRow();
-  return std::lcm(features * inner, schedule.getVector());
+  const int64_t line = schedule.getLine(),
+                period = std::lcm(features * inner, schedule.getVector());
+  return line > kFew * period ? period : line;
 }
 
 /// Every element of a period, with its kept index: in vectors where the elements of neighbouring
@@ -304,31 +317,10 @@ void ReductionLoops::eachOfPeriod(function_ref<void(Value i, Value k)> body) {
   });
 }
 
-/// The pivots of the elements of a line.
-Value ReductionLoops::pivotsOfLine(Value pivots) {
-  const int64_t line = schedule.getLine(), period = periodOfLine();
-  Value result = e.scratch({padded(e.index(line))}, accumulate);
-  eachOfPeriod([&](Value i, Value k) { e.store(e.load(pivots, k, accumulate), result, i); });
-  if (line > period)
-    e.forEach(e.index(period), e.index(line), e.width, [&](Value i) {
-      e.store(e.load(result, e.sub(i, e.index(period)), accumulate), result, i);
-    });
-  return result;
-}
-
-/// Totals of zero for every element of a line.
-Values ReductionLoops::totalsOfLine() {
-  Value line = e.index(schedule.getLine());
-  Values result;
-  for (size_t i = 0; i < totals.size(); ++i)
-    result.push_back(e.scratch({padded(line)}, f64));
-  e.withWidth(wideLanes, [&] {
-    e.forEach(e.index(0), line, e.width, [&](Value i) {
-      for (Value buffer : result)
-        e.store(e.constant(0, e.vectorOf(f64)), buffer, i);
-    });
-  });
-  return result;
+/// Zeros, a vector of every buffer.
+void ReductionLoops::clear(ValueRange buffers, ValueRange indices) {
+  for (Value buffer : buffers)
+    e.store(e.constant(0, e.vectorOf(getElementTypeOrSelf(buffer))), buffer, indices);
 }
 
 /// Adds these to the totals: first the periods of the line, in vectors.
@@ -356,10 +348,28 @@ void ReductionLoops::addLineToTotals(ValueRange lineTotals) {
 /// its own, which are added up by kept index at the end: element i of a line
 /// belongs to (i / inner) % C.
 void ReductionLoops::emitFlatTotals(Value pivots) {
-  const int64_t line = schedule.getLine();
+  const int64_t line = schedule.getLine(), period = periodOfLine();
   Value lineSize = e.index(line);
-  Value linePivots = pivots ? pivotsOfLine(pivots) : Value();
-  Values lineTotals = totalsOfLine();
+  Value linePivots = pivots ? rowScratch(lineSize, accumulate) : Value();
+  Values lineTotals, lineSums;
+  for (size_t i = 0; i < totals.size(); ++i) {
+    lineTotals.push_back(rowScratch(lineSize, f64));
+    lineSums.push_back(rowScratch(lineSize, accumulate));
+  }
+  auto begin = [&](Value i, function_ref<Value()> pivot) {
+    if (pivots)
+      e.store(pivot(), linePivots, i);
+    clear(lineTotals, i);
+    clear(lineSums, i);
+  };
+  eachOfPeriod([&](Value i, Value k) { begin(i, [&] { return e.load(pivots, k, accumulate); }); });
+  if (line > period)
+    e.withWidth(wideLanes, [&] {
+      e.forEach(e.index(period), lineSize, e.width, [&](Value i) {
+        begin(i, [&] { return e.load(linePivots, e.sub(i, e.index(period)), accumulate); });
+      });
+    });
+
   Values flat;
   for (Value input : inputs)
     flat.push_back(e.flatten(input));
@@ -375,7 +385,8 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
   };
   auto column = [&](ValueRange at) { return Values{at[1]}; };
   Values views = linesOf(e.getIndexAttr(0), lines, e.getIndexAttr(line));
-  emitRows({views, /*lines=*/true, /*rowAxisReduced=*/true, column, linePivots, lineTotals});
+  emitRows({views, /*lines=*/true, /*rowAxisReduced=*/true, column, linePivots, lineTotals},
+           lineSums);
   Values rest = linesOf(used, e.getIndexAttr(1), e.sub(size, used));
   e.withWidth(wideLanes, [&] {
     emitPlainRows({rest, /*lines=*/true, /*rowAxisReduced=*/true, column, linePivots, lineTotals},
@@ -383,8 +394,9 @@ void ReductionLoops::emitFlatTotals(Value pivots) {
   });
 
   addLineToTotals(lineTotals);
-  for (Value buffer : lineTotals)
-    e.release(buffer);
+  for (ValueRange buffers : {ValueRange(lineTotals), ValueRange(lineSums)})
+    for (Value buffer : buffers)
+      e.release(buffer);
   if (pivots)
     e.release(linePivots);
 }

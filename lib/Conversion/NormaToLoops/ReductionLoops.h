@@ -129,8 +129,6 @@ private:
   std::pair<int64_t, int64_t> featuresOfRow() const;
   int64_t periodOfLine() const;
   void eachOfPeriod(llvm::function_ref<void(mlir::Value i, mlir::Value k)> body);
-  mlir::Value pivotsOfLine(mlir::Value pivots);
-  Values totalsOfLine();
   void addLineToTotals(mlir::ValueRange lineTotals);
   /// What is walked by rows: the inputs, or the same cut into lines, with totals for every
   /// column.
@@ -141,7 +139,13 @@ private:
     mlir::Value pivots;
     mlir::ValueRange totals;
   };
-  void emitRows(const Rows &rows);
+  mlir::Value columnsOf(const Rows &rows) {
+    mlir::Value view = rows.views.front();
+    return e.extent(view, mlir::cast<mlir::MemRefType>(view.getType()).getRank() - 1);
+  }
+  void emitRowTotals(const Rows &rows);
+  mlir::Value rowScratch(mlir::Value columns, mlir::Type element);
+  void emitRows(const Rows &rows, mlir::ValueRange rowSums);
   int64_t stepOfRow() const { return schedule.getUnroll() * schedule.getVector(); }
   bool overlaps(mlir::Value columns) const;
   void emitSteps(mlir::Value columns, llvm::function_ref<void(mlir::Value first, int64_t vectors,
@@ -154,6 +158,7 @@ private:
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    mlir::Value begin, mlir::Value end, mlir::Type type);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
+  void clear(mlir::ValueRange buffers, mlir::ValueRange indices);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
 

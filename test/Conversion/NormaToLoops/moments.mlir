@@ -19,10 +19,10 @@
 // CHECK:           vector.store %{{.*}}, %[[SECOND:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
 // Totals: two vectors of a row abreast, each with sums of its own. Those of eight groups are added
 // up, before they are added to the totals.
+// CHECK:           scf.for %[[J:.*]] = %c0 to %c32 step %c16
+// CHECK:             vector.store %{{.*}}, %[[FIRSTS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
+// CHECK:             vector.store %{{.*}}, %[[SECONDS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
 // CHECK:           scf.for %[[MOST:.*]] = %c0 to %{{.*}} step %c512
-// CHECK:             scf.for %[[J:.*]] = %c0 to %c32 step %c16
-// CHECK:               vector.store %{{.*}}, %[[FIRSTS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
-// CHECK:               vector.store %{{.*}}, %[[SECONDS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
 // CHECK:           scf.for %[[R:.*]] = %[[MOST]] to %{{.*}} step %c64
 // CHECK:             vector.load %[[PIVOTS]][%c0]
 // CHECK:             vector.load %[[PIVOTS]][%c16]
@@ -43,6 +43,8 @@
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c32 step %c8
 // CHECK:               vector.load %[[FIRSTS]][%[[K]]]
 // CHECK:               arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:               vector.store %cst{{.*}}, %[[FIRSTS]][%[[K]]]
+// CHECK:               vector.store %cst{{.*}}, %[[SECONDS]][%[[K]]]
 // CHECK:               vector.store %{{.*}}, %[[FIRST]][%[[K]]]
 // CHECK:               vector.store %{{.*}}, %[[SECOND]][%[[K]]]
 // Finish.
@@ -509,18 +511,19 @@ func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf6
 
 // -----
 
-// Flat without a kept axis: one total for all of a line, whose vectors are added up first.
+// Flat without a kept axis: one total for all of a line. The vectors of a long one are added up first.
 
 // CHECK-LABEL: func @flat_all
 // CHECK:         %[[M:.*]] = memref.reinterpret_cast %arg2 to offset: [0], sizes: [1]
-// CHECK:         memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 32], strides: [32, 1]
-// CHECK:         scf.for %[[I:.*]] = %c0 to %c16 step %c8
-// CHECK:           %[[LATER:.*]] = arith.addi %[[I]], %c16
-// CHECK:           vector.load %[[LINE:.*]][%[[LATER]]] : memref<47xf64>, vector<8xf64>
-// CHECK:           vector.load %[[LINE]][%[[I]]] : memref<47xf64>, vector<8xf64>
-// CHECK:           vector.store %{{.*}}, %[[LINE]][%[[I]]]
+// CHECK:         memref.reinterpret_cast %arg0 to offset: [0], sizes: [%{{.*}}, 160], strides: [160, 1]
+// CHECK:         scf.for %[[PERIOD:.*]] = %c16 to %c160 step %c16
+// CHECK:           scf.for %[[I:.*]] = %c0 to %c16 step %c8
+// CHECK:             %[[LATER:.*]] = arith.addi %[[PERIOD]], %[[I]]
+// CHECK:             vector.load %[[LINE:.*]][%[[LATER]]] : memref<175xf64>, vector<8xf64>
+// CHECK:             vector.load %[[LINE]][%[[I]]] : memref<175xf64>, vector<8xf64>
+// CHECK:             vector.store %{{.*}}, %[[LINE]][%[[I]]]
 // CHECK:         scf.for %[[I:.*]] = %c0 to %c16 step %c1 {
-// CHECK:           memref.load %{{.*}}[%[[I]]] : memref<47xf64>
+// CHECK:           memref.load %{{.*}}[%[[I]]] : memref<175xf64>
 // CHECK:           memref.load %[[WHOLE:.*]][%c0] : memref<16xf64>
 // CHECK:           arith.addf
 // CHECK:           memref.store %{{.*}}, %[[WHOLE]][%c0]
@@ -528,7 +531,7 @@ func.func @partial(%x: memref<?x8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf6
 func.func @flat_all(%x: memref<?xf32>, %n: memref<f64>, %m: memref<f64>, %s: memref<f64>) {
   norma.moments kept [] ins(%x : memref<?xf32>)
       outs(%n, %m, %s : memref<f64>, memref<f64>, memref<f64>)
-      {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 32, accumulate = f32>}
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 160, accumulate = f32>}
   return
 }
 
