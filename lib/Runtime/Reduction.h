@@ -48,6 +48,7 @@ inline constexpr int64_t kMostShared = 4;
 ///   run(block, result):  writes that of a block, from block.firstKept on
 ///   merge(into, from):   adds the result of a later block
 ///   Merge::kElements:    elements of a kept index that take much longer than to merge its results
+///   Merge::kHalved:      as many are worth it for two threads
 template <typename Zeros, typename Run, typename Merge>
 class Reduction {
 public:
@@ -106,6 +107,12 @@ private:
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
   }
 
+  /// How many parts of the elements of a kept index are worth a merge: two from fewer elements on
+  /// than several, so that each of two threads reads what it has in its own cache.
+  static int64_t partsWorthwhile(int64_t perKept) {
+    return std::max<int64_t>(perKept / Merge::kElements, perKept >= Merge::kHalved ? 2 : 1);
+  }
+
   /// Of kept indices of their own.
   int64_t ownBlocks() const {
     return std::max(call.blocks(), blocksForThreads(call.problem.outer()));
@@ -116,7 +123,7 @@ private:
     const int64_t together = blocksTogether(call.blocks());
     const int64_t perKept = call.problem.size() / call.problem.keptSize();
     const auto least = uint64_t(std::max((call.blocks() + together - 1) / together,
-                                         blocksForThreads(perKept / Merge::kElements)));
+                                         blocksForThreads(partsWorthwhile(perKept))));
     const uint64_t fair = std::min(std::bit_ceil(least), kEvenShares);
     return std::min(int64_t((least + fair - 1) / fair * fair), call.problem.outer());
   }
