@@ -60,8 +60,8 @@ struct KernelSpec {
   /// advance for those that follow, side by side, of the next kept indices.
   bool streaming = false;
 
-  /// For data that comes from memory. Streaming: the kernel asks for it in advance. Interleaved: its
-  /// sums do, and for that of the next block where this one ends.
+  /// For data that comes from memory. Streaming: the kernel asks for it in advance. Interleaved:
+  /// its sums do, and for that of the next block where this one ends.
   bool ahead = false;
 
   // Affine and GradMap.

@@ -136,8 +136,8 @@ TEST_F(EngineAccuracy, RunsOfEveryLength) {
       }
 }
 
-/// Rows of one vector and of several, with all numbers of vectors left over; within the groups whose
-/// sums are added up before they become f64, and behind these.
+/// Rows of one vector and of several, with all numbers of vectors left over; within the groups
+/// whose sums are added up before they become f64, and behind these.
 TEST_F(EngineAccuracy, RowsOfEveryLength) {
   Random random(10);
   for (const int64_t rows : {131, 289})
@@ -211,7 +211,8 @@ TEST_F(EngineAccuracy, ExtremeBytes) {
       Array x = arrayOf(dtype, shape, [&](int64_t) { return value; });
       Statistics s = moments(x, kept);
       const int64_t features = shape[1];
-      const double n = double(x.view().size() / features);
+      const int64_t each = x.view().size() / features;
+      const auto n = double(each);
       for (int64_t i = 0; i < features; ++i) {
         ASSERT_EQ(s.count[size_t(i)], n);
         ASSERT_EQ(s.mean[size_t(i)], value);
