@@ -112,7 +112,7 @@ void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const
     spec.ahead = spec.streaming && isFar;
   } else {
     spec.streaming = isFar;
-    spec.ahead = isFar && readsFromMemory(problem, spec.layout, lastLevelBytes);
+    spec.ahead = readsFromMemory(problem, spec.layout, memoryBytes());
   }
 }
 
