@@ -15,7 +15,7 @@ namespace {
 
 /// Adds the sums of a later block.
 struct AddSums {
-  static constexpr int64_t kElements = 64, kHalved = 128;
+  static constexpr int64_t kElements = 64, kLeastForTwo = 128;
 
   void operator()(GradientSums &into, const GradientSums &from) const {
     for (size_t i = 0; i < into.sum.size(); ++i) {

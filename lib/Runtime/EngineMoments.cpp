@@ -117,7 +117,7 @@ private:
   };
 
   struct MergeBlocks {
-    static constexpr int64_t kElements = 512, kHalved = 384;
+    static constexpr int64_t kElements = 512, kLeastForTwo = 384;
 
     void operator()(Statistics &into, const Statistics &from) const {
       // Shapes are equal, which is all that can go wrong.

@@ -48,7 +48,7 @@ inline constexpr int64_t kMostShared = 4;
 ///   run(block, result):  writes that of a block, from block.firstKept on
 ///   merge(into, from):   adds the result of a later block
 ///   Merge::kElements:    elements of a kept index that take much longer than to merge its results
-///   Merge::kHalved:      as many are worth it for two threads
+///   Merge::kLeastForTwo: elements of a kept index from which on two parts are worth that
 template <typename Zeros, typename Run, typename Merge>
 class Reduction {
 public:
@@ -110,7 +110,7 @@ private:
   /// How many parts of the elements of a kept index are worth a merge: two from fewer elements on
   /// than several, so that each of two threads reads what it has in its own cache.
   static int64_t partsWorthwhile(int64_t perKept) {
-    return std::max<int64_t>(perKept / Merge::kElements, perKept >= Merge::kHalved ? 2 : 1);
+    return std::max<int64_t>(perKept / Merge::kElements, perKept >= Merge::kLeastForTwo ? 2 : 1);
   }
 
   /// Of kept indices of their own.

@@ -47,11 +47,12 @@ std::vector<KernelSpec> neighbours(KernelFamily family) {
   if (gradMap || family == KernelFamily::GradSums)
     for (DType dtype : {DType::F64, DType::F16, DType::BF16})
       add([=](KernelSpec &s) { s.dy = dtype; });
+  add([](KernelSpec &s) { s.streaming = true; });
+  add([](KernelSpec &s) { s.streaming = s.ahead = true; });
   if (affine || gradMap) {
     for (DType dtype : {DType::F64, DType::F16, DType::BF16})
       add([=](KernelSpec &s) { s.out = dtype; });
     add([](KernelSpec &s) { s.compute = DType::F64; });
-    add([](KernelSpec &s) { s.streaming = true; });
     add([](KernelSpec &s) { s.interleaved = true; });
     add([](KernelSpec &s) { s.interleaved = s.ahead = true; });
   }

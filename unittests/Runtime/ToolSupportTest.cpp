@@ -85,7 +85,7 @@ TEST(KernelNameTest, NamesAreIdentifiersThatNoTwoSpecsShare) {
               spec.nan = bits & 1 ? NanPolicy::Omit : NanPolicy::Propagate;
               spec.interleaved =
                   bits & 16 && (family == KernelFamily::Affine || family == KernelFamily::GradMap);
-              spec.ahead = spec.interleaved && bits & 32;
+              spec.ahead = (spec.interleaved || spec.streaming) && bits & 32;
               spec.dy = bits & 8 ? DType::BF16 : DType::F32;
               spec.mask = bits & 16 ? std::optional(DType::Bool) : std::nullopt;
               spec.weights = bits & 32 ? std::optional(DType::F32) : std::nullopt;

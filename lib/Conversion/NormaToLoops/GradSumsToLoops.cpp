@@ -32,8 +32,7 @@ public:
     totals = {keptScratch(f64), keptScratch(f64)};
     walkKept(wideLanes, [&](ValueRange k, Value tail) {
       e.store(e.load(center, k, accumulate, false, tail), pivots, k);
-      for (Value total : totals)
-        e.store(e.constant(0, e.vectorOf(f64)), total, k);
+      clear(totals, k);
     });
     emitScheduledTotals(pivots);
     emitFinish();

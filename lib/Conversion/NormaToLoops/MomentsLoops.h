@@ -88,7 +88,6 @@ private:
   void emitFast();
   void emitExact();
   mlir::Value anySuspect();
-  void clearTotals(mlir::ValueRange k);
   /// `pivots` are null where there are none.
   void emitFinish(mlir::Value pivots, bool marks);
   mlir::Value perElement(mlir::Value sum, mlir::Value n);

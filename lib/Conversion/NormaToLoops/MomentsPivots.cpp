@@ -154,7 +154,7 @@ void MomentsLoops::emitPivots(Value pivots) {
   const bool rows = lastIsKept();
   // Runs that are read once have their pivots made then, when they are in the first level.
   if (runsAreAlone())
-    return walkKept(wideLanes, [&](ValueRange k, Value) { clearTotals(k); });
+    return walkKept(wideLanes, [&](ValueRange k, Value) { clear(totals, k); });
   Values indices(dataType.getRank(), e.index(0));
   walkKept(rows ? e.width : 1, [&](ValueRange k, Value tail) {
     for (auto [axis, index] : llvm::zip(kept, k))
@@ -163,7 +163,7 @@ void MomentsLoops::emitPivots(Value pivots) {
       e.store(partial ? countedPivot(indices, tail) : samplePivot(indices, tail), pivots, k);
     else
       e.withWidth(schedule.getVector(), [&] { emitPivotOfRun(indices, pivots); });
-    clearTotals(k);
+    clear(totals, k);
   });
 }
 

@@ -56,7 +56,7 @@ void MomentsLoops::emitKernel() {
 
 void MomentsLoops::emitFast() {
   if (sumsExactly) {
-    walkKept(wideLanes, [&](ValueRange k, Value) { clearTotals(k); });
+    walkKept(wideLanes, [&](ValueRange k, Value) { clear(totals, k); });
     emitScheduledTotals({});
     return emitFinish({}, false);
   }
@@ -74,7 +74,7 @@ void MomentsLoops::emitExact() {
   e.forEach(e.index(0), e.index(2), 1, [&](Value) {
     walkKept(wideLanes, [&](ValueRange k, Value tail) {
       e.store(e.finiteOrZero(e.load(mean, k, f64, false, tail)), pivots, k);
-      clearTotals(k);
+      clear(totals, k);
     });
     emitWideTotals(pivots);
     emitFinish(pivots, /*marks=*/false);
@@ -97,11 +97,6 @@ Value MomentsLoops::anySuspect() {
     any = e.notZero(e.sumLanes(e.load(marks, first, f64)));
   });
   return any;
-}
-
-void MomentsLoops::clearTotals(ValueRange k) {
-  for (Value total : totals)
-    e.store(e.constant(0, e.vectorOf(f64)), total, k);
 }
 
 //===----------------------------------------------------------------------===//

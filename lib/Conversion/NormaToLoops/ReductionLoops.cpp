@@ -61,6 +61,11 @@ Value ReductionLoops::keptScratch(Type element) {
   return e.scratch(extents, element);
 }
 
+void ReductionLoops::clear(ValueRange buffers, ValueRange indices) {
+  for (Value buffer : buffers)
+    e.store(e.constant(0, e.vectorOf(getElementTypeOrSelf(buffer))), buffer, indices);
+}
+
 /// Room for vectors that begin anywhere before `extent`.
 Value ReductionLoops::padded(Value extent) { return e.add(extent, e.index(e.width - 1)); }
 
@@ -187,9 +192,9 @@ Value ReductionLoops::rowScratch(Value columns, Type element) {
 }
 
 /// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
-/// additions and reads memory in longer pieces. Sums of a few groups are added up in `rowSums`,
-/// which are zeros before and after, and these are added to the totals: most of what a group costs
-/// is to turn its sums into f64. Eight of the longest groups there may be fit i32.
+/// additions and reads memory in longer pieces. Sums of a few groups are added up in `rowSums`, and
+/// these are added to the totals: most of what a group costs is to turn its sums into f64. Those
+/// that count are zeros before and after. Eight of the longest groups there may be fit i32.
 void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
   constexpr int64_t kGroups = 8;
   Value columns = columnsOf(rows);
@@ -315,12 +320,6 @@ void ReductionLoops::eachOfPeriod(function_ref<void(Value i, Value k)> body) {
       });
     });
   });
-}
-
-/// Zeros, a vector of every buffer.
-void ReductionLoops::clear(ValueRange buffers, ValueRange indices) {
-  for (Value buffer : buffers)
-    e.store(e.constant(0, e.vectorOf(getElementTypeOrSelf(buffer))), buffer, indices);
 }
 
 /// Adds these to the totals: first the periods of the line, in vectors.

@@ -74,6 +74,8 @@ protected:
   /// Scratch memory over the kept indices, padded to whole vectors along the innermost: no
   /// access needs a mask.
   mlir::Value keptScratch(mlir::Type element);
+  /// Makes a vector of every buffer zeros.
+  void clear(mlir::ValueRange buffers, mlir::ValueRange indices);
   /// The kept index, as pivots and totals are indexed with it.
   Values keptOf(mlir::ValueRange indices);
   /// A buffer of one kept index with an axis of extent 1.
@@ -158,7 +160,6 @@ private:
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    mlir::Value begin, mlir::Value end, mlir::Type type);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
-  void clear(mlir::ValueRange buffers, mlir::ValueRange indices);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
 
