@@ -398,6 +398,15 @@ Value LoopEmitter::sumLanes(Value vector, Value start) {
                                      arith::FastMathFlags::reassoc);
 }
 
+Value LoopEmitter::sumToEveryLane(Value vector) {
+  const int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
+  for (int64_t half = lanes / 2; half > 0; half /= 2) {
+    auto across = llvm::map_to_vector(llvm::seq(lanes), [&](int64_t lane) { return lane ^ half; });
+    vector = plus(vector, vector::ShuffleOp::create(*this, vector, vector, across));
+  }
+  return vector;
+}
+
 Value LoopEmitter::sumLanesOfEach(Values vectors) {
   constexpr int64_t kPartBits = 128;
   const auto lanes = int64_t(vectors.size());

@@ -143,6 +143,8 @@ public:
   Value addHalves(Value vector);
   /// The sum of all lanes, as a tree; plus `start` where there is one.
   Value sumLanes(Value vector, Value start = {});
+  /// The same in every lane.
+  Value sumToEveryLane(Value vector);
   /// The sums of all lanes of as many vectors as one has lanes, in their order, as trees.
   Value sumLanesOfEach(Values vectors);
   Value anyLane(Value vector);

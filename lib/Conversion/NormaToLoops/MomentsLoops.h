@@ -74,6 +74,7 @@ private:
   Values samplePlace(mlir::Value s);
   Values vectorPlace(int64_t s, int64_t samples);
   mlir::Value samplePivot(Values indices, mlir::Value tail);
+  int64_t lanesOfSample() const;
   bool samplesVectors() const;
   mlir::Value vectorPivot(Values indices);
   mlir::Value countedPivot(const Values &indices, mlir::Value tail);

@@ -19,6 +19,9 @@ using namespace norma;
 /// Samples are spread over every reduced axis, so that a trend in the data does not take the
 /// pivot far from the mean.
 static constexpr int64_t kSamples = 8, kRunSamples = 4;
+/// Of runs, as many vectors of so many neighbours at most: with twice as many places pivots would
+/// be a tenth more of what short runs cost, and longer vectors are mostly more lanes to add up.
+static constexpr int64_t kRunVectors = 4, kRunLanes = 4;
 
 /// Where sample s is along the reduced axes, the same for every kept index: s/n of the way along
 /// the first; along the others, a third of the way further from sample to sample.
@@ -50,11 +53,14 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
   return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, type))));
 }
 
-/// Whether whole vectors of a run are as soon summed as elements sampled.
+/// Of the vectors that are sampled of a run.
+int64_t MomentsLoops::lanesOfSample() const { return std::min(schedule.getVector(), kRunLanes); }
+
+/// Whether vectors of a run are as soon summed as elements sampled.
 bool MomentsLoops::samplesVectors() const {
   return !lastIsKept() && !dataType.getShape().empty() &&
          !ShapedType::isDynamic(dataType.getShape().back()) &&
-         dataType.getShape().back() >= schedule.getVector();
+         dataType.getShape().back() >= lanesOfSample();
 }
 
 /// Where vector s is along the reduced axes: like samplePlace(), but to the very end of the run.
@@ -77,7 +83,7 @@ Value MomentsLoops::vectorPivot(Values indices) {
   // No more than a single run has, of which two are the beginning and the end.
   const int64_t vectors = dataType.getShape().back() / e.width;
   const auto taken = int64_t(std::bit_floor(
-      uint64_t(reduced.size() > 1 ? kSamples : std::clamp<int64_t>(vectors, 2, kSamples))));
+      uint64_t(reduced.size() > 1 ? kRunVectors : std::clamp<int64_t>(vectors, 2, kRunVectors))));
   const double each = 1.0 / double(taken * e.width);
   Values samples;
   for (int64_t s = 0; s < taken; ++s) {
@@ -90,8 +96,9 @@ Value MomentsLoops::vectorPivot(Values indices) {
   for (; samples.size() > 1; samples.pop_back_n(samples.size() / 2))
     for (size_t i = 0; i < samples.size() / 2; ++i)
       samples[i] = e.addf(samples[2 * i], samples[2 * i + 1]);
-  Value sum = e.sumLanes(samples.front());
-  return finished(accumulate.isF64() ? sum : e.mulf(sum, e.constant(each, accumulate)));
+  // In every lane: what follows is a few operations of vectors, for scalars it would be branches.
+  Value sum = e.sumToEveryLane(samples.front());
+  return finished(accumulate.isF64() ? sum : e.mulf(sum, e.constant(each, sum.getType())));
 }
 
 /// The mean of those samples that count: in the lanes of `tail` where the innermost axis is
@@ -173,7 +180,7 @@ void MomentsLoops::emitPivotOfRun(Values indices, Value pivots) {
   if (partial)
     pivot = countedPivot(indices, {});
   else if (samplesVectors())
-    pivot = vectorPivot(indices);
+    e.withWidth(lanesOfSample(), [&] { pivot = vectorPivot(indices); });
   else
     e.withWidth(1, [&] { pivot = samplePivot(indices, {}); });
   e.storeScalar(isa<VectorType>(pivot.getType()) ? vector::ExtractOp::create(e, pivot, 0) : pivot,

@@ -205,18 +205,21 @@ func.func @masked_bytes(%x: memref<?x16xi8>, %mask: memref<?x1xi8>, %n: memref<1
 // -----
 
 // Runs: vectors along the reduced axis, one kept index a run, one sum over lanes at its end, of the
-// f32 lanes' halves. The samples of a pivot are eight vectors, from the beginning of a run to its end.
+// f32 lanes' halves. The samples of a pivot are four short vectors, from the beginning of a run to its end,
+// whose sum is had in every lane.
 
 // CHECK-LABEL: func @runs
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c3
-// CHECK:           %[[A:.*]] = vector.load %arg0[%c0, %[[J]], %c0]
-// CHECK:           %[[B:.*]] = vector.load %arg0[%{{.*}}, %[[J]], %c1337]
-// CHECK-COUNT-5:   vector.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
-// CHECK:           %[[H:.*]] = vector.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
+// CHECK:           %[[A:.*]] = vector.load %arg0[%c0, %[[J]], %c0] : memref<?x3x3136xf32>, vector<4xf32>
+// CHECK:           %[[B:.*]] = vector.load %arg0[%{{.*}}, %[[J]], %c3132]
+// CHECK-COUNT-2:   vector.load %arg0[%{{.*}}, %[[J]], %{{.*}}]
 // CHECK:           arith.addf %[[A]], %[[B]]
-// CHECK-COUNT-5:   arith.addf
+// CHECK:           arith.addf
 // CHECK:           %[[ALL:.*]] = arith.addf
-// CHECK:           vector.reduction <add>, %[[ALL]] fastmath<reassoc>
+// CHECK:           %[[ACROSS:.*]] = vector.shuffle %[[ALL]], %[[ALL]] [2, 3, 0, 1]
+// CHECK:           %[[HALVES:.*]] = arith.addf %[[ALL]], %[[ACROSS]]
+// CHECK:           vector.shuffle %[[HALVES]], %[[HALVES]] [1, 0, 3, 2]
+// CHECK:           vector.extract
 // CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<18xf32>
 // CHECK:         scf.for %[[N:.*]] = %c0 to
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c3
@@ -257,16 +260,18 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 
 // -----
 
-// One run of every kept index: two vectors make a pivot, when it is read; sums begin with what is added first, and
+// One run of every kept index: four vectors make a pivot, when it is read; sums begin with what is added first, and
 // lanes are added up for eight kept indices at once, halves first, then in parts of 128 bits that are
 // interleaved, then as wholes.
 
 // CHECK-LABEL: func @one_run
 // CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c1
-// CHECK:           %[[A:.*]] = vector.load %arg0[%[[K]], %c0]
-// CHECK:           %[[B:.*]] = vector.load %arg0[%[[K]], %c16]
-// CHECK:           %[[AB:.*]] = arith.addf %[[A]], %[[B]]
-// CHECK:           vector.reduction <add>, %[[AB]]
+// CHECK:           %[[A:.*]] = vector.load %arg0[%[[K]], %c0] : memref<64x32xf32>, vector<4xf32>
+// CHECK:           %[[B:.*]] = vector.load %arg0[%[[K]], %c9]
+// CHECK:           vector.load %arg0[%[[K]], %c18]
+// CHECK:           vector.load %arg0[%[[K]], %c28]
+// CHECK:           arith.addf %[[A]], %[[B]]
+// CHECK:           vector.shuffle {{.*}} [1, 0, 3, 2]
 // CHECK:           %[[X:.*]] = vector.load %arg0[%[[K]], %c0]
 // CHECK:           %[[DX:.*]] = arith.subf %[[X]]
 // CHECK:           %[[DX2:.*]] = arith.mulf %[[DX]], %[[DX]]
@@ -404,15 +409,15 @@ func.func @samples_of_a_block(%x: memref<?x3x784xf32, strided<[?, 784, 1]>>, %n:
 
 // -----
 
-// Runs that are no whole vector are sampled by elements.
+// Runs that are shorter than what is sampled of others at a time are sampled by elements.
 
-// CHECK-LABEL: func @shorter_than_a_vector
+// CHECK-LABEL: func @shorter_than_a_sample
 // CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c1
 // CHECK-NOT:       vector.load
 // CHECK:           memref.load %arg0[%c0, %[[K]], %c0]
 // CHECK:         scf.for %{{.*}} = %c0 to %c64 step %c1
-func.func @shorter_than_a_vector(%x: memref<?x64x9xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
-  norma.moments kept [1] ins(%x : memref<?x64x9xf32>)
+func.func @shorter_than_a_sample(%x: memref<?x64x3xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64x3xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 1, group = 32, accumulate = f32>}
   return
@@ -424,7 +429,7 @@ func.func @shorter_than_a_vector(%x: memref<?x64x9xf32>, %n: memref<64xf64>, %m:
 
 // CHECK-LABEL: func @lines_of_runs
 // CHECK:         scf.for %[[K:.*]] = %c0 to %c16 step %c1
-// CHECK-COUNT-8:   vector.load %arg0[%{{.*}}, %[[K]], %{{.*}}]
+// CHECK-COUNT-4:   vector.load %arg0[%{{.*}}, %[[K]], %{{.*}}]
 // CHECK:           memref.store %{{.*}}, %[[PIVOTS:.*]][%[[K]]] : memref<31xf32>
 // CHECK:         load %[[PIVOTS]]
 func.func @lines_of_runs(%x: memref<?x16x30xf32>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
