@@ -168,10 +168,20 @@ void storeFromDouble(double value, void *address, DType dtype) {
   }
 }
 
-template <typename T>
-NORMA_INLINE static inline void round(std::span<const double> values, T *into) {
-  for (size_t i = 0; i < values.size(); ++i)
-    into[i] = T(values[i]);
+template <typename From, typename To>
+NORMA_INLINE static inline void convert(const From *from, To *__restrict into, size_t size) {
+  for (size_t i = 0; i < size; ++i)
+    into[i] = To(from[i]);
+}
+
+void loadAsDoubles(const void *address, DType dtype, std::span<double> values) {
+  assert((dtype == DType::F32 || dtype == DType::F64) && "loadAsDoubles loads f32 and f64 only");
+  runInWideVectors([&]() NORMA_INLINE {
+    if (dtype == DType::F64)
+      convert(static_cast<const double *>(address), values.data(), values.size());
+    else
+      convert(static_cast<const float *>(address), values.data(), values.size());
+  });
 }
 
 void storeFromDoubles(std::span<const double> values, void *address, DType dtype) {
@@ -179,9 +189,9 @@ void storeFromDoubles(std::span<const double> values, void *address, DType dtype
          "storeFromDoubles stores f32 and f64 only");
   runInWideVectors([&]() NORMA_INLINE {
     if (dtype == DType::F64)
-      round(values, static_cast<double *>(address));
+      convert(values.data(), static_cast<double *>(address), values.size());
     else
-      round(values, static_cast<float *>(address));
+      convert(values.data(), static_cast<float *>(address), values.size());
   });
 }
 

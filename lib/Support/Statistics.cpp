@@ -7,6 +7,8 @@
 
 #include "norma/Support/Statistics.h"
 
+#include "WideVectors.h"
+
 #include "norma/Support/OutOfMemory.h"
 
 #include <fmt/format.h>
@@ -73,7 +75,7 @@ bool Statistics::isConstant(int64_t i) const {
 /// Whether `holds(i)` for some i below `size`. Collects the bits of numbers, not truth
 /// values, so that loops over f64 are compiled to vectors.
 template <typename Condition>
-static bool anyOf(size_t size, Condition holds) {
+NORMA_INLINE static inline bool anyOf(size_t size, Condition holds) {
   uint64_t bits = 0;
   for (size_t i = 0; i < size; ++i)
     bits |= std::bit_cast<uint64_t>(holds(i) ? 1.0 : 0.0);
@@ -123,9 +125,10 @@ static void mergeAny(Statistics &into, const Statistics &from, int64_t i) {
 
 /// Merges what has finite differences of means: the same without branches, which is compiled to
 /// vectors, in one loop, so that all else goes on beside its division.
-static void mergeFinite(double *__restrict nas, double *__restrict mas, double *__restrict m2s,
-                        const double *__restrict nbs, const double *__restrict mbs,
-                        const double *__restrict fromM2s, size_t size) {
+NORMA_INLINE static inline void mergeFinite(double *__restrict nas, double *__restrict mas,
+                                            double *__restrict m2s, const double *__restrict nbs,
+                                            const double *__restrict mbs,
+                                            const double *__restrict fromM2s, size_t size) {
   for (size_t i = 0; i < size; ++i) {
     const double na = nas[i], nb = nbs[i], ma = mas[i], mb = mbs[i], m2 = m2s[i];
     const double n = na + nb, d = mb - ma, weight = nb / n, fromM2 = fromM2s[i];
@@ -149,14 +152,17 @@ Expected<void> mergeStatistics(Statistics &into, const Statistics &from) try {
         return invalidArgument(fmt::format("statistics: {} values for shape {}; expected {}",
                                            part->size(), toString(side->shape), *size));
   }
-  const bool isFinite = !anyOf(into.count.size(), [&](size_t i) {
-    return !(std::fabs(from.mean[i] - into.mean[i]) <= std::numeric_limits<double>::max());
+  bool isFinite = false;
+  runInWideVectors([&]() NORMA_INLINE {
+    isFinite = !anyOf(into.count.size(), [&](size_t i) NORMA_INLINE {
+      return !(std::fabs(from.mean[i] - into.mean[i]) <= std::numeric_limits<double>::max());
+    });
+    if (isFinite)
+      mergeFinite(into.count.data(), into.mean.data(), into.m2.data(), from.count.data(),
+                  from.mean.data(), from.m2.data(), into.count.size());
   });
-  if (isFinite) {
-    mergeFinite(into.count.data(), into.mean.data(), into.m2.data(), from.count.data(),
-                from.mean.data(), from.m2.data(), into.count.size());
+  if (isFinite)
     return {};
-  }
   for (int64_t i = 0; i < into.size(); ++i)
     mergeAny(into, from, i);
   return {};

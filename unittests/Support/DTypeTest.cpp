@@ -163,4 +163,19 @@ TEST(DType, StoresArraysLikeNumbers) {
   }
 }
 
+TEST(DType, LoadsArraysLikeNumbers) {
+  const std::vector<double> stored{0.1, -3, 1e30, 1e-310, -0.0, 7, INFINITY};
+  for (DType dtype : {DType::F32, DType::F64}) {
+    std::vector<double> memory(stored.size()), all(stored.size());
+    storeFromDoubles(stored, memory.data(), dtype);
+    loadAsDoubles(memory.data(), dtype, all);
+    for (size_t i = 0; i < stored.size(); ++i) {
+      const double one =
+          loadAsDouble(reinterpret_cast<const char *>(memory.data()) + i * sizeOf(dtype), dtype);
+      EXPECT_EQ(std::bit_cast<uint64_t>(all[i]), std::bit_cast<uint64_t>(one))
+          << toString(dtype) << " " << i;
+    }
+  }
+}
+
 } // namespace

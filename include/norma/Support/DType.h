@@ -58,6 +58,9 @@ Expected<DType> parseDType(std::string_view name);
 /// One element at `address` as f64. Exact but for I64 beyond 2^53, which rounds.
 double loadAsDouble(const void *address, DType dtype);
 
+/// As many of an array that is aligned, of F32 or F64.
+void loadAsDoubles(const void *address, DType dtype, std::span<double> values);
+
 /// Rounds `value` to a floating `dtype`, to nearest even, and stores it. F16 and
 /// BF16 go through f32, as the kernels do. `dtype` must be a float.
 void storeFromDouble(double value, void *address, DType dtype);

@@ -14,16 +14,6 @@
 
 namespace norma {
 
-/// Calls `visit` with the values as they are in memory: of the compute type.
-template <typename Visit>
-static void withValues(const Tensor &tensor, Visit visit) {
-  const auto size = size_t(tensor.size());
-  if (tensor.dtype == DType::F64)
-    visit(std::span(static_cast<double *>(tensor.data), size));
-  else
-    visit(std::span(static_cast<float *>(tensor.data), size));
-}
-
 static void store(std::span<const double> values, const Tensor &into) {
   storeFromDoubles(values, into.data, into.dtype);
 }
@@ -82,11 +72,9 @@ void BatchNormalizationWeights::get(std::string_view name, std::vector<double> &
   const Entry *entry = find(name);
   if (!entry)
     return values.clear();
-  withValues(entry->value, [&](auto kept) {
-    // Cleared first, which fetches fresh memory faster than a loop over numbers does.
-    values.resize(kept.size());
-    std::copy(kept.begin(), kept.end(), values.begin());
-  });
+  const Tensor weight = entry->value;
+  values.resize(size_t(weight.size()));
+  loadAsDoubles(weight.data, weight.dtype, values);
 }
 
 std::vector<double> BatchNormalizationWeights::values(std::string_view name) const {
