@@ -8,7 +8,7 @@
 #include "SharedWork.h"
 
 #include <algorithm>
-#include <optional>
+#include <cassert>
 #include <thread>
 
 namespace norma {
@@ -40,38 +40,71 @@ static void waitUntil(Condition holds) {
 
 SharedWork::SharedWork(int threads) : parts(size_t(threads)), helpers(size_t(threads)) {}
 
-void SharedWork::open(int64_t count, const Body &bodyOfCall) {
-  body = &bodyOfCall;
+int SharedWork::open(int64_t count, const Body &body) {
   error = nullptr;
-  failed.store(false, std::memory_order_relaxed);
-  const auto threads = int64_t(parts.size());
-  for (int64_t p = 0; p < threads; ++p) {
-    // Helpers see it with the number.
-    parts[size_t(p)].next.store(p * count / threads, std::memory_order_relaxed);
-    parts[size_t(p)].end = (p + 1) * count / threads;
-  }
+  // Not written for nothing: everybody looks at it.
+  if (failed)
+    failed = false;
   ++number;
+  // A part is counted in 32 bits; the threads there are have no more tasks than that.
+  assert(count / int64_t(parts.size()) < int64_t(1) << 32 && "more tasks than any call has");
+  const auto active = std::clamp<int64_t>(count, 1, int64_t(parts.size()));
+  // The caller's own comes first: whoever is done with another part looks there.
+  for (int64_t p = 0; p < active; ++p) {
+    Part &part = parts[size_t(p)];
+    const int64_t begin = p * count / active;
+    part.end = (p + 1) * count / active;
+    part.body.store(&body, std::memory_order_relaxed);
+    part.done.store(0, std::memory_order_relaxed);
+    // Helpers see the rest with it.
+    part.left.store(uint64_t(number) << 32 | uint64_t(part.end - begin), std::memory_order_release);
+  }
+  return int(active);
 }
 
-void SharedWork::close() {
-  ++number;
-  // A helper that comes in from now on sees that it is over, and goes.
-  waitUntil([&] { return inside == 0; });
+void SharedWork::close(int64_t count) {
+  const auto active = std::min<int64_t>(std::max<int64_t>(count, 1), int64_t(parts.size()));
+  // What nobody takes after a failure is not waited for.
+  if (failed)
+    for (Part &part : parts)
+      if (callOf(part.left) == number)
+        count -= tasksOf(part.left.exchange(uint64_t(number) << 32));
+  waitUntil([&] {
+    int64_t done = 0;
+    for (int64_t p = 0; p < active; ++p)
+      done += parts[size_t(p)].done.load(std::memory_order_acquire);
+    return done == count;
+  });
+}
+
+std::optional<int64_t> SharedWork::take(Part &from, uint32_t call) {
+  uint64_t seen = from.left.load(std::memory_order_acquire);
+  while (callOf(seen) == call && tasksOf(seen) > 0)
+    if (from.left.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel,
+                                        std::memory_order_acquire))
+      return from.end - int64_t(tasksOf(seen));
+  return std::nullopt;
 }
 
 template <typename AfterTask>
-void SharedWork::work(int part, AfterTask afterTask) {
+void SharedWork::work(int part, uint32_t call, AfterTask afterTask) {
   for (size_t turn = 0; turn < parts.size(); ++turn) {
     Part &from = parts[(size_t(part) + turn) % parts.size()];
-    const auto isLeft = [&] { return from.next.load(std::memory_order_relaxed) < from.end; };
-    for (int64_t i; isLeft() && !failed && (i = from.next.fetch_add(1)) < from.end; afterTask()) {
+    const auto next = [&] { return failed ? std::nullopt : take(from, call); };
+    int64_t ended = 0;
+    for (auto task = next(); task; task = next()) {
       try {
-        (*body)(i);
+        (*from.body.load(std::memory_order_relaxed))(*task);
       } catch (...) {
         if (!failed.exchange(true))
           error = std::current_exception();
       }
+      ++ended;
+      afterTask();
     }
+    // Before others' parts are looked at: the caller may wait for it.
+    if (ended > 0)
+      parts[size_t(part)].done.fetch_add(ended, std::memory_order_release);
   }
 }
 
@@ -95,20 +128,20 @@ void SharedWork::wakeHelpers(int most, const Wake &wake) {
   }
 }
 
-bool SharedWork::tryRun(int64_t count, Effort effort, const Body &bodyOfCall, const Wake &wake) {
+bool SharedWork::tryRun(int64_t count, Effort effort, const Body &body, const Wake &wake) {
   if (taken.exchange(true))
     return false;
-  const int most = int(std::clamp<int64_t>(count - 1, 0, int64_t(parts.size()) - 1));
-  open(count, bodyOfCall);
+  const int most = open(count, body) - 1;
   // Little work does not wait for those who sleep.
-  bool mayWake = !areHelpersThere(most);
+  const bool isAlone = !areHelpersThere(most);
+  bool mayWake = isAlone;
   const Clock::time_point begin = mayWake ? Clock::now() : Clock::time_point();
   if (mayWake && (effort == Effort::Large || begin - last < kWatch)) {
     wakeHelpers(most, wake);
     mayWake = false;
   }
   int64_t done = 0;
-  work(0, [&] {
+  work(0, number, [&] {
     ++done;
     // What is left, if it goes on like this.
     if (mayWake && (Clock::now() - begin) / done * (count - done) > kWorthWaking) {
@@ -116,8 +149,9 @@ bool SharedWork::tryRun(int64_t count, Effort effort, const Body &bodyOfCall, co
       mayWake = false;
     }
   });
-  close();
-  last = Clock::now();
+  close(count);
+  if (isAlone)
+    last = Clock::now();
   const std::exception_ptr thrown = std::move(error);
   taken = false;
   if (thrown)
@@ -126,24 +160,23 @@ bool SharedWork::tryRun(int64_t count, Effort effort, const Body &bodyOfCall, co
 }
 
 void SharedWork::help(int id) {
-  uint64_t seen = number.load() & ~uint64_t(1), lately = seen;
+  Part &mine = parts[size_t(id)];
+  // Of a call that goes on there may be tasks left.
+  uint32_t seen = callOf(mine.left) - 1;
+  uint32_t lately = seen;
   Clock::time_point idle = Clock::now();
   for (int looks = 1; !stopped; ++looks) {
-    const uint64_t current = number;
-    if (isOpen(current) && current != seen) {
-      ++inside;
-      // Nothing of a call is touched unless it waits for this helper.
-      if (number == current)
-        work(id, [] {});
-      --inside;
-      seen = current;
+    const uint32_t call = callOf(mine.left.load(std::memory_order_acquire));
+    if (call != seen) {
+      work(id, call, [] {});
+      seen = call;
     }
     if (looks % kLooks != 0)
       continue;
     // Calls may have come and gone while something else had the processor.
     const Clock::time_point now = Clock::now();
-    if (current != lately) {
-      lately = current;
+    if (call != lately) {
+      lately = call;
       idle = now;
     } else if (now - idle > kWatch) {
       break;
