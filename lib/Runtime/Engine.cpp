@@ -101,8 +101,7 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   Expected<std::shared_ptr<Kernel::State>> found = kernel(spec);
   if (!found)
     return found.takeError();
-  const EntryPoint entry = (*found)->code().loaded->entry;
-  return KernelCall{std::move(problem), std::move(*found), entry};
+  return KernelCall{std::move(problem), std::move(*found)};
 }
 
 void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {

@@ -34,9 +34,9 @@ struct Block {
 struct KernelCall {
   Problem problem;
   std::shared_ptr<Kernel::State> kernel;
-  /// The kernel's code when the call began.
-  EntryPoint entry;
 
+  /// The kernel's code, which may be better later: to be asked for once a call.
+  EntryPoint entry() const { return kernel->code().loaded->entry; }
   int64_t blocks() const;
   /// Block `b`, or as many blocks from there on as there are, as one.
   Block block(int64_t b, int64_t count = 1) const;
@@ -51,10 +51,13 @@ struct KernelCall {
   void pushOperands(KernelArguments &arguments, const Block &block) const;
 };
 
-/// A call of a kernel of moments, and how the one is found that does blocks again.
+/// A call of a kernel of moments, and how the one is found that does blocks again. Without mask
+/// and weights, it can be made again for data elsewhere.
 struct MomentsCall {
   KernelCall call;
   KernelSpec spec;
+  /// That of the caller's kept indices.
+  Dims shape;
   std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
 };
 

@@ -60,6 +60,7 @@ Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor
 GradientSums Engine::State::gradientSums(const KernelCall &call, const Dims &shape,
                                          std::span<const double> centers,
                                          const ThreadPool &threads) {
+  const EntryPoint entry = call.entry();
   Reduction sums(
       call, [&] { return zeroSums(shape, int64_t(centers.size())); },
       [&](const Block &block, GradientSums &into) {
@@ -71,7 +72,7 @@ GradientSums Engine::State::gradientSums(const KernelCall &call, const Dims &sha
         for (std::vector<double> *values : {&into.sum, &into.dot})
           arguments.push(values->data() + block.firstKept, block.slice.kept,
                          block.slice.keptStrides);
-        arguments.call(call.entry);
+        arguments.call(entry);
       },
       AddSums{});
   Pace unwatched;

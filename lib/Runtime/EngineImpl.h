@@ -238,9 +238,10 @@ struct Engine::State {
                                        const Tensor &dx, const Operands &operands);
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                const Operands &operands, const ThreadPool &threads, Pace &pace);
-  /// `shape` is that of the kept indices.
-  static Expected<Statistics> moments(const MomentsCall &prepared, const Dims &shape,
-                                      const ThreadPool &threads, Pace &pace);
+  /// Of data that lies at `data`. The result goes to `memory` as far as there is some.
+  static Expected<Statistics> moments(const MomentsCall &prepared, char *data,
+                                      const ThreadPool &threads, Pace &pace,
+                                      Statistics memory = {});
   /// Coefficients are in the caller's order.
   void map(KernelCall prepared, RoundedValues coefficients, BlockOrder order) const;
 

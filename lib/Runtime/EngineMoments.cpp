@@ -23,7 +23,7 @@ Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<cons
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();
-  return MomentsCall{std::move(*made), std::move(spec),
+  return MomentsCall{std::move(*made), std::move(spec), keptShape(x.shape, kept),
                      [this](const KernelSpec &other) { return kernel(other); }};
 }
 
@@ -65,12 +65,12 @@ private:
 /// A call on its way.
 class MomentsRun {
 public:
-  /// The call must outlive the run; `shape` is that of the caller's kept indices.
-  MomentsRun(const MomentsCall &moments, const Dims &shape)
-      : call(moments.call), exact(moments), reduction(call, MakeZeros{call.problem.keptSize()},
-                                                      RunBlock{&call, &exact}, MergeBlocks{}) {
-    result.shape = shape;
-  }
+  /// Of data at `data`. The call must outlive the run; the result goes to `memory`, as far as there
+  /// is some.
+  MomentsRun(const MomentsCall &moments, char *data, Statistics memory)
+      : call(moments.call), shape(moments.shape), spare(std::move(memory)), exact(moments),
+        reduction(call, MakeRoom{call.problem.keptSize(), &spare, &isSpareTaken},
+                  RunBlock{&call, call.entry(), data, &exact}, MergeBlocks{}) {}
   MomentsRun(const MomentsRun &) = delete;
   MomentsRun &operator=(const MomentsRun &) = delete;
 
@@ -91,23 +91,36 @@ public:
   }
 
 private:
-  struct MakeZeros {
+  /// Every value is written before it is read.
+  struct MakeRoom {
     int64_t size;
+    Statistics *spare;
+    std::atomic<bool> *isSpareTaken;
 
-    Statistics operator()() const { return Statistics::zeros({size}); }
+    Statistics operator()() const {
+      Statistics room;
+      if (!isSpareTaken->exchange(true))
+        room = std::move(*spare);
+      for (std::vector<double> *values : {&room.count, &room.mean, &room.m2})
+        values->resize(size_t(size));
+      room.shape = {size};
+      return room;
+    }
   };
 
   struct RunBlock {
     const KernelCall *call;
+    EntryPoint entry;
+    char *data;
     ExactBlocks *exact;
 
     void operator()(const Block &block, Statistics &into) const {
       KernelArguments arguments;
-      call->pushTensor(arguments, block, 0);
+      call->pushTensor(arguments, block, 0, data);
       call->pushOperands(arguments, block);
       for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
         arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
-      arguments.call(call->entry);
+      arguments.call(entry);
       const auto kept = size_t(call->problem.outerKept()
                                    ? (block.end - block.begin) * call->problem.keptPerOuter()
                                    : call->problem.keptSize());
@@ -126,7 +139,6 @@ private:
   };
 
   void finish() {
-    const Dims shape = result.shape;
     result = reduction.take();
     result.shape = shape;
     if (!call.problem.keptInOrder)
@@ -136,8 +148,11 @@ private:
   }
 
   const KernelCall &call;
+  const Dims &shape;
+  Statistics spare;
+  std::atomic<bool> isSpareTaken = false;
   ExactBlocks exact;
-  Reduction<MakeZeros, RunBlock, MergeBlocks> reduction;
+  Reduction<MakeRoom, RunBlock, MergeBlocks> reduction;
   Statistics result;
   bool isFinished = false;
 };
@@ -150,13 +165,14 @@ Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int
   Expected<MomentsCall> prepared = momentsCall(x, kept, nan, operands);
   if (!prepared)
     return prepared.takeError();
-  const CallTimer timer(*prepared->call.kernel, uint64_t(x.size()) * sizeOf(x.dtype));
-  return moments(*prepared, keptShape(x.shape, kept), threads, pace);
+  return moments(*prepared, static_cast<char *>(x.data), threads, pace);
 }
 
-Expected<Statistics> Engine::State::moments(const MomentsCall &prepared, const Dims &shape,
-                                            const ThreadPool &threads, Pace &pace) {
-  MomentsRun run(prepared, shape);
+Expected<Statistics> Engine::State::moments(const MomentsCall &prepared, char *data,
+                                            const ThreadPool &threads, Pace &pace,
+                                            Statistics memory) {
+  const CallTimer timer(*prepared.call.kernel, uint64_t(prepared.call.problem.bytes()));
+  MomentsRun run(prepared, data, std::move(memory));
   while (!run.isDone()) {
     run.work(threads, pace);
     if (Expected<void> goOn = pace.report(); !goOn)
@@ -252,7 +268,7 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   // Small batches: one task each, merged in order.
   std::deque<MomentsRun> runs;
   for (const MomentsCall &call : calls)
-    runs.emplace_back(call, shape);
+    runs.emplace_back(call, call.call.problem.tensors.front().data, Statistics());
   const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
   while (!std::all_of(runs.begin(), runs.end(), isDone)) {
     state->pool->forEach(int64_t(runs.size()), int64_t(bytes),

@@ -120,8 +120,7 @@ Expected<std::shared_ptr<Kernel::State>> Engine::State::makeCandidate(const Kern
 /// A call of a kernel on the data. The data must outlive it.
 std::function<void()> Engine::State::callOf(const TuningCase &data,
                                             std::shared_ptr<Kernel::State> kernel) {
-  const EntryPoint entry = kernel->code().loaded->entry;
-  KernelCall call{data.problem(), std::move(kernel), entry};
+  KernelCall call{data.problem(), std::move(kernel)};
   const KernelSpec &spec = data.spec();
   const auto mapCall = [&](std::initializer_list<std::span<const double>> coefficients) {
     auto map =
@@ -144,13 +143,14 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
     };
   }
   case KernelFamily::Moments: {
-    auto moments = std::make_shared<MomentsCall>(MomentsCall{
-        std::move(call), spec, [this](const KernelSpec &other) { return this->kernel(other); }});
-    return [this, moments] {
+    const Dims kept = call.problem.keptExtents;
+    auto moments = std::make_shared<MomentsCall>(
+        MomentsCall{std::move(call), spec, kept,
+                    [this](const KernelSpec &other) { return this->kernel(other); }});
+    return [this, moments, x = moments->call.problem.tensors.front().data] {
       Pace unwatched;
       // That a block must be done again, and that this fails, is no matter of its schedule.
-      (void)State::moments(*moments, moments->call.problem.keptExtents, *pool, unwatched)
-          .hasValue();
+      (void)State::moments(*moments, x, *pool, unwatched).hasValue();
     };
   }
   }

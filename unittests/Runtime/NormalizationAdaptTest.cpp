@@ -37,6 +37,37 @@ TEST_P(LayerAdapt, AdaptForgetsWhatWasLearned) {
   EXPECT_EQ(apply(layer, f32({6}, {1, 1})), (std::vector<float>{2}));
 }
 
+TEST_P(LayerAdapt, AdaptsAgainLikeANewLayer) {
+  // Calls on tensors like the one before are prepared once, and others are not taken for them.
+  Data<float> x = f32({1, -3, 2, 9, 0.5f, 7, 1e20f, 4, -8, 2, 6, 5}, {4, 3});
+  Data<float> other = f32({2, 5, 1, 0, 4, 3, 8, 8, 8, 1, 2, kNaN}, {4, 3});
+  Data<float> constant = f32(std::vector<float>(12, 3.25f), {4, 3});
+  Data<double> wide{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13}, {4, 3}, DType::F64};
+  Data<float> mask = f32({1, 0, 1, 1}, {4, 1});
+  const std::pair<Tensor, std::optional<Tensor>> batches[] = {
+      {x, {}},
+      {other, {}},
+      {constant, {}},
+      {Tensor(x.values.data(), DType::F32, {4, 3}, {1, 4}), {}},
+      {x, {}},
+      {x, mask},
+      {Tensor(x.values.data() + 3, DType::F32, {3, 3}), {}},
+      {wide, {}},
+      {x, {}}};
+  const auto build = [&] {
+    Normalization layer = make();
+    EXPECT_TRUE(layer.build(Dims{kUnknownExtent, 3}));
+    return layer;
+  };
+  Normalization layer = build();
+  for (const auto &[batch, counts] : batches) {
+    ASSERT_TRUE(layer.adapt(batch, {.mask = counts}));
+    Normalization fresh = build();
+    ASSERT_TRUE(fresh.adapt(batch, {.mask = counts}));
+    EXPECT_EQ(knowledgeOf(layer), knowledgeOf(fresh));
+  }
+}
+
 TEST_P(LayerAdapt, BatchSizeAndSteps) {
   Data<float> x = ramp({10, 2});
   for (int64_t batchSize : {1, 3, 5, 10, 99})

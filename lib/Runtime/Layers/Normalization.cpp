@@ -41,6 +41,7 @@ void Normalization::State::setStatistics(Statistics learned) {
   const std::lock_guard lock(mutex);
   std::swap(built->statistics, learned);
   finalize();
+  learning.giveBack(std::move(learned));
 }
 
 void Normalization::State::finalize() {

@@ -19,9 +19,31 @@
 
 namespace norma {
 
+struct MomentsCall;
+
 /// The build shape that a batch implies: how many rows it has is chance, unless
 /// axis 0 is kept.
 Dims batchShape(const Tensor &data, const Dims &axis);
+
+/// The call that a layer makes to learn from a batch. As a rule, the next batch is like the one
+/// before, and to prepare a call takes as long as a small kernel.
+class LearningCall {
+public:
+  /// The engine must be the same in every call. `x` has elements, and has been checked.
+  Expected<Statistics> run(Engine &engine, const Tensor &x, const Dims &kept, NanPolicy nan,
+                           const CallWatch &watch);
+  /// Gives memory for the next result.
+  void giveBack(Statistics statistics) { memory = std::move(statistics); }
+
+private:
+  bool isFor(const Tensor &x, const Dims &kept, NanPolicy nan) const;
+
+  /// What it was prepared for: addresses do not matter.
+  Tensor like;
+  Dims axes;
+  std::shared_ptr<const MomentsCall> prepared;
+  Statistics memory;
+};
 
 struct Normalization::State {
   std::shared_ptr<Engine> engine;
@@ -34,6 +56,8 @@ struct Normalization::State {
   /// Grows whenever apply() is to use something else.
   std::atomic<uint64_t> generation{0};
   mutable LastPlan lastPlan;
+  /// Not for const calls: those that learn are made one at a time.
+  LearningCall learning;
 
   /// Replaces what the layer knows.
   void set(NormalizationState next);
@@ -59,8 +83,7 @@ struct Normalization::State {
   /// The statistics of tensors that were cut along axis 0, on the engine or the
   /// reference.
   Expected<Statistics> moments(std::span<const Tensor> tensors, const Dims &kept,
-                               const MomentsOptions &momentsOptions,
-                               const CallWatch &watch = {}) const;
+                               const MomentsOptions &momentsOptions, const CallWatch &watch = {});
 
   /// Learns from the batches of one adapt().
   class Learner;

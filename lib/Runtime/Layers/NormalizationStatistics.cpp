@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../EngineCall.h"
+#include "../Pace.h"
 #include "NormalizationImpl.h"
 
 #include "norma/Reference/Reference.h"
@@ -15,6 +17,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace norma {
 
@@ -170,10 +173,34 @@ Expected<void> Normalization::State::checkLearns(const char *call) const {
                                      formatGiven(*options.variance)));
 }
 
+bool LearningCall::isFor(const Tensor &x, const Dims &kept, NanPolicy nan) const {
+  return prepared && like.dtype == x.dtype && like.shape == x.shape && like.strides == x.strides &&
+         axes == kept && prepared->spec.nan == nan;
+}
+
+Expected<Statistics> LearningCall::run(Engine &engine, const Tensor &x, const Dims &kept,
+                                       NanPolicy nan, const CallWatch &watch) {
+  auto &state = stateOf(engine);
+  if (!isFor(x, kept, nan)) {
+    Expected<MomentsCall> call = state.momentsCall(x, kept, nan, {});
+    if (!call)
+      return call.takeError();
+    prepared = std::make_shared<const MomentsCall>(std::move(*call));
+    like = x;
+    axes = kept;
+  }
+  Pace pace(watch, x.size());
+  return state.moments(*prepared, static_cast<char *>(x.data), *state.pool, pace,
+                       std::exchange(memory, {}));
+}
+
 Expected<Statistics> Normalization::State::moments(std::span<const Tensor> tensors,
                                                    const Dims &kept,
                                                    const MomentsOptions &momentsOptions,
-                                                   const CallWatch &watch) const {
+                                                   const CallWatch &watch) {
+  const bool isPlain = !momentsOptions.mask && !momentsOptions.weights;
+  if (!options.runEagerly && tensors.size() == 1 && isPlain && tensors[0].size() > 0)
+    return learning.run(*engine, tensors[0], kept, momentsOptions.nan, watch);
   if (!options.runEagerly)
     return engine->moments(tensors, kept, momentsOptions, watch);
   Statistics total = Statistics::zeros(keptShape(tensors[0].shape, kept));
