@@ -23,7 +23,7 @@ static constexpr int64_t kSamples = 8, kRunSamples = 4;
 /// be a tenth more of what short runs cost, and longer vectors are mostly more lanes to add up.
 static constexpr int64_t kRunVectors = 4, kRunLanes = 4;
 
-/// Where sample s is along the reduced axes, the same for every kept index: s/n of the way along
+/// Where sample s is along several reduced axes, the same for every kept index: s/n of the way along
 /// the first; along the others, a third of the way further from sample to sample.
 Values MomentsLoops::samplePlace(Value s) {
   Values place;
@@ -38,18 +38,29 @@ Values MomentsLoops::samplePlace(Value s) {
 /// reduced axes are not used.
 Value MomentsLoops::samplePivot(Values indices, Value tail) {
   Type type = e.vectorOf(accumulate);
-  auto sample = [&](Value s) {
-    for (auto [axis, index] : llvm::zip(reduced, samplePlace(s)))
+  auto sample = [&](ValueRange places) {
+    for (auto [axis, index] : llvm::zip(reduced, places))
       indices[axis] = index;
     return e.load(data, indices, accumulate, op.getUnsignedData(), tail);
   };
+  // Along one axis they are whole steps apart, so that a place is an addition.
+  const bool steps = reduced.size() == 1;
+  Value step;
+  if (steps)
+    step = e.floorDiv(e.extent(data, reduced.front()), e.index(kSamples));
   // Deviations from the first sample: exactly 0 for constants.
-  Value origin = sample(e.index(0));
-  auto addSample = [&](Value s, Value sum) { return e.addf(sum, e.subf(sample(s), origin)); };
-  Value sum = e.constant(0, type);
-  sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange carried) {
-           return Values{addSample(s, carried[0])};
-         }).front();
+  Value origin = sample(Values(reduced.size(), e.index(0)));
+  Values carried{e.constant(0, type)};
+  if (steps)
+    carried.push_back(step);
+  carried = e.carry(e.index(1), e.index(kSamples), 1, carried, [&](Value s, ValueRange before) {
+    Value value = sample(steps ? Values{before[1]} : samplePlace(s));
+    Values next{e.addf(before[0], e.subf(value, origin))};
+    if (steps)
+      next.push_back(e.add(before[1], step));
+    return next;
+  });
+  Value sum = carried.front();
   return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, type))));
 }
 

@@ -8,12 +8,13 @@
 // Pivots, and totals of zero, in memory that is padded for any vector.
 // CHECK-NOT:     scf.if
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c32 step %c16
+// CHECK:           %[[STEP:.*]] = arith.divui %{{.*}}, %c8
 // CHECK:           %[[ORIGIN:.*]] = vector.load %[[X]][%c0, %[[J]]]
-// CHECK:           scf.for %[[SAMPLE:.*]] = %c1 to %c8 step %c1 iter_args
-// CHECK:             %[[SCALED:.*]] = arith.muli %{{.*}}, %[[SAMPLE]]
-// CHECK:             %[[AT:.*]] = arith.divui %[[SCALED]], %c8
+// CHECK:           scf.for %{{.*}} = %c1 to %c8 step %c1 iter_args(%{{.*}} = %{{.*}}, %[[AT:.*]] = %[[STEP]])
 // CHECK:             %[[VALUE:.*]] = vector.load %[[X]][%[[AT]], %[[J]]]
 // CHECK:             arith.subf %[[VALUE]], %[[ORIGIN]]
+// CHECK:             %[[NEXT:.*]] = arith.addi %[[AT]], %[[STEP]]
+// CHECK:             scf.yield %{{.*}}, %[[NEXT]]
 // CHECK:           vector.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
 // CHECK:           vector.store %{{.*}}, %[[FIRST:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
 // CHECK:           vector.store %{{.*}}, %[[SECOND:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
