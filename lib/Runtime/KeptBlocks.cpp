@@ -17,8 +17,9 @@
 namespace norma {
 
 /// Where kept indices lie next to each other, the least a block has of them: shorter
-/// pieces of rows are read slowly, less so from the second level. What is read again from further
-/// away is worth more.
+/// pieces of rows are read slowly, less so from the second level, unless rows are such pieces
+/// only: what a processor fetches ahead of them is another's. What is read again from further away
+/// is worth more.
 static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512, kFarRunBytes = 3072;
 /// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
@@ -139,16 +140,19 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
       std::max<int64_t>(problem.size() / blocks.extent * bytesPerElement(problem, exceedsTwo), 1);
   // The rest is for what else passes through the cache.
   const int64_t budget = l2Bytes / 4 * 3;
-  const bool isSmall = perIndex * blocks.extent <= budget;
+  const int64_t all = perIndex * blocks.extent;
+  const bool isSmall = all <= budget, hasRuns = problem.kinds.back() == 'R';
   const int64_t run =
-      roundUp(indicesOfRun(problem, blocks.group, isSmall ? kNearRunBytes : kRunBytes),
+      roundUp(indicesOfRun(problem, blocks.group, isSmall && hasRuns ? kNearRunBytes : kRunBytes),
               std::max<int64_t>(together, 1));
   if (isSmall) {
     // For the sake of threads alone, of which each shall have as many.
-    const auto few = std::bit_floor(uint64_t(perIndex * blocks.extent / kLeastBytes) | 1);
+    const auto few = std::bit_floor(uint64_t(all / kLeastBytes) | 1);
     blocks.width = roundUp(divideUp(blocks.extent, int64_t(few)), run);
-    // Where they cannot be cut, other axes can, and all is in a cache anyway.
-    return few == 1 || blocks.count() > 1 ? std::optional(blocks) : std::nullopt;
+    // Where they cannot be cut, other axes can, and all is in a cache anyway: worth two more turns
+    // of all threads where one would fill its second level.
+    const bool isOne = blocks.count() == 1;
+    return isOne && few > 1 && all > l2Bytes / 8 * 5 ? std::nullopt : std::optional(blocks);
   }
   int64_t widest = budget / perIndex / run * run;
   if (widest == 0) {
