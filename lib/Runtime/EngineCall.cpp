@@ -175,9 +175,12 @@ static int64_t backwards(int64_t i, int64_t steps, int64_t parts) {
 
 void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const {
   // There may be better code than when the plan was made.
-  const EntryPoint entry = call.kernel->code().loaded->entry;
-  const int64_t blocks = call.blocks(), most = threads.partsOf(dataBytes);
-  const int64_t together = (blocks + most - 1) / most, parts = (blocks + together - 1) / together;
+  const EntryPoint entry = call.entry();
+  const int64_t most = threads.partsOf(dataBytes);
+  // Little data is one part, without the divisions that say so.
+  const int64_t blocks = most > 1 ? call.blocks() : 1;
+  const int64_t together = most > 1 ? (blocks + most - 1) / most : 1;
+  const int64_t parts = most > 1 ? (blocks + together - 1) / together : 1;
   if (parts == 1) {
     KernelArguments arguments(whole);
     arguments.setData(0, data);

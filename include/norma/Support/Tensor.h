@@ -65,7 +65,11 @@ public:
   }
   operator std::span<const int64_t>() const { return {values.data(), size_t(count)}; }
   friend bool operator==(const Dims &a, const Dims &b) {
-    return a.count == b.count && std::equal(a.begin(), a.end(), b.begin());
+    // They are so few that a loop is sooner done than a call of a function that compares memory.
+    bool isSame = a.count == b.count;
+    for (int i = 0; isSame && i < a.count; ++i)
+      isSame = a.values[size_t(i)] == b.values[size_t(i)];
+    return isSame;
   }
 
 private:

@@ -18,7 +18,15 @@ namespace norma {
 /// coefficients stay. Both are checked, and the plan is used again. Safe from several
 /// threads.
 class LastPlan {
+  struct Entry {
+    uint64_t generation;
+    Tensor x, y;
+    AffinePlan plan;
+  };
+
 public:
+  /// The plan that is kept, if it is for tensors like these. It is all that most calls need.
+  std::shared_ptr<const Entry> find(uint64_t generation, const Tensor &x, const Tensor &y) const;
   /// Runs the plan for these tensors: the one kept, or the one that `make` (returning
   /// Expected<AffinePlan>) makes, after it has checked them. `generation` is another
   /// number whenever the coefficients are others.
@@ -34,13 +42,6 @@ public:
   }
 
 private:
-  struct Entry {
-    uint64_t generation;
-    Tensor x, y;
-    AffinePlan plan;
-  };
-
-  std::shared_ptr<const Entry> find(uint64_t generation, const Tensor &x, const Tensor &y) const;
   std::shared_ptr<const Entry> keep(Entry entry);
 
   mutable std::mutex mutex;

@@ -139,7 +139,14 @@ bool Normalization::isBuilt() const {
 //===----------------------------------------------------------------------===//
 
 Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try {
-  const NormalizationOptions &options = state->options;
+  if (const auto last = state->lastPlan.find(state->generation, x, y))
+    return last->plan.run(x.data, y.data);
+  return state->applyAnew(x, y);
+} catch (...) {
+  return outOfMemory();
+}
+
+Expected<void> Normalization::State::applyAnew(const Tensor &x, const Tensor &y) try {
   std::shared_ptr<const PreparedNormalization> use;
   std::optional<NormalizationState> fresh;
   auto prepareFor = [&]() -> Expected<void> {
@@ -147,10 +154,10 @@ Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try 
       return valid;
     if (Expected<void> valid = checkOutput(x, y); !valid)
       return valid;
-    Expected<std::shared_ptr<const PreparedNormalization>> prepared = state->preparedFor(x, fresh);
-    if (!prepared)
-      return prepared.takeError();
-    use = std::move(*prepared);
+    Expected<std::shared_ptr<const PreparedNormalization>> found = preparedFor(x, fresh);
+    if (!found)
+      return found.takeError();
+    use = std::move(*found);
     return {};
   };
   auto runEagerly = [&]() -> Expected<void> {
@@ -161,12 +168,12 @@ Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try 
   auto makePlan = [&]() -> Expected<AffinePlan> {
     if (Expected<void> ready = prepareFor(); !ready)
       return ready.takeError();
-    return state->engine->planAffine(x, use->axis, use->coefficients, options.compute, y);
+    return engine->planAffine(x, use->axis, use->coefficients, options.compute, y);
   };
   Expected<void> done =
-      options.runEagerly ? runEagerly() : state->lastPlan.run(state->generation, x, y, makePlan);
+      options.runEagerly ? runEagerly() : lastPlan.run(generation, x, y, makePlan);
   if (done && fresh)
-    state->keep(std::move(*fresh), std::move(use));
+    keep(std::move(*fresh), std::move(use));
   return done;
 } catch (...) {
   return outOfMemory();
