@@ -23,8 +23,8 @@ static constexpr int64_t kSamples = 8, kRunSamples = 4;
 /// be a tenth more of what short runs cost, and longer vectors are mostly more lanes to add up.
 static constexpr int64_t kRunVectors = 4, kRunLanes = 4;
 
-/// Where sample s is along several reduced axes, the same for every kept index: s/n of the way along
-/// the first; along the others, a third of the way further from sample to sample.
+/// Where sample s is along several reduced axes, the same for every kept index: s/n of the way
+/// along the first; along the others, a third of the way further from sample to sample.
 Values MomentsLoops::samplePlace(Value s) {
   Values place;
   for (int64_t axis : reduced) {
