@@ -178,9 +178,12 @@ void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder o
   const EntryPoint entry = call.entry();
   const int64_t most = threads.partsOf(dataBytes);
   // Little data is one part, without the divisions that say so.
-  const int64_t blocks = most > 1 ? call.blocks() : 1;
-  const int64_t together = most > 1 ? (blocks + most - 1) / most : 1;
-  const int64_t parts = most > 1 ? (blocks + together - 1) / together : 1;
+  int64_t together = 1, parts = 1;
+  if (most > 1) {
+    const int64_t blocks = call.blocks();
+    together = (blocks + most - 1) / most;
+    parts = (blocks + together - 1) / together;
+  }
   if (parts == 1) {
     KernelArguments arguments(whole);
     arguments.setData(0, data);
