@@ -40,7 +40,11 @@ static void waitUntil(Condition holds) {
 
 SharedWork::SharedWork(int threads) : parts(size_t(threads)), helpers(size_t(threads)) {}
 
-int SharedWork::open(int64_t count, const Body &body) {
+int SharedWork::activeFor(int64_t count) const {
+  return int(std::clamp<int64_t>(count, 1, int64_t(parts.size())));
+}
+
+void SharedWork::open(int64_t count, const Body &body) {
   error = nullptr;
   // Not written for nothing: everybody looks at it.
   if (failed)
@@ -48,9 +52,9 @@ int SharedWork::open(int64_t count, const Body &body) {
   ++number;
   // A part is counted in 32 bits; the threads there are have no more tasks than that.
   assert(count / int64_t(parts.size()) < int64_t(1) << 32 && "more tasks than any call has");
-  const auto active = std::clamp<int64_t>(count, 1, int64_t(parts.size()));
+  const int active = activeFor(count);
   // The caller's own comes first: whoever is done with another part looks there.
-  for (int64_t p = 0; p < active; ++p) {
+  for (int p = 0; p < active; ++p) {
     Part &part = parts[size_t(p)];
     const int64_t begin = p * count / active;
     part.end = (p + 1) * count / active;
@@ -59,11 +63,10 @@ int SharedWork::open(int64_t count, const Body &body) {
     // Helpers see the rest with it.
     part.left.store(uint64_t(number) << 32 | uint64_t(part.end - begin), std::memory_order_release);
   }
-  return int(active);
 }
 
 void SharedWork::close(int64_t count) {
-  const auto active = std::min<int64_t>(std::max<int64_t>(count, 1), int64_t(parts.size()));
+  const int active = activeFor(count);
   // What nobody takes after a failure is not waited for.
   if (failed)
     for (Part &part : parts)
@@ -71,7 +74,7 @@ void SharedWork::close(int64_t count) {
         count -= tasksOf(part.left.exchange(uint64_t(number) << 32));
   waitUntil([&] {
     int64_t done = 0;
-    for (int64_t p = 0; p < active; ++p)
+    for (int p = 0; p < active; ++p)
       done += parts[size_t(p)].done.load(std::memory_order_acquire);
     return done == count;
   });
@@ -131,7 +134,8 @@ void SharedWork::wakeHelpers(int most, const Wake &wake) {
 bool SharedWork::tryRun(int64_t count, Effort effort, const Body &body, const Wake &wake) {
   if (taken.exchange(true))
     return false;
-  const int most = open(count, body) - 1;
+  open(count, body);
+  const int most = activeFor(count) - 1;
   // Little work does not wait for those who sleep.
   const bool isAlone = !areHelpersThere(most);
   bool mayWake = isAlone;

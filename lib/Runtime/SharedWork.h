@@ -74,8 +74,9 @@ private:
 
   static uint32_t callOf(uint64_t left) { return uint32_t(left >> 32); }
   static uint32_t tasksOf(uint64_t left) { return uint32_t(left); }
-  /// Returns how many threads have a part.
-  int open(int64_t count, const Body &body);
+  /// How many threads have a part of so many tasks; the caller always has one.
+  int activeFor(int64_t count) const;
+  void open(int64_t count, const Body &body);
   /// Waits for the tasks that were taken.
   void close(int64_t count);
   bool areHelpersThere(int most) const;

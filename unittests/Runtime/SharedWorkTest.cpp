@@ -120,6 +120,31 @@ TEST(SharedWork, WhatATaskThrowsGoesToTheCaller) {
   }
 }
 
+TEST(SharedWork, CallsMayHaveAnyNumberOfTasks) {
+  // A helper may come from a call that had more of them, or failed.
+  Team team(5);
+  for (int round = 0; round < 3'000; ++round) {
+    const int64_t count = round * 7 % 11, failing = round * 5 % 23;
+    std::vector<std::atomic<int>> runs(static_cast<size_t>(count));
+    bool thrown = false;
+    try {
+      ASSERT_TRUE(team.run(
+          count,
+          [&](int64_t i) {
+            ++runs[size_t(i)];
+            if (i == failing)
+              throw std::runtime_error("a task");
+          },
+          SharedWork::Effort::Large));
+    } catch (const std::runtime_error &) {
+      thrown = true;
+    }
+    EXPECT_EQ(thrown, failing < count);
+    for (const std::atomic<int> &n : runs)
+      EXPECT_TRUE(n == 1 || (thrown && n == 0));
+  }
+}
+
 TEST(SharedWork, WorksAloneWhereNobodyCanBeWoken) {
   SharedWork work(4);
   std::atomic<int64_t> sum = 0;

@@ -146,7 +146,7 @@ Expected<void> Normalization::apply(const Tensor &x, const Tensor &y) const try 
   return outOfMemory();
 }
 
-Expected<void> Normalization::State::applyAnew(const Tensor &x, const Tensor &y) try {
+Expected<void> Normalization::State::applyAnew(const Tensor &x, const Tensor &y) {
   std::shared_ptr<const PreparedNormalization> use;
   std::optional<NormalizationState> fresh;
   auto prepareFor = [&]() -> Expected<void> {
@@ -175,8 +175,6 @@ Expected<void> Normalization::State::applyAnew(const Tensor &x, const Tensor &y)
   if (done && fresh)
     keep(std::move(*fresh), std::move(use));
   return done;
-} catch (...) {
-  return outOfMemory();
 }
 
 Expected<Array> Normalization::apply(const Tensor &x) const try {

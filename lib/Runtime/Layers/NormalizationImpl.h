@@ -74,7 +74,7 @@ struct Normalization::State {
   /// `fresh`, for a call to keep() when it has succeeded.
   Expected<std::shared_ptr<const PreparedNormalization>>
   preparedFor(const Tensor &x, std::optional<NormalizationState> &fresh) const;
-  /// apply() of tensors unlike those before.
+  /// apply() where no plan is kept: of tensors unlike those before, or eagerly.
   Expected<void> applyAnew(const Tensor &x, const Tensor &y);
   /// Builds the layer; another thread may have been first.
   void keep(NormalizationState fresh, std::shared_ptr<const PreparedNormalization> coefficients);
