@@ -18,6 +18,12 @@ BlockedCall::BlockedCall(std::vector<Tensor> data, const Operands &operands,
   operands.appendTo(tensors);
 }
 
+std::vector<Tensor> BlockedCall::reduced() const {
+  std::vector<Tensor> all = tensors;
+  all.erase(all.begin() + std::ptrdiff_t(inputs));
+  return all;
+}
+
 bool BlockedCall::resultFollowsInput() const {
   // These are 12 bits on x86-64; and a store that is two lines behind is done.
   constexpr uintptr_t kAliasBytes = 4096, kCloseBytes = 128;

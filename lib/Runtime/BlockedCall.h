@@ -23,6 +23,8 @@ struct BlockedCall {
   /// Of statistics of x, or of sums over x and dy.
   bool isGradient() const { return inputs > 1; }
   const Tensor &result() const { return tensors[inputs]; }
+  /// What the reduction reads: the inputs, then mask and weights.
+  std::vector<Tensor> reduced() const;
   /// Whether the result begins so little behind an input, in the lower bits by which processors
   /// compare addresses, that what a map reads next seems to be what it has just stored.
   bool resultFollowsInput() const;

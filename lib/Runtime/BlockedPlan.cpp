@@ -1,4 +1,4 @@
-//===- BlockedPlan.cpp - A reduction and a map, block by block ------------===//
+//===- BlockedPlan.cpp - A reduction and a map of it ----------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -34,7 +34,7 @@ namespace {
 /// Prepares kernels for blocks.
 struct Preparation {
   const ThreadPool &threads;
-  const BlockedPlan::FindKernel &findKernel;
+  const FindKernel &findKernel;
   const BlockedCall &call;
   const Problem &problem;
   const KeptBlocks &blocks;
@@ -145,16 +145,37 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
   return kernels;
 }
 
-Expected<std::shared_ptr<const BlockedPlan>> BlockedPlan::create(const BlockedCall &call,
-                                                                 int64_t l2Bytes,
-                                                                 const ThreadPool &threads,
-                                                                 const FindKernel &findKernel) {
+/// At once, in case they must be compiled.
+static Expected<WholeCalls> findCalls(const ThreadPool &threads, const FindWhole &findWhole) {
+  std::optional<Expected<ReductionCall>> reduction;
+  std::optional<Expected<KernelCall>> map;
+  threads.forEach(2, ThreadPool::kManyBytes, [&](int64_t i) {
+    if (i == 0)
+      reduction.emplace(findWhole.reduction());
+    else
+      map.emplace(findWhole.map());
+  });
+  if (!*reduction)
+    return reduction->takeError();
+  if (!*map)
+    return map->takeError();
+  return WholeCalls{std::move(**reduction), std::move(**map)};
+}
+
+Expected<std::shared_ptr<const BlockedPlan>>
+BlockedPlan::create(const BlockedCall &call, int64_t l2Bytes, const ThreadPool &threads,
+                    const FindKernel &findKernel, const FindWhole &findWhole) {
   std::shared_ptr<BlockedPlan> plan(new BlockedPlan);
   const Problem problem = makeProblem(call.tensors, call.inputs + 1, call.kept);
   plan->bytes = problem.bytes();
   plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size(), canInterleave(call, problem));
-  if (!plan->blocks)
+  if (!plan->blocks) {
+    Expected<WholeCalls> found = findCalls(threads, findWhole);
+    if (!found)
+      return found.takeError();
+    plan->calls.emplace(std::move(*found));
     return std::shared_ptr<const BlockedPlan>(std::move(plan));
+  }
   const KeptBlocks &blocks = *plan->blocks;
   const Preparation preparation{threads, findKernel, call, problem, blocks};
   const int64_t width = blocks.end(0), last = blocks.extent - blocks.begin(blocks.count() - 1);
@@ -175,19 +196,8 @@ Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhol
   const auto findKernel = [&](Problem problem, const KernelSpec &spec) {
     return call(std::move(problem), spec);
   };
-  const auto make = [&]() -> Expected<std::shared_ptr<const BlockedPlan>> {
-    Expected<std::shared_ptr<const BlockedPlan>> made =
-        BlockedPlan::create(blocked, l2Bytes, *pool, findKernel);
-    if (!made || (*made)->hasBlocks())
-      return made;
-    std::array<Expected<void>, 2> outcomes;
-    pool->forEach(2, ThreadPool::kManyBytes, [&](int64_t i) {
-      outcomes[i] = i == 0 ? findWhole.reduction() : findWhole.map();
-    });
-    for (Expected<void> &found : outcomes)
-      if (!found)
-        return found.takeError();
-    return made;
+  const auto make = [&] {
+    return BlockedPlan::create(blocked, l2Bytes, *pool, findKernel, findWhole);
   };
   return plans.get(blocked.key(), make);
 }

@@ -1,4 +1,4 @@
-//===- BlockedPlan.h - A reduction and a map, block by block ----*- C++ -*-===//
+//===- BlockedPlan.h - A reduction and a map of it --------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -12,6 +12,8 @@
 //
 // Of many blocks that are written past the caches a thread takes several, one beside the other,
 // and makes the sums of each while it maps the one before: a map waits for memory, sums do not.
+//
+// Where there are no blocks, the whole is reduced, then mapped, by calls that are kept as well.
 //
 //===----------------------------------------------------------------------===//
 
@@ -45,25 +47,39 @@ struct BlockBody {
       map;
 };
 
+/// Finds the kernel of a spec, to be called on the tensors of a problem.
+using FindKernel = std::function<Expected<KernelCall>(Problem problem, const KernelSpec &spec)>;
+
+/// Find the calls of the whole.
+struct FindWhole {
+  std::function<Expected<ReductionCall>()> reduction;
+  std::function<Expected<KernelCall>()> map;
+};
+
+/// What a call needs and the next one may write to: of blocks only coefficients, of the whole the
+/// results of its parts, too.
+struct BlockedMemory {
+  RoundedValues coefficients;
+  std::vector<Statistics> statistics;
+  std::vector<GradientSums> sums;
+};
+
 /// What calls with the same key share. Safe from several threads.
 class BlockedPlan {
 public:
-  /// Finds the kernel of a spec, to be called on the tensors of a problem.
-  using FindKernel = std::function<Expected<KernelCall>(Problem problem, const KernelSpec &spec)>;
   /// For a second-level cache of so many bytes. Kernels are found by `threads`.
-  static Expected<std::shared_ptr<const BlockedPlan>> create(const BlockedCall &call,
-                                                             int64_t l2Bytes,
-                                                             const ThreadPool &threads,
-                                                             const FindKernel &findKernel);
+  static Expected<std::shared_ptr<const BlockedPlan>>
+  create(const BlockedCall &call, int64_t l2Bytes, const ThreadPool &threads,
+         const FindKernel &findKernel, const FindWhole &findWhole);
 
-  /// Whether there are blocks; otherwise the whole is reduced, then mapped.
-  bool hasBlocks() const { return blocks.has_value(); }
+  /// The calls of the whole, to be made on() the tensors of a call; none where there are blocks.
+  const std::optional<WholeCalls> &whole() const { return calls; }
 
   /// Runs `body` for all blocks. Returns the error of the first block that has one.
   Expected<void> run(const ThreadPool &threads, const BlockBody &body) const;
 
-  /// Memory for the coefficients of a call, as the last one left it.
-  Spare<RoundedValues>::Loan coefficients() const { return spare.take(); }
+  /// Memory for a call, as the last one left it.
+  Spare<BlockedMemory>::Loan memory() const { return spare.take(); }
 
 private:
   BlockedPlan() = default;
@@ -77,7 +93,8 @@ private:
   std::optional<KeptBlocks> blocks;
   /// For all blocks, and for the last one where it is narrower.
   std::optional<BlockKernels> kernels, narrower;
-  mutable Spare<RoundedValues> spare;
+  std::optional<WholeCalls> calls;
+  mutable Spare<BlockedMemory> spare;
 };
 
 } // namespace norma

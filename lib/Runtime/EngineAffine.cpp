@@ -36,10 +36,12 @@ static RoundedValues roundedValues(const Coefficients &coefficients, DType compu
   return {{coefficients.center, coefficients.scale, coefficients.shift}, compute};
 }
 
-void Engine::State::map(KernelCall prepared, RoundedValues coefficients, BlockOrder order) const {
-  const MapCall map(std::move(prepared), std::move(coefficients));
+RoundedValues Engine::State::map(KernelCall prepared, RoundedValues coefficients,
+                                 BlockOrder order) const {
+  MapCall map(std::move(prepared), std::move(coefficients));
   const CallTimer timer(*map.kernelCall().kernel, uint64_t(map.bytes()));
   map.run(*pool, order);
+  return map.takeCoefficients();
 }
 
 Expected<Kernel> Engine::affineKernel(const Tensor &x, std::span<const int64_t> kept,

@@ -25,14 +25,6 @@ static std::string nameOf(int64_t begin, int64_t end) {
   return fmt::format("kept indices [{}, {})", begin, end);
 }
 
-/// Whether there is a kernel: the engine remembers which.
-template <typename Call>
-static Expected<void> outcomeOf(Expected<Call> found) {
-  if (!found)
-    return found.takeError();
-  return {};
-}
-
 //===----------------------------------------------------------------------===//
 // Statistics, then y
 //===----------------------------------------------------------------------===//
@@ -50,6 +42,79 @@ static CoefficientArrays coefficientArrays(RoundedValues &values, int64_t first,
   return {compute, values.at(0, first), values.at(1, first), values.at(2, first)};
 }
 
+Expected<Statistics> Engine::State::momentsThenAffineInBlocks(const BlockedPlan &plan,
+                                                              const BlockedCall &call,
+                                                              const Dims &shape,
+                                                              const WriteCoefficients &write,
+                                                              Statistics memory) {
+  Statistics all = resized(std::move(memory), shape);
+  const auto loan = plan.memory();
+  RoundedValues &values = loan->coefficients;
+  values.resize(3, all.size(), call.compute);
+  // Where the sums were not accurate enough.
+  const auto repair = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
+    const auto [begin, end] = block;
+    if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
+      return {};
+    Expected<std::shared_ptr<Kernel::State>> exact = kernel(exactly(prepared.reduce.kernelSpec()));
+    if (!exact)
+      return exact.takeError();
+    prepared.reduce.run(**exact, call, begin,
+                        {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+    return {};
+  };
+  const auto reduce = [&](const BlockKernels &prepared, KeptRange block) {
+    const int64_t begin = block.begin;
+    prepared.reduce.run(call, begin,
+                        {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+    return repair(prepared, block);
+  };
+  const auto map = [&](const BlockKernels &prepared, KeptRange block,
+                       std::optional<KeptRange> next) -> Expected<void> {
+    const auto [begin, end] = block;
+    const CoefficientArrays made = coefficientArrays(values, begin, call.compute);
+    if (Expected<void> ok = write(begin, end, all, made); !ok)
+      return ok;
+    if (!next) {
+      prepared.map.run(call, begin, {made.center, made.scale, made.shift});
+      return {};
+    }
+    const int64_t other = next->begin;
+    prepared.mapAndReduce->run(call, begin,
+                               {made.center, made.scale, made.shift, all.count.data() + other,
+                                all.mean.data() + other, all.m2.data() + other},
+                               other);
+    return repair(prepared, *next);
+  };
+  if (Expected<void> done = plan.run(*pool, {std::ref(reduce), std::ref(map)}); !done)
+    return done.takeError();
+  return all;
+}
+
+Expected<Statistics> Engine::State::momentsThenAffineOfWhole(const BlockedPlan &plan,
+                                                             const BlockedCall &call,
+                                                             const WriteCoefficients &write,
+                                                             Statistics memory) {
+  const WholeCalls &calls = *plan.whole();
+  const auto loan = plan.memory();
+  loan->statistics.resize(std::max<size_t>(loan->statistics.size(), 1));
+  loan->statistics[0] = std::move(memory);
+  Pace unwatched;
+  const KernelCall reduction = calls.reduction.call.on(call.reduced());
+  Expected<Statistics> all =
+      moments(calls.reduction, reduction, static_cast<char *>(call.tensors[0].data), *pool,
+              unwatched, &loan->statistics);
+  if (!all)
+    return all;
+  RoundedValues &values = loan->coefficients;
+  values.resize(3, all->size(), call.compute);
+  if (Expected<void> ok = write(0, all->size(), *all, coefficientArrays(values, 0, call.compute));
+      !ok)
+    return ok.takeError().within(nameOf(0, all->size()));
+  values = this->map(calls.map.on(call.tensors), std::move(values), BlockOrder::Backwards);
+  return all;
+}
+
 Expected<Statistics> Engine::State::momentsThenAffine(const Tensor &x,
                                                       std::span<const int64_t> kept,
                                                       const MomentsOptions &options,
@@ -59,82 +124,27 @@ Expected<Statistics> Engine::State::momentsThenAffine(const Tensor &x,
   if (!operands)
     return operands.takeError();
   const Dims shape = keptShape(x.shape, kept);
-  if (x.size() > 0) {
-    const BlockedCall blocked({x, y}, *operands, kept, options.nan, compute);
-    const auto findMoments = [&] {
-      return outcomeOf(momentsCall(x, kept, options.nan, *operands));
-    };
-    const auto findMap = [&] { return outcomeOf(affineCall(x, kept, {}, compute, y)); };
-    Expected<std::shared_ptr<const BlockedPlan>> plan =
-        blockedPlan(blocked, {std::ref(findMoments), std::ref(findMap)});
-    if (!plan)
-      return plan.takeError();
-    if ((*plan)->hasBlocks()) {
-      Statistics all = resized(std::move(memory), shape);
-      const Spare<RoundedValues>::Loan values = (*plan)->coefficients();
-      values->resize(3, all.size(), compute);
-      // Where the sums were not accurate enough.
-      const auto repair = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
-        const auto [begin, end] = block;
-        if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
-          return {};
-        Expected<std::shared_ptr<Kernel::State>> exact =
-            kernel(exactly(prepared.reduce.kernelSpec()));
-        if (!exact)
-          return exact.takeError();
-        prepared.reduce.run(
-            **exact, blocked, begin,
-            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
-        return {};
-      };
-      const auto reduce = [&](const BlockKernels &prepared, KeptRange block) {
-        const int64_t begin = block.begin;
-        prepared.reduce.run(
-            blocked, begin,
-            {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
-        return repair(prepared, block);
-      };
-      const auto map = [&](const BlockKernels &prepared, KeptRange block,
-                           std::optional<KeptRange> next) -> Expected<void> {
-        const auto [begin, end] = block;
-        const CoefficientArrays made = coefficientArrays(*values, begin, compute);
-        if (Expected<void> ok = write(begin, end, all, made); !ok)
-          return ok;
-        if (!next) {
-          prepared.map.run(blocked, begin, {made.center, made.scale, made.shift});
-          return {};
-        }
-        const int64_t other = next->begin;
-        prepared.mapAndReduce->run(blocked, begin,
-                                   {made.center, made.scale, made.shift, all.count.data() + other,
-                                    all.mean.data() + other, all.m2.data() + other},
-                                   other);
-        return repair(prepared, *next);
-      };
-      if (Expected<void> done = (*plan)->run(*pool, {std::ref(reduce), std::ref(map)}); !done)
-        return done.takeError();
-      return all;
-    }
-  }
-
   // Kept indices may be there without any data.
-  Pace unwatched;
-  Expected<Statistics> all = x.size() == 0
-                                 ? Expected<Statistics>(Statistics::zeros(shape))
-                                 : moments(x, kept, options.nan, *operands, *pool, unwatched);
-  if (!all || all->size() == 0)
-    return all;
-  RoundedValues values;
-  values.resize(3, all->size(), compute);
-  if (Expected<void> ok = write(0, all->size(), *all, coefficientArrays(values, 0, compute)); !ok)
-    return ok.takeError().within(nameOf(0, all->size()));
-  if (x.size() > 0) {
-    Expected<KernelCall> prepared = affineCall(x, kept, {}, compute, y);
-    if (!prepared)
-      return prepared.takeError();
-    map(std::move(*prepared), std::move(values), BlockOrder::Backwards);
+  if (x.size() == 0) {
+    const Statistics none = Statistics::zeros(shape);
+    RoundedValues values;
+    values.resize(3, none.size(), compute);
+    if (none.size() > 0)
+      if (Expected<void> ok = write(0, none.size(), none, coefficientArrays(values, 0, compute));
+          !ok)
+        return ok.takeError().within(nameOf(0, none.size()));
+    return none;
   }
-  return all;
+  const BlockedCall call({x, y}, *operands, kept, options.nan, compute);
+  const auto findMoments = [&] { return momentsCall(x, kept, options.nan, *operands); };
+  const auto findMap = [&] { return affineCall(x, kept, {}, compute, y); };
+  Expected<std::shared_ptr<const BlockedPlan>> plan =
+      blockedPlan(call, {std::ref(findMoments), std::ref(findMap)});
+  if (!plan)
+    return plan.takeError();
+  return (*plan)->whole()
+             ? momentsThenAffineOfWhole(**plan, call, write, std::move(memory))
+             : momentsThenAffineInBlocks(**plan, call, shape, write, std::move(memory));
 }
 
 Expected<Statistics> Engine::momentsThenAffine(const Tensor &x, std::span<const int64_t> kept,
@@ -168,6 +178,64 @@ static GradientCoefficientArrays gradientArrays(RoundedValues &values, int64_t f
           values.at(3, first)};
 }
 
+static GradientSums zeroSums(const Dims &shape, size_t size) {
+  return {shape, std::vector<double>(size), std::vector<double>(size)};
+}
+
+Expected<GradientSums>
+Engine::State::gradientSumsThenMapInBlocks(const BlockedPlan &plan, const BlockedCall &call,
+                                           const Dims &shape, std::span<const double> center,
+                                           const WriteGradientCoefficients &write) {
+  GradientSums all = zeroSums(shape, center.size());
+  const auto loan = plan.memory();
+  RoundedValues &values = loan->coefficients;
+  values.resize(4, int64_t(center.size()), call.compute);
+  const auto reduce = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
+    const int64_t begin = block.begin;
+    prepared.reduce.run(call, begin,
+                        {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
+    return {};
+  };
+  const auto map = [&](const BlockKernels &prepared, KeptRange block,
+                       std::optional<KeptRange> next) -> Expected<void> {
+    const auto [begin, end] = block;
+    const GradientCoefficientArrays made = gradientArrays(values, begin, call.compute);
+    if (Expected<void> ok = write(begin, end, all, made); !ok)
+      return ok;
+    if (!next) {
+      prepared.map.run(call, begin, {made.center, made.slope, made.offset, made.scale});
+      return {};
+    }
+    const int64_t other = next->begin;
+    prepared.mapAndReduce->run(call, begin,
+                               {made.center, made.slope, made.offset, made.scale,
+                                center.data() + other, all.sum.data() + other,
+                                all.dot.data() + other},
+                               other);
+    return {};
+  };
+  if (Expected<void> done = plan.run(*pool, {std::ref(reduce), std::ref(map)}); !done)
+    return done.takeError();
+  return all;
+}
+
+Expected<GradientSums>
+Engine::State::gradientSumsThenMapOfWhole(const BlockedPlan &plan, const BlockedCall &call,
+                                          std::span<const double> center,
+                                          const WriteGradientCoefficients &write) {
+  const WholeCalls &calls = *plan.whole();
+  const auto loan = plan.memory();
+  const KernelCall reduction = calls.reduction.call.on(call.reduced());
+  GradientSums all = gradientSums(calls.reduction, reduction, center, *pool, &loan->sums);
+  RoundedValues &values = loan->coefficients;
+  const auto size = int64_t(center.size());
+  values.resize(4, size, call.compute);
+  if (Expected<void> ok = write(0, size, all, gradientArrays(values, 0, call.compute)); !ok)
+    return ok.takeError().within(nameOf(0, size));
+  values = this->map(calls.map.on(call.tensors), std::move(values), BlockOrder::Backwards);
+  return all;
+}
+
 Expected<GradientSums> Engine::State::gradientSumsThenMap(const Tensor &x, const Tensor &dy,
                                                           std::span<const int64_t> kept,
                                                           std::span<const double> center,
@@ -177,71 +245,26 @@ Expected<GradientSums> Engine::State::gradientSumsThenMap(const Tensor &x, const
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();
-  const auto size = int64_t(center.size());
-  const auto zeros = [&] {
-    return GradientSums{keptShape(x.shape, kept), std::vector<double>(center.size()),
-                        std::vector<double>(center.size())};
-  };
-  if (x.size() > 0) {
-    const BlockedCall blocked({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
-    const auto findSums = [&] { return outcomeOf(gradientSumsCall(x, dy, kept, *operands)); };
-    const auto findMap = [&] {
-      return outcomeOf(gradientMapCall(x, dy, kept, compute, dx, *operands));
-    };
-    Expected<std::shared_ptr<const BlockedPlan>> plan =
-        blockedPlan(blocked, {std::ref(findSums), std::ref(findMap)});
-    if (!plan)
-      return plan.takeError();
-    if ((*plan)->hasBlocks()) {
-      GradientSums all = zeros();
-      const Spare<RoundedValues>::Loan values = (*plan)->coefficients();
-      values->resize(4, size, compute);
-      const auto reduce = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
-        const int64_t begin = block.begin;
-        prepared.reduce.run(
-            blocked, begin,
-            {center.data() + begin, all.sum.data() + begin, all.dot.data() + begin});
-        return {};
-      };
-      const auto map = [&](const BlockKernels &prepared, KeptRange block,
-                           std::optional<KeptRange> next) -> Expected<void> {
-        const auto [begin, end] = block;
-        const GradientCoefficientArrays made = gradientArrays(*values, begin, compute);
-        if (Expected<void> ok = write(begin, end, all, made); !ok)
-          return ok;
-        if (!next) {
-          prepared.map.run(blocked, begin, {made.center, made.slope, made.offset, made.scale});
-          return {};
-        }
-        const int64_t other = next->begin;
-        prepared.mapAndReduce->run(blocked, begin,
-                                   {made.center, made.slope, made.offset, made.scale,
-                                    center.data() + other, all.sum.data() + other,
-                                    all.dot.data() + other},
-                                   other);
-        return {};
-      };
-      if (Expected<void> done = (*plan)->run(*pool, {std::ref(reduce), std::ref(map)}); !done)
-        return done.takeError();
-      return all;
-    }
+  const Dims shape = keptShape(x.shape, kept);
+  if (x.size() == 0) {
+    GradientSums none = zeroSums(shape, center.size());
+    RoundedValues values;
+    const auto size = int64_t(center.size());
+    values.resize(4, size, compute);
+    if (size > 0)
+      if (Expected<void> ok = write(0, size, none, gradientArrays(values, 0, compute)); !ok)
+        return ok.takeError().within(nameOf(0, size));
+    return none;
   }
-
-  Expected<GradientSums> all = x.size() == 0 ? Expected<GradientSums>(zeros())
-                                             : gradientSums(x, dy, kept, center, *operands);
-  if (!all || size == 0)
-    return all;
-  RoundedValues values;
-  values.resize(4, size, compute);
-  if (Expected<void> ok = write(0, size, *all, gradientArrays(values, 0, compute)); !ok)
-    return ok.takeError().within(nameOf(0, size));
-  if (x.size() > 0) {
-    Expected<KernelCall> prepared = gradientMapCall(x, dy, kept, compute, dx, *operands);
-    if (!prepared)
-      return prepared.takeError();
-    map(std::move(*prepared), std::move(values), BlockOrder::Backwards);
-  }
-  return all;
+  const BlockedCall call({x, dy, dx}, *operands, kept, NanPolicy::Propagate, compute);
+  const auto findSums = [&] { return gradientSumsCall(x, dy, kept, *operands); };
+  const auto findMap = [&] { return gradientMapCall(x, dy, kept, compute, dx, *operands); };
+  Expected<std::shared_ptr<const BlockedPlan>> plan =
+      blockedPlan(call, {std::ref(findSums), std::ref(findMap)});
+  if (!plan)
+    return plan.takeError();
+  return (*plan)->whole() ? gradientSumsThenMapOfWhole(**plan, call, center, write)
+                          : gradientSumsThenMapInBlocks(**plan, call, shape, center, write);
 }
 
 Expected<GradientSums> Engine::gradientSumsThenMap(const Tensor &x, const Tensor &dy,

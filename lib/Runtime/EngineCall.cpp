@@ -7,6 +7,7 @@
 
 #include "EngineCall.h"
 
+#include <cassert>
 #include <cstring>
 
 namespace norma {
@@ -25,6 +26,15 @@ Block KernelCall::block(int64_t b, int64_t count) const {
 
 Block KernelCall::range(int64_t begin, int64_t end) const {
   return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
+}
+
+KernelCall KernelCall::on(std::span<const Tensor> tensors) const {
+  KernelCall other = *this;
+  std::vector<GroupedTensor> &moved = other.problem.tensors;
+  assert(tensors.size() >= moved.size() && "not the tensors of this call");
+  for (size_t t = 0; t < moved.size(); ++t)
+    moved[t].data = static_cast<char *>(tensors[t].data);
+  return other;
 }
 
 void KernelCall::pushTensor(KernelArguments &arguments, const Block &block, size_t t,

@@ -42,6 +42,8 @@ struct KernelCall {
   Block block(int64_t b, int64_t count = 1) const;
   /// Any range of the outermost group.
   Block range(int64_t begin, int64_t end) const;
+  /// The same call of tensors like these, which lie elsewhere: the first ones, in the same order.
+  KernelCall on(std::span<const Tensor> tensors) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
   void pushTensor(KernelArguments &arguments, const Block &block, size_t t) const {
     pushTensor(arguments, block, t, problem.tensors[t].data);
@@ -51,14 +53,20 @@ struct KernelCall {
   void pushOperands(KernelArguments &arguments, const Block &block) const;
 };
 
-/// A call of a kernel of moments, and how the one is found that does blocks again. Without mask
-/// and weights, it can be made again for data elsewhere.
-struct MomentsCall {
+/// A call of a reduction, which can be made again for data elsewhere.
+struct ReductionCall {
   KernelCall call;
   KernelSpec spec;
   /// That of the caller's kept indices.
   Dims shape;
+  /// How the kernel of moments is found that does blocks again.
   std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
+};
+
+/// A reduction of the whole, and a map of it.
+struct WholeCalls {
+  ReductionCall reduction;
+  KernelCall map;
 };
 
 /// `tensors` as makeProblem() takes them, with the operands behind.
@@ -124,6 +132,8 @@ public:
   MapCall(KernelCall prepared, RoundedValues coefficients);
 
   const KernelCall &kernelCall() const { return call; }
+  /// For the memory, when the call is over.
+  RoundedValues takeCoefficients() { return std::move(coefficients); }
   /// What a call reads and writes, coefficients aside.
   int64_t bytes() const { return dataBytes; }
 

@@ -27,42 +27,46 @@ struct AddSums {
 
 } // namespace
 
-static GradientSums zeroSums(const Dims &shape, int64_t size) {
-  return {shape, std::vector<double>(size), std::vector<double>(size)};
-}
-
-Expected<KernelCall> Engine::State::gradientSumsCall(const Tensor &x, const Tensor &dy,
-                                                     std::span<const int64_t> kept,
-                                                     const Operands &operands) {
+Expected<ReductionCall> Engine::State::gradientSumsCall(const Tensor &x, const Tensor &dy,
+                                                        std::span<const int64_t> kept,
+                                                        const Operands &operands) {
   Problem problem = makeProblem({x, dy}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
   setStreaming(spec, problem);
-  return call(std::move(problem), spec);
+  Expected<KernelCall> made = call(std::move(problem), spec);
+  if (!made)
+    return made.takeError();
+  return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept), {}};
 }
 
 Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor &dy,
                                                    std::span<const int64_t> kept,
                                                    std::span<const double> center,
                                                    const Operands &operands) {
-  Expected<KernelCall> call = gradientSumsCall(x, dy, kept, operands);
-  if (!call)
-    return call.takeError();
-
-  const CallTimer timer(*call->kernel, uint64_t(x.size()) * (sizeOf(x.dtype) + sizeOf(dy.dtype)));
-  GradientSums result =
-      gradientSums(*call, keptShape(x.shape, kept), call->problem.toKernelOrder(center), *pool);
-  if (!call->problem.keptInOrder)
-    for (std::vector<double> *values : {&result.sum, &result.dot})
-      *values = call->problem.fromKernelOrder(*values);
-  return result;
+  Expected<ReductionCall> prepared = gradientSumsCall(x, dy, kept, operands);
+  if (!prepared)
+    return prepared.takeError();
+  return gradientSums(*prepared, prepared->call, center, *pool);
 }
 
-GradientSums Engine::State::gradientSums(const KernelCall &call, const Dims &shape,
-                                         std::span<const double> centers,
-                                         const ThreadPool &threads) {
+GradientSums Engine::State::gradientSums(const ReductionCall &prepared, const KernelCall &call,
+                                         std::span<const double> center, const ThreadPool &threads,
+                                         std::vector<GradientSums> *memory) {
+  const Problem &problem = call.problem;
+  const CallTimer timer(*call.kernel, uint64_t(problem.bytes()));
+  std::vector<double> inKernelOrder;
+  if (!problem.keptInOrder)
+    inKernelOrder = problem.toKernelOrder(center);
+  const std::span<const double> centers =
+      problem.keptInOrder ? center : std::span<const double>(inKernelOrder);
   const EntryPoint entry = call.entry();
   Reduction sums(
-      call, [&] { return zeroSums(shape, int64_t(centers.size())); },
+      call, memory ? std::move(*memory) : std::vector<GradientSums>(),
+      [&](GradientSums &room) {
+        room.shape = prepared.shape;
+        room.sum.resize(center.size());
+        room.dot.resize(center.size());
+      },
       [&](const Block &block, GradientSums &into) {
         KernelArguments arguments;
         call.pushTensor(arguments, block, 0);
@@ -77,7 +81,13 @@ GradientSums Engine::State::gradientSums(const KernelCall &call, const Dims &sha
       AddSums{});
   Pace unwatched;
   sums.work(threads, unwatched);
-  return sums.take();
+  GradientSums result = sums.take();
+  if (memory)
+    *memory = sums.takeMemory();
+  if (!problem.keptInOrder)
+    for (std::vector<double> *values : {&result.sum, &result.dot})
+      *values = problem.fromKernelOrder(*values);
+  return result;
 }
 
 Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
@@ -87,7 +97,8 @@ Expected<GradientSums> Engine::gradientSums(const Tensor &x, const Tensor &dy,
   if (Expected<void> ok = checkGradientSums(x, dy, kept, center, options); !ok)
     return ok.takeError();
   if (x.size() == 0)
-    return zeroSums(keptShape(x.shape, kept), int64_t(center.size()));
+    return GradientSums{keptShape(x.shape, kept), std::vector<double>(center.size()),
+                        std::vector<double>(center.size())};
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();

@@ -159,9 +159,10 @@ struct KernelOrder {
 };
 
 struct BlockedCall;
+struct FindWhole;
 class BlockedPlan;
 struct KernelCall;
-struct MomentsCall;
+struct ReductionCall;
 class Pace;
 class RoundedValues;
 class TuningCase;
@@ -227,30 +228,33 @@ struct Engine::State {
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.
-  Expected<MomentsCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
-                                    const Operands &operands);
+  Expected<ReductionCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
+                                      const Operands &operands);
   Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
                                   CoefficientKinds kinds, DType compute, const Tensor &y);
-  Expected<KernelCall> gradientSumsCall(const Tensor &x, const Tensor &dy,
-                                        std::span<const int64_t> kept, const Operands &operands);
+  Expected<ReductionCall> gradientSumsCall(const Tensor &x, const Tensor &dy,
+                                           std::span<const int64_t> kept, const Operands &operands);
   Expected<KernelCall> gradientMapCall(const Tensor &x, const Tensor &dy,
                                        std::span<const int64_t> kept, DType compute,
                                        const Tensor &dx, const Operands &operands);
   Expected<Statistics> moments(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                const Operands &operands, const ThreadPool &threads, Pace &pace);
-  /// Of data that lies at `data`. The result goes to `memory` as far as there is some.
-  static Expected<Statistics> moments(const MomentsCall &prepared, char *data,
-                                      const ThreadPool &threads, Pace &pace,
-                                      Statistics memory = {});
-  /// Coefficients are in the caller's order.
-  void map(KernelCall prepared, RoundedValues coefficients, BlockOrder order) const;
+  /// Of `call`, that which was prepared or the same elsewhere, with data at `data`. The result has
+  /// the memory of the first in `memory`, as far as there are some; the others are for its parts,
+  /// and are there again when it is over.
+  static Expected<Statistics> moments(const ReductionCall &prepared, const KernelCall &call,
+                                      char *data, const ThreadPool &threads, Pace &pace,
+                                      std::vector<Statistics> *memory = nullptr);
+  /// Coefficients are in the caller's order. Returns their memory.
+  RoundedValues map(KernelCall prepared, RoundedValues coefficients, BlockOrder order) const;
 
   Expected<GradientSums> gradientSums(const Tensor &x, const Tensor &dy,
                                       std::span<const int64_t> kept, std::span<const double> center,
                                       const Operands &operands);
-  /// Arrays are in the order of the kernel, with `shape` that of the kept indices.
-  static GradientSums gradientSums(const KernelCall &call, const Dims &shape,
-                                   std::span<const double> centers, const ThreadPool &threads);
+  /// Of `call`, that which was prepared or the same elsewhere; with memory as moments() has it.
+  static GradientSums gradientSums(const ReductionCall &prepared, const KernelCall &call,
+                                   std::span<const double> center, const ThreadPool &threads,
+                                   std::vector<GradientSums> *memory = nullptr);
 
   // EngineBlocked.cpp: a reduction, then a map.
   /// Write the coefficients of kept indices [begin, end), of which what was reduced is there; what
@@ -269,12 +273,7 @@ struct Engine::State {
                       std::span<const double> center, const MomentsOptions &options,
                       const WriteGradientCoefficients &write, DType compute, const Tensor &dx);
 
-  /// Find the kernels of a call without blocks, so that the engine has them.
-  struct FindWhole {
-    std::function<Expected<void>()> reduction, map;
-  };
-  /// That of an earlier call with the same key, or a new one. The kernels of one without blocks
-  /// are found at once, in case they must be compiled.
+  /// That of an earlier call with the same key, or a new one.
   Expected<std::shared_ptr<const BlockedPlan>> blockedPlan(const BlockedCall &blocked,
                                                            const FindWhole &findWhole);
 
@@ -287,6 +286,21 @@ struct Engine::State {
   bool forgetTuning(const KernelSpec &spec);
 
 private:
+  // EngineBlocked.cpp: by the plan of a call, each block is reduced, then mapped, or the whole.
+  Expected<Statistics> momentsThenAffineInBlocks(const BlockedPlan &plan, const BlockedCall &call,
+                                                 const Dims &shape, const WriteCoefficients &write,
+                                                 Statistics memory);
+  Expected<Statistics> momentsThenAffineOfWhole(const BlockedPlan &plan, const BlockedCall &call,
+                                                const WriteCoefficients &write, Statistics memory);
+  Expected<GradientSums> gradientSumsThenMapInBlocks(const BlockedPlan &plan,
+                                                     const BlockedCall &call, const Dims &shape,
+                                                     std::span<const double> center,
+                                                     const WriteGradientCoefficients &write);
+  Expected<GradientSums> gradientSumsThenMapOfWhole(const BlockedPlan &plan,
+                                                    const BlockedCall &call,
+                                                    std::span<const double> center,
+                                                    const WriteGradientCoefficients &write);
+
   // EngineKernels.cpp
   /// The key of a kernel with the schedule of the rules.
   std::string keyOf(const KernelSpec &spec) const;

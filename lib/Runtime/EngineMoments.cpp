@@ -15,16 +15,16 @@
 
 namespace norma {
 
-Expected<MomentsCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
-                                                 NanPolicy nan, const Operands &operands) {
+Expected<ReductionCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
+                                                   NanPolicy nan, const Operands &operands) {
   Problem problem = makeProblem({x}, operands, kept);
   KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
   setStreaming(spec, problem);
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();
-  return MomentsCall{std::move(*made), std::move(spec), keptShape(x.shape, kept),
-                     [this](const KernelSpec &other) { return kernel(other); }};
+  return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept),
+                       [this](const KernelSpec &other) { return kernel(other); }};
 }
 
 namespace {
@@ -33,7 +33,7 @@ namespace {
 class ExactBlocks {
 public:
   /// The call must outlive this.
-  explicit ExactBlocks(const MomentsCall &of) : of(of) {}
+  explicit ExactBlocks(const ReductionCall &of) : of(of) {}
 
   /// With the arguments of the kernel that found that out.
   void run(const Block &block, KernelArguments &arguments) {
@@ -56,7 +56,7 @@ public:
   Expected<void> takeOutcome() { return std::move(outcome); }
 
 private:
-  const MomentsCall &of;
+  const ReductionCall &of;
   std::atomic<bool> failed = false;
   std::mutex mutex;
   Expected<void> outcome;
@@ -65,11 +65,12 @@ private:
 /// A call on its way.
 class MomentsRun {
 public:
-  /// Of data at `data`. The call must outlive the run; the result goes to `memory`, as far as there
-  /// is some.
-  MomentsRun(const MomentsCall &moments, char *data, Statistics memory)
-      : call(moments.call), shape(moments.shape), spare(std::move(memory)), exact(moments),
-        reduction(call, MakeRoom{call.problem.keptSize(), &spare, &isSpareTaken},
+  /// Of `kernelCall`, that of `moments` or the same elsewhere, with data at `data`. The calls must
+  /// outlive the run; results go to `memory`, as far as there is some.
+  MomentsRun(const ReductionCall &moments, const KernelCall &kernelCall, char *data,
+             std::vector<Statistics> memory)
+      : call(kernelCall), shape(moments.shape), exact(moments),
+        reduction(call, std::move(memory), MakeRoom{call.problem.keptSize()},
                   RunBlock{&call, call.entry(), data, &exact}, MergeBlocks{}) {}
   MomentsRun(const MomentsRun &) = delete;
   MomentsRun &operator=(const MomentsRun &) = delete;
@@ -89,22 +90,18 @@ public:
       return ok.takeError();
     return std::move(result);
   }
+  std::vector<Statistics> takeMemory() { return reduction.takeMemory(); }
 
 private:
-  /// Every value is written before it is read.
   struct MakeRoom {
     int64_t size;
-    Statistics *spare;
-    std::atomic<bool> *isSpareTaken;
 
-    Statistics operator()() const {
-      Statistics room;
-      if (!isSpareTaken->exchange(true))
-        room = std::move(*spare);
+    void operator()(Statistics &room) const {
       for (std::vector<double> *values : {&room.count, &room.mean, &room.m2})
         values->resize(size_t(size));
-      room.shape = {size};
-      return room;
+      // Not written for nothing: other threads look at it.
+      if (!(room.shape == Dims{size}))
+        room.shape = {size};
     }
   };
 
@@ -149,10 +146,8 @@ private:
 
   const KernelCall &call;
   const Dims &shape;
-  Statistics spare;
-  std::atomic<bool> isSpareTaken = false;
   ExactBlocks exact;
-  Reduction<MakeRoom, RunBlock, MergeBlocks> reduction;
+  Reduction<Statistics, MakeRoom, RunBlock, MergeBlocks> reduction;
   Statistics result;
   bool isFinished = false;
 };
@@ -162,23 +157,26 @@ private:
 Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int64_t> kept,
                                             NanPolicy nan, const Operands &operands,
                                             const ThreadPool &threads, Pace &pace) {
-  Expected<MomentsCall> prepared = momentsCall(x, kept, nan, operands);
+  Expected<ReductionCall> prepared = momentsCall(x, kept, nan, operands);
   if (!prepared)
     return prepared.takeError();
-  return moments(*prepared, static_cast<char *>(x.data), threads, pace);
+  return moments(*prepared, prepared->call, static_cast<char *>(x.data), threads, pace);
 }
 
-Expected<Statistics> Engine::State::moments(const MomentsCall &prepared, char *data,
-                                            const ThreadPool &threads, Pace &pace,
-                                            Statistics memory) {
-  const CallTimer timer(*prepared.call.kernel, uint64_t(prepared.call.problem.bytes()));
-  MomentsRun run(prepared, data, std::move(memory));
+Expected<Statistics> Engine::State::moments(const ReductionCall &prepared, const KernelCall &call,
+                                            char *data, const ThreadPool &threads, Pace &pace,
+                                            std::vector<Statistics> *memory) {
+  const CallTimer timer(*call.kernel, uint64_t(call.problem.bytes()));
+  MomentsRun run(prepared, call, data, memory ? std::move(*memory) : std::vector<Statistics>());
   while (!run.isDone()) {
     run.work(threads, pace);
     if (Expected<void> goOn = pace.report(); !goOn)
       return goOn.takeError();
   }
-  return run.takeStatistics();
+  Expected<Statistics> result = run.takeStatistics();
+  if (memory)
+    *memory = run.takeMemory();
+  return result;
 }
 
 Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t> kept,
@@ -191,7 +189,7 @@ Expected<Kernel> Engine::momentsKernel(const Tensor &x, std::span<const int64_t>
   Expected<OwnedOperands> operands = OwnedOperands::create(options, x.shape);
   if (!operands)
     return operands.takeError();
-  Expected<MomentsCall> call = state->momentsCall(x, kept, options.nan, *operands);
+  Expected<ReductionCall> call = state->momentsCall(x, kept, options.nan, *operands);
   if (!call)
     return call.takeError();
   return Kernel(std::move(call->call.kernel));
@@ -245,14 +243,14 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   }
 
   Statistics result = Statistics::zeros(shape);
-  std::vector<MomentsCall> calls;
+  std::vector<ReductionCall> calls;
   calls.reserve(batches.size());
   Checked elements = 0;
   uint64_t bytes = 0;
   for (const Tensor &batch : batches) {
     if (batch.size() == 0)
       continue;
-    Expected<MomentsCall> call = state->momentsCall(batch, kept, options.nan, {});
+    Expected<ReductionCall> call = state->momentsCall(batch, kept, options.nan, {});
     if (!call)
       return call.takeError();
     elements += batch.size();
@@ -267,8 +265,9 @@ Expected<Statistics> Engine::moments(std::span<const Tensor> batches, std::span<
   const CallTimer timer(*calls[0].call.kernel, bytes);
   // Small batches: one task each, merged in order.
   std::deque<MomentsRun> runs;
-  for (const MomentsCall &call : calls)
-    runs.emplace_back(call, call.call.problem.tensors.front().data, Statistics());
+  for (const ReductionCall &call : calls)
+    runs.emplace_back(call, call.call, call.call.problem.tensors.front().data,
+                      std::vector<Statistics>());
   const auto isDone = [](const MomentsRun &run) { return run.isDone(); };
   while (!std::all_of(runs.begin(), runs.end(), isDone)) {
     state->pool->forEach(int64_t(runs.size()), int64_t(bytes),

@@ -137,20 +137,20 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
     return mapCall(
         {data.coefficient(0), data.coefficient(1), data.coefficient(2), data.coefficient(3)});
   case KernelFamily::GradSums: {
-    auto sums = std::make_shared<KernelCall>(std::move(call));
-    return [this, sums, &data] {
-      gradientSums(*sums, sums->problem.keptExtents, data.coefficient(0), *pool);
-    };
+    const Dims kept = call.problem.keptExtents;
+    auto sums = std::make_shared<ReductionCall>(ReductionCall{std::move(call), spec, kept, {}});
+    return
+        [this, sums, &data] { State::gradientSums(*sums, sums->call, data.coefficient(0), *pool); };
   }
   case KernelFamily::Moments: {
     const Dims kept = call.problem.keptExtents;
-    auto moments = std::make_shared<MomentsCall>(
-        MomentsCall{std::move(call), spec, kept,
-                    [this](const KernelSpec &other) { return this->kernel(other); }});
+    auto moments = std::make_shared<ReductionCall>(
+        ReductionCall{std::move(call), spec, kept,
+                      [this](const KernelSpec &other) { return this->kernel(other); }});
     return [this, moments, x = moments->call.problem.tensors.front().data] {
       Pace unwatched;
       // That a block must be done again, and that this fails, is no matter of its schedule.
-      (void)State::moments(*moments, x, *pool, unwatched).hasValue();
+      (void)State::moments(*moments, moments->call, x, *pool, unwatched).hasValue();
     };
   }
   }

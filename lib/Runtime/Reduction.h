@@ -25,7 +25,6 @@
 #include <atomic>
 #include <bit>
 #include <memory>
-#include <type_traits>
 
 namespace norma {
 
@@ -37,34 +36,36 @@ inline constexpr uint64_t kEvenShares = 8;
 /// Blocks begin at multiples of so many rows, if they are much longer.
 inline constexpr uint64_t kGrain = 64;
 /// Data that is one block by its schedule is worth some for several threads, if that leaves each
-/// so much of it, and enough elements of a kept index beside what merging costs. Those of less than
-/// four bytes take as long as others.
+/// so much of every tensor, and enough elements of a kept index beside what merging costs. Those of
+/// less than four bytes take as long as others.
+
 inline constexpr int64_t kSharedBytes = int64_t(384) << 10;
 inline constexpr int64_t kMostShared = 4;
 
 /// A reduction that can be left and taken up again. Results are in the kernel's order of
 /// kept indices.
-///   zeros():             a result of all kept indices, of no data
+///   prepare(result):     makes room for all kept indices, of values that are written first
 ///   run(block, result):  writes that of a block, from block.firstKept on
 ///   merge(into, from):   adds the result of a later block
 ///   Merge::kElements:    elements of a kept index that take much longer than to merge its results
 ///   Merge::kLeastForTwo: elements of a kept index from which on two parts are worth that
-template <typename Zeros, typename Run, typename Merge>
+template <typename Result, typename Prepare, typename Run, typename Merge>
 class Reduction {
 public:
-  using Result = std::invoke_result_t<Zeros>;
-
-  /// The call must outlive the reduction.
-  Reduction(const KernelCall &kernelCall, Zeros makeZeros, Run runBlock, Merge mergeInto)
-      : call(kernelCall), zeros(std::move(makeZeros)), run(std::move(runBlock)),
+  /// The call must outlive the reduction. Results are in `memory`, as far as there is some: that of
+  /// all in its first, those of tasks, which find it in their caches, in others.
+  Reduction(const KernelCall &kernelCall, std::vector<Result> memory, Prepare prepareResult,
+            Run runBlock, Merge mergeInto)
+      : call(kernelCall), prepare(std::move(prepareResult)), run(std::move(runBlock)),
         merge(std::move(mergeInto)), blocks(isShared() ? sharedBlocks() : ownBlocks()),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
         perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
-        results(isShared() ? size_t(tasks) : 1), isThere(new std::atomic<bool>[size_t(tasks)]()) {
+        results(std::move(memory)), isThere(new std::atomic<bool>[size_t(tasks)]()) {
     for (int64_t t = 0; t < tasks; ++t)
       next[t] = first(t);
+    results.resize(isShared() ? size_t(tasks) : 1);
     if (!isShared())
-      results[0] = zeros();
+      prepare(results[0]);
   }
 
   /// Goes on until all is done or a step of the pace is over.
@@ -85,7 +86,17 @@ public:
   }
 
   /// The result, once all is done.
-  Result take() { return std::move(results[0]); }
+  Result take() {
+    if (results.size() > 1)
+      merge(results[0], results[std::bit_ceil(results.size()) / 2]);
+    return std::move(results[0]);
+  }
+
+  /// Then the memory of tasks, if they are few.
+  std::vector<Result> takeMemory() {
+    results.resize(std::min(results.size(), size_t(kMostShared)));
+    return std::move(results);
+  }
 
 private:
   bool isShared() const { return !call.problem.outerKept(); }
@@ -100,9 +111,9 @@ private:
 
   /// How many are worth having for the sake of threads.
   int64_t blocksForThreads(int64_t most) const {
-    int64_t each = 0;
+    int64_t each = 4;
     for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
-      each += std::max<int64_t>(int64_t(sizeOf(call.problem.tensors[t].dtype)), 4);
+      each = std::max(each, int64_t(sizeOf(call.problem.tensors[t].dtype)));
     most = std::min({most, call.problem.size() / (kSharedBytes / each), kMostShared});
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
   }
@@ -151,29 +162,29 @@ private:
     // In an earlier step: its result may have been merged.
     if (b == last)
       return;
-    Result sum = std::move(results[task]);
+    Result &sum = results[task];
     std::optional<Result> part;
     for (; b < last && pace.mayGoOn(); ++b) {
       if (b == first(task)) {
-        sum = zeros();
+        prepare(sum);
         runBlock(b, sum, pace);
         continue;
       }
       if (!part)
-        part = zeros();
+        prepare(part.emplace());
       runBlock(b, *part, pace);
       merge(sum, *part);
     }
-    results[task] = std::move(sum);
     next[task] = b;
     if (b == last)
       mergeUpwards(task);
   }
 
   /// Merges the result of a task with those beside it, as far up the tree as they are there:
-  /// whoever comes second merges two, and most are still in its cache.
+  /// whoever comes second merges two, and most are still in its cache. The last two are left to
+  /// the caller, who wants the result in its own.
   void mergeUpwards(int64_t task) {
-    for (int64_t stride = 1; stride < tasks; stride *= 2) {
+    for (int64_t stride = 1; 2 * stride < tasks; stride *= 2) {
       const int64_t right = task | stride;
       if (right >= tasks)
         continue;
@@ -185,7 +196,7 @@ private:
   }
 
   const KernelCall &call;
-  Zeros zeros;
+  Prepare prepare;
   Run run;
   Merge merge;
   /// Calls of the kernel, and what is done by one thread.
@@ -195,7 +206,7 @@ private:
   /// The block that a task goes on with.
   std::vector<int64_t> next;
   /// Those of the tasks so far, each with what has been merged into it, or the one that all
-  /// write to.
+  /// write to; before a task begins, memory.
   std::vector<Result> results;
   /// Of a result that is merged into one before it: whether one of the two is there.
   std::unique_ptr<std::atomic<bool>[]> isThere;

@@ -418,12 +418,12 @@ module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_
   func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
                %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %rk13: memref<?x13xf32>,
                %n13: memref<13xf64>) {
-    // As moments, with blocks of half the rows; of an eighth where a block has neither pivots nor
+    // As moments, with blocks of half the rows; of a quarter where a block has neither pivots nor
     // lines of totals.
-    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 32768>
+    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 131072>
     norma.grad_sums kept [] ins(%r, %r : memref<?xf32>, memref<?xf32>) center(%n : memref<f64>)
         outs(%n, %n : memref<f64>, memref<f64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 512>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 2048>
     norma.grad_sums kept [1] ins(%rk64, %rk64 : memref<?x64xf32>, memref<?x64xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
     // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>

@@ -133,6 +133,13 @@ std::vector<Call> callsApart(bool isGradient) {
       {.name = "both", .hasMask = true, .hasWeights = true},
       {.name = "NaN left out", .nan = NanPolicy::Omit},
       {.name = "other data", .seed = 2},
+      // Kept axes that are not next to each other are no blocks.
+      {.name = "the whole", .kept = {0, 2}},
+      {.name = "the whole, mask", .kept = {0, 2}, .hasMask = true},
+      {.name = "the whole, both", .kept = {0, 2}, .hasMask = true, .hasWeights = true},
+      {.name = "the whole, over x", .kept = {0, 2}, .place = Place::OverX},
+      {.name = "the whole, in another order", .kept = {0, 3}, .isTransposed = true},
+      {.name = "the whole, in parts", .shape = {200, 10, 10, 30}, .kept = {3}},
   };
   if (isGradient)
     calls.push_back({.name = "over dy", .place = Place::OverDy});
@@ -156,14 +163,21 @@ TEST(BlockedPlan, CallsApartHaveTheirOwn) {
 
 TEST(BlockedPlan, IsUsedAgainOnOtherData) {
   const std::shared_ptr<Engine> engine = engineWith({.threads = 1});
-  for (bool isGradient : {false, true}) {
-    (void)resultsOf(*engine, {.name = "first", .isGradient = isGradient});
-    // Its kernels are not even looked for.
-    const EngineStats before = engine->stats();
-    (void)resultsOf(*engine, {.name = "again", .isGradient = isGradient, .seed = 5});
-    EXPECT_EQ(engine->stats().memoryHits, before.memoryHits);
-    EXPECT_EQ(engine->stats().misses, before.misses);
-  }
+  for (bool isGradient : {false, true})
+    for (const Dims &kept : {Dims{1}, Dims{0, 2}}) {
+      const Call first{.name = "first", .isGradient = isGradient, .kept = kept, .hasMask = true};
+      Call again = first;
+      again.name = "again";
+      again.seed = 5;
+      (void)resultsOf(*engine, first);
+      // Its kernels are not even looked for.
+      const EngineStats before = engine->stats();
+      const std::vector<double> results = resultsOf(*engine, again);
+      EXPECT_EQ(engine->stats().memoryHits, before.memoryHits);
+      EXPECT_EQ(engine->stats().misses, before.misses);
+      EXPECT_TRUE(haveSameNumbers(results, resultsOf(*engineWith({.threads = 1}), again)))
+          << toString(kept) << ", gradient " << isGradient;
+    }
 }
 
 TEST(BlockedPlan, RunsBetterCodeOnceThereIsSome) {

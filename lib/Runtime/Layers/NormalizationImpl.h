@@ -19,7 +19,7 @@
 
 namespace norma {
 
-struct MomentsCall;
+struct ReductionCall;
 
 /// The build shape that a batch implies: how many rows it has is chance, unless
 /// axis 0 is kept.
@@ -32,8 +32,11 @@ public:
   /// The engine must be the same in every call. `x` has elements, and has been checked.
   Expected<Statistics> run(Engine &engine, const Tensor &x, const Dims &kept, NanPolicy nan,
                            const CallWatch &watch);
-  /// Gives memory for the next result.
-  void giveBack(Statistics statistics) { memory = std::move(statistics); }
+  /// Gives memory for the next result, if there is a call that will use it.
+  void giveBack(Statistics statistics) noexcept {
+    if (!memory.empty())
+      memory[0] = std::move(statistics);
+  }
 
 private:
   bool isFor(const Tensor &x, const Dims &kept, NanPolicy nan) const;
@@ -41,8 +44,9 @@ private:
   /// What it was prepared for: addresses do not matter.
   Tensor like;
   Dims axes;
-  std::shared_ptr<const MomentsCall> prepared;
-  Statistics memory;
+  std::shared_ptr<const ReductionCall> prepared;
+  /// For the result, then for its parts.
+  std::vector<Statistics> memory;
 };
 
 struct Normalization::State {

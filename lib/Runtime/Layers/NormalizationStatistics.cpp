@@ -182,16 +182,16 @@ Expected<Statistics> LearningCall::run(Engine &engine, const Tensor &x, const Di
                                        NanPolicy nan, const CallWatch &watch) {
   auto &state = stateOf(engine);
   if (!isFor(x, kept, nan)) {
-    Expected<MomentsCall> call = state.momentsCall(x, kept, nan, {});
+    Expected<ReductionCall> call = state.momentsCall(x, kept, nan, {});
     if (!call)
       return call.takeError();
-    prepared = std::make_shared<const MomentsCall>(std::move(*call));
+    prepared = std::make_shared<const ReductionCall>(std::move(*call));
     like = x;
     axes = kept;
   }
   Pace pace(watch, x.size());
-  return state.moments(*prepared, static_cast<char *>(x.data), *state.pool, pace,
-                       std::exchange(memory, {}));
+  return state.moments(*prepared, prepared->call, static_cast<char *>(x.data), *state.pool, pace,
+                       &memory);
 }
 
 Expected<Statistics> Normalization::State::moments(std::span<const Tensor> tensors,
