@@ -37,7 +37,11 @@ struct ThreadPool::Arena {
              }),
         tasks(threads) {}
   // Helpers need not be waited for.
-  ~Arena() { work->stop(); }
+  ~Arena() {
+    work->stop();
+    // To the helper that is the last to let go of it.
+    handOver(work.get());
+  }
 
   /// Makes a thread of oneTBB a helper for a while.
   void wake(int id) {

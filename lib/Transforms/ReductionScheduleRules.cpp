@@ -47,7 +47,11 @@ struct Reduction {
       bytes += form.row() * bytesOf(tensor);
     return bytes;
   }
-  int64_t group() const { return accumulate.isInteger(32) ? kExactGroup : kGroup; }
+  /// Whether sums are of integers, around nothing, so that they round nothing.
+  bool isExact() const { return accumulate.isInteger(32); }
+  int64_t group() const { return isExact() ? kExactGroup : kGroup; }
+  /// The registers that hold what a vector is added to and, if there is one, its pivot.
+  int64_t registersOfVector() const { return sums + (isExact() ? 0 : 1); }
   /// Whether every element counts once.
   bool isPlain() const { return !mask && !weights; }
 };
@@ -67,10 +71,14 @@ static constexpr int64_t kUsualAbreast = 4;
 /// enough to hide the latency of additions, as many as have their sums and pivots in
 /// registers, and little beside whole steps: what is left over or, where the last step overlaps
 /// the one before, what it gives once more.
-static int64_t chooseAbreast(int64_t vectors, bool overlaps, int64_t sums,
+static int64_t chooseAbreast(int64_t vectors, bool overlaps, const Reduction &reduction,
                              const TargetDescription &target) {
-  constexpr int64_t kMost = 6, kWorking = 4;
-  int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / (sums + 1), 1, kMost);
+  // More vectors make a kernel longer; those of bytes are a quarter of a cache line each, and their
+  // groups of lines are longer than the first level, so that what they skip is fetched twice.
+  constexpr int64_t kMost = 6, kMostExact = 16, kWorking = 4;
+  int64_t most =
+      std::clamp<int64_t>((target.vectorRegisters - kWorking) / reduction.registersOfVector(), 1,
+                          reduction.isExact() ? kMostExact : kMost);
   int64_t best = std::min(kUsualAbreast, most);
   if (vectors > 0 && vectors <= best)
     return vectors;
@@ -253,7 +261,7 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
       return reads;
     }
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
-  reads.abreast = chooseAbreast(steps.vectors, isRagged, reduction.sums, target);
+  reads.abreast = chooseAbreast(steps.vectors, isRagged, reduction, target);
   if (steps.byRuns())
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());

@@ -412,6 +412,31 @@ module @gradient_maps_256 attributes {dlti.target_system_spec = #dlti.target_sys
 
 // -----
 
+// Bytes have no pivots, and 32 registers hold the sums of all 13 vectors of a line, but not those of
+// 25, nor three sums of 13, where a mask counts elements besides.
+// CHECK-LABEL: @bytes
+module @bytes attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64, "norma.vector_registers" = 32 : i64>>} {
+  func.func @f(%x13: memref<?x13xi8>, %n13: memref<13xf64>, %x100: memref<?x100xi8>, %n100: memref<100xf64>,
+               %f13: memref<?x13xf32>, %x208: memref<?x208xi8>, %mask: memref<?x1xi8>, %n208: memref<208xf64>) {
+    // CHECK: norma.moments {{.*}}memref<?x13xi8>{{.*}}<flat, vector = 16, unroll = 13, group = 256, line = 208, accumulate = i32,
+    norma.moments kept [1] ins(%x13 : memref<?x13xi8>)
+        outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // CHECK: norma.moments {{.*}}memref<?x100xi8>{{.*}}<flat, vector = 16, unroll = 5, group = 256, line = 400, accumulate = i32,
+    norma.moments kept [1] ins(%x100 : memref<?x100xi8>)
+        outs(%n100, %n100, %n100 : memref<100xf64>, memref<100xf64>, memref<100xf64>)
+    // CHECK: norma.moments {{.*}}memref<?x208xi8>{{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, group = 256, accumulate = i32,
+    norma.moments kept [1] ins(%x208 : memref<?x208xi8>) mask(%mask : memref<?x1xi8>)
+        outs(%n208, %n208, %n208 : memref<208xf64>, memref<208xf64>, memref<208xf64>)
+    // CHECK: norma.moments {{.*}}memref<?x13xf32>{{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32,
+    norma.moments kept [1] ins(%f13 : memref<?x13xf32>)
+        outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    return
+  }
+}
+
+// -----
+
 // CHECK-LABEL: @gradient_sums
 module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
