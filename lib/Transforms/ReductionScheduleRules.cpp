@@ -280,10 +280,11 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   Reads reads = chooseReads(reduction, form, steps, target, use);
 
   // What a block costs by itself, its call, pivots, and the totals of a line, is little beside its
-  // sums, and so is what it costs for each of its kept indices. Without pivots and totals it may be
-  // smaller, for the sake of more threads.
+  // sums, and so is what it costs for each of its kept indices. Rows have many of these. Where
+  // there is none of it, small blocks keep more threads at work, and leave short runs in a cache.
   bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat;
-  int64_t blockBytes = (costs ? 2 : 1) * 1024 * 1024;
+  constexpr int64_t kKiB = 1024;
+  int64_t blockBytes = (costs ? 2048 : steps.traversal == Traversal::Rows ? 1024 : 256) * kKiB;
   int64_t ofKept = costs ? 1024 : 256;
   int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
   int64_t atLeast = llvm::divideCeil(ofKept, each);

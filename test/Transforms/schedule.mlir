@@ -418,13 +418,18 @@ module @gradient_maps_256 attributes {dlti.target_system_spec = #dlti.target_sys
 module @bytes attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64, "norma.vector_registers" = 32 : i64>>} {
   func.func @f(%x13: memref<?x13xi8>, %n13: memref<13xf64>, %x100: memref<?x100xi8>, %n100: memref<100xf64>,
-               %f13: memref<?x13xf32>, %x208: memref<?x208xi8>, %mask: memref<?x1xi8>, %n208: memref<208xf64>) {
+               %f13: memref<?x13xf32>, %x208: memref<?x208xi8>, %mask: memref<?x1xi8>, %n208: memref<208xf64>,
+               %runs: memref<?x512x49xi8>, %n512: memref<512xf64>) {
     // CHECK: norma.moments {{.*}}memref<?x13xi8>{{.*}}<flat, vector = 16, unroll = 13, group = 256, line = 208, accumulate = i32,
     norma.moments kept [1] ins(%x13 : memref<?x13xi8>)
         outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     // CHECK: norma.moments {{.*}}memref<?x100xi8>{{.*}}<flat, vector = 16, unroll = 5, group = 256, line = 400, accumulate = i32,
     norma.moments kept [1] ins(%x100 : memref<?x100xi8>)
         outs(%n100, %n100, %n100 : memref<100xf64>, memref<100xf64>, memref<100xf64>)
+    // Short runs stay in a cache.
+    // CHECK: norma.moments {{.*}}memref<?x512x49xi8>{{.*}}<runs, vector = 16, unroll = 3, group = 256, accumulate = i32, block = 10>
+    norma.moments kept [1] ins(%runs : memref<?x512x49xi8>)
+        outs(%n512, %n512, %n512 : memref<512xf64>, memref<512xf64>, memref<512xf64>)
     // CHECK: norma.moments {{.*}}memref<?x208xi8>{{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, group = 256, accumulate = i32,
     norma.moments kept [1] ins(%x208 : memref<?x208xi8>) mask(%mask : memref<?x1xi8>)
         outs(%n208, %n208, %n208 : memref<208xf64>, memref<208xf64>, memref<208xf64>)
@@ -443,9 +448,9 @@ module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_
   func.func @f(%r: memref<?xf32>, %n: memref<f64>, %rk64: memref<?x64xf32>, %n64: memref<64xf64>,
                %rkr49: memref<?x64x49xf32>, %rkr3136: memref<?x64x3136xf32>, %rk13: memref<?x13xf32>,
                %n13: memref<13xf64>) {
-    // As moments, with blocks of half the rows; of a quarter where a block has neither pivots nor
-    // lines of totals.
-    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 131072>
+    // As moments, with blocks of half the rows; where a block has neither pivots nor lines of totals,
+    // of a sixteenth, and of a quarter where it has rows.
+    // CHECK: norma.grad_sums kept [] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 32768>
     norma.grad_sums kept [] ins(%r, %r : memref<?xf32>, memref<?xf32>) center(%n : memref<f64>)
         outs(%n, %n : memref<f64>, memref<f64>)
     // CHECK: norma.grad_sums kept [1] {{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 2048>
