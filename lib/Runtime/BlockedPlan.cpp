@@ -256,14 +256,14 @@ Expected<void> BlockedPlan::run(const ThreadPool &threads, const BlockBody &body
   // A thread goes through a part of its own, of neighbours, and then takes from the others'.
   const int64_t parts = std::min<int64_t>(threads.size(), count);
   // Each on a cache line of its own, which only who runs out of blocks fetches from another.
-  struct alignas(64) Part {
+  struct alignas(kLineBytes) Counter {
     std::atomic<int64_t> taken{0};
   };
-  std::vector<Part> own(static_cast<size_t>(parts));
+  std::vector<Counter> counters(static_cast<size_t>(parts));
   const auto take = [&](int64_t thread) -> std::optional<int64_t> {
     for (int64_t turn = 0; turn < parts && !failure.isThere(); ++turn) {
       const int64_t part = (thread + turn) % parts, begin = part * count / parts;
-      const int64_t block = begin + own[size_t(part)].taken.fetch_add(1);
+      const int64_t block = begin + counters[size_t(part)].taken.fetch_add(1);
       if (block < (part + 1) * count / parts)
         return block;
     }

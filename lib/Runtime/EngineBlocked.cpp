@@ -126,7 +126,7 @@ Expected<Statistics> Engine::State::momentsThenAffine(const Tensor &x,
   const Dims shape = keptShape(x.shape, kept);
   // Kept indices may be there without any data.
   if (x.size() == 0) {
-    const Statistics none = Statistics::zeros(shape);
+    Statistics none = Statistics::zeros(shape);
     RoundedValues values;
     values.resize(3, none.size(), compute);
     if (none.size() > 0)

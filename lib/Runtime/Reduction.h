@@ -6,12 +6,12 @@
 //===----------------------------------------------------------------------===//
 //
 // Blocks that share kept indices are merged: consecutive ones in order within a task,
-// and the tasks in a tree, by the thread that has the second of two results. Where there are many,
-// several go into one call of the kernel. They are about as long, and so many that threads have
-// equal shares, of the rows that a map gives them, too. Blocks with kept indices of their own are
-// tasks of their own. Tasks depend on shape and schedule alone, and each goes through its blocks
-// in order, however often it is left and taken up again. So the bits are the same for any number
-// of threads and of steps.
+// and the tasks in a tree, by the thread that has the second of two results, the last two by the
+// caller. Where there are many, several go into one call of the kernel. They are about as long, and
+// so many that threads have equal shares, of the rows that a map gives them, too. Blocks with kept
+// indices of their own are tasks of their own. Tasks depend on shape and schedule alone, and each
+// goes through its blocks in order, however often it is left and taken up again. So the bits are
+// the same for any number of threads and of steps.
 //
 //===----------------------------------------------------------------------===//
 
@@ -92,7 +92,7 @@ public:
     return std::move(results[0]);
   }
 
-  /// Then the memory of tasks, if they are few.
+  /// Then the memory of the first tasks: little data has no others.
   std::vector<Result> takeMemory() {
     results.resize(std::min(results.size(), size_t(kMostShared)));
     return std::move(results);
