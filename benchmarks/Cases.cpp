@@ -14,7 +14,6 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <unistd.h>
 
 namespace norma::benchmarks {
 
@@ -76,7 +75,7 @@ int64_t Case::channels() const {
 /// low bits. Which page lies where is left to chance, so distances of pages and more share as much.
 static int64_t reachableBytes(int64_t distance) {
   constexpr int64_t kLine = 64, kPage = 4096;
-  return distance % kLine ? cacheSizes().l2 : cacheSizes().l2 * kLine / std::gcd(distance, kPage);
+  return distance % kLine ? caches().l2 : caches().l2 * kLine / std::gcd(distance, kPage);
 }
 
 bool Case::blockFits() const {
@@ -85,7 +84,7 @@ bool Case::blockFits() const {
   const int64_t perChannel = elements() / channels() * size * tensors;
   const bool neighbours = !kept.empty() && kept.back() == shape.size() - 1;
   if (!neighbours)
-    return perChannel <= cacheSizes().l2 / 2;
+    return perChannel <= caches().l2 / 2;
   const int64_t ofLine = std::min(channels(), 64 / size);
   return perChannel * ofLine <= reachableBytes(channels() * size) / 2;
 }
@@ -120,15 +119,15 @@ int64_t Case::footprint() const {
 
 Room Case::room() const {
   const int64_t size = footprint();
-  const CacheSizes &caches = cacheSizes();
-  if (size <= caches.l1)
+  const auto &[l1, l2, lastLevel] = caches();
+  if (size <= l1)
     return Room::L1;
-  if (size <= caches.l2)
+  if (size <= l2)
     return Room::L2;
   // The last level is shared with others: only half of it is counted on.
-  if (size <= caches.lastLevel / 2)
+  if (size <= lastLevel / 2)
     return Room::LastLevel;
-  return size < caches.lastLevel * 3 / 2 ? Room::Between : Room::Memory;
+  return size < lastLevel * 3 / 2 ? Room::Between : Room::Memory;
 }
 
 double Case::goal() const {
@@ -148,14 +147,11 @@ double Case::goal() const {
   return 0;
 }
 
-const CacheSizes &cacheSizes() {
+const CacheSizes &caches() {
   static const CacheSizes sizes = [] {
-    auto size = [](int name, int64_t otherwise) {
-      const int64_t told = ::sysconf(name);
-      return told > 0 ? told : otherwise;
-    };
-    const int64_t l2 = size(_SC_LEVEL2_CACHE_SIZE, int64_t(1) << 20);
-    return CacheSizes{size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), l2, size(_SC_LEVEL3_CACHE_SIZE, l2)};
+    const auto [l1, l2, lastLevel] = cacheSizes();
+    const int64_t second = l2 ? l2 : int64_t(1) << 20;
+    return CacheSizes{l1 ? l1 : 32 << 10, second, std::max(lastLevel, second)};
   }();
   return sizes;
 }
@@ -178,10 +174,9 @@ std::string casesAsJson() {
                     {"goal", c.goal()},
                     {"quick", c.quick},
                     {"peers", c.peers}});
-  const CacheSizes &caches = cacheSizes();
-  return nlohmann::ordered_json{
-      {"caches", {{"l1", caches.l1}, {"l2", caches.l2}, {"last_level", caches.lastLevel}}},
-      {"cases", list}}
+  const auto &[l1, l2, lastLevel] = caches();
+  return nlohmann::ordered_json{{"caches", {{"l1", l1}, {"l2", l2}, {"last_level", lastLevel}}},
+                                {"cases", list}}
       .dump(1);
 }
 

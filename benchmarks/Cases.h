@@ -13,6 +13,8 @@
 #ifndef NORMA_BENCHMARKS_CASES_H
 #define NORMA_BENCHMARKS_CASES_H
 
+#include "Runtime/Cpu/CacheSizes.h"
+
 #include "norma/Support/Tensor.h"
 
 #include <vector>
@@ -75,11 +77,8 @@ struct Case {
 /// All cases, in order of data types and size.
 const std::vector<Case> &cases();
 
-/// The sizes of this machine's caches, of one core each but for the last level.
-struct CacheSizes {
-  int64_t l1, l2, lastLevel;
-};
-const CacheSizes &cacheSizes();
+/// The caches of this machine, with common sizes for what is not known.
+const CacheSizes &caches();
 
 /// All cases as JSON.
 std::string casesAsJson();

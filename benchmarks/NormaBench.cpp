@@ -61,10 +61,10 @@ int main(int argc, char **argv) {
   registerCompilations(quick, effort);
   registerSmallCalls(effort);
 
-  const CacheSizes &caches = cacheSizes();
+  const auto &[l1, l2, lastLevel] = caches();
   benchmark::AddCustomContext("limit_loops", Limits::instructionSet());
-  benchmark::AddCustomContext(
-      "caches", fmt::format("L1 {}, L2 {}, last level {}", caches.l1, caches.l2, caches.lastLevel));
+  benchmark::AddCustomContext("caches",
+                              fmt::format("L1 {}, L2 {}, last level {}", l1, l2, lastLevel));
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

@@ -205,13 +205,14 @@ struct Engine::State {
   /// each thread has to itself, a store through the caches costs a read and a write between
   /// them, while other data waits for the same way.
   int64_t nearBytes() const { return pool->size() * l2Bytes; }
-  /// The cache that all cores share; 0 where that is not known.
+  /// The cache that a core and those beside it share; 0 where that is not known.
   int64_t lastLevelBytes = 0;
-  /// Data that is larger comes from memory, mostly: others use that cache, too.
-  int64_t farBytes() const { return std::max(lastLevelBytes / 4, nearBytes()); }
+  /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in
+  /// another order then, so the number of threads has no say in it.
+  int64_t farBytes() const { return std::max(lastLevelBytes / 4, 2 * l2Bytes); }
   /// So little of data that is larger is still there that sums gain a fifth by asking for it in
   /// advance; what is there takes a tenth longer.
-  int64_t memoryBytes() const { return std::max(lastLevelBytes / 8 * 3, nearBytes()); }
+  int64_t memoryBytes() const { return std::max(lastLevelBytes / 8 * 3, 2 * l2Bytes); }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
 

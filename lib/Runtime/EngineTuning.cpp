@@ -17,6 +17,7 @@
 #include "norma/Support/Checked.h"
 #include "norma/Support/OutOfMemory.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -78,9 +79,11 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
     return options.rows;
 
   // Those of other kernels are left out below.
-  const std::vector<int64_t> sizes{l2Bytes / 2,        nearBytes() / 8 * 7, nearBytes() / 2 * 3,
-                                   farBytes() / 8 * 7, farBytes() / 2 * 3,  lastLevelBytes / 2,
-                                   lastLevelBytes * 2};
+  std::vector<int64_t> sizes{l2Bytes / 2,        nearBytes() / 8 * 7, nearBytes() / 2 * 3,
+                             farBytes() / 8 * 7, farBytes() / 2 * 3,  lastLevelBytes / 2,
+                             lastLevelBytes * 2};
+  // Many threads hold more in their second levels than the last one does.
+  std::sort(sizes.begin(), sizes.end());
   std::vector<int64_t> all;
   for (int64_t bytes : sizes) {
     if (!rowBytes.fits())

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CacheSizes.h"
 #include "CpuTarget.h"
 
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -14,7 +15,6 @@
 
 #include <fmt/format.h>
 #include <mutex>
-#include <unistd.h>
 
 namespace norma {
 
@@ -110,12 +110,12 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
   }
   leaveOutHalfArithmetic(target);
   describeVectors(target.description, *info);
-  if (long bytes = ::sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0)
-    target.description.l1Bytes = bytes;
-  if (long bytes = ::sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0)
-    target.description.l2Bytes = bytes;
-  if (long bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE); bytes > 0)
-    target.lastLevelBytes = bytes;
+  const CacheSizes &caches = cacheSizes();
+  if (caches.l1)
+    target.description.l1Bytes = caches.l1;
+  if (caches.l2)
+    target.description.l2Bytes = caches.l2;
+  target.lastLevelBytes = caches.lastLevel;
   return std::make_shared<const CpuTarget>(std::move(target));
 }
 

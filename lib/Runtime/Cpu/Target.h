@@ -34,7 +34,8 @@ Expected<std::shared_ptr<const CpuTarget>> createAheadOfTimeTarget(const std::st
 const std::string &nameOf(const CpuTarget &target);
 /// The size of the second-level cache of one core.
 int64_t l2BytesOf(const CpuTarget &target);
-/// The size of the cache that all cores share; 0 where there is none, or that is not known.
+/// The size of the cache that a core and those beside it share; 0 where there is none, or that is
+/// not known.
 int64_t lastLevelBytesOf(const CpuTarget &target);
 
 } // namespace norma
