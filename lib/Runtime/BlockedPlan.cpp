@@ -163,12 +163,12 @@ static Expected<WholeCalls> findCalls(const ThreadPool &threads, const FindWhole
 }
 
 Expected<std::shared_ptr<const BlockedPlan>>
-BlockedPlan::create(const BlockedCall &call, int64_t l2Bytes, const ThreadPool &threads,
+BlockedPlan::create(const BlockedCall &call, const BlockCaches &caches, const ThreadPool &threads,
                     const FindKernel &findKernel, const FindWhole &findWhole) {
   std::shared_ptr<BlockedPlan> plan(new BlockedPlan);
   const Problem problem = makeProblem(call.tensors, call.inputs + 1, call.kept);
   plan->bytes = problem.bytes();
-  plan->blocks = KeptBlocks::choose(problem, l2Bytes, threads.size(), canInterleave(call, problem));
+  plan->blocks = KeptBlocks::choose(problem, caches, canInterleave(call, problem));
   if (!plan->blocks) {
     Expected<WholeCalls> found = findCalls(threads, findWhole);
     if (!found)
@@ -197,7 +197,7 @@ Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhol
     return call(std::move(problem), spec);
   };
   const auto make = [&] {
-    return BlockedPlan::create(blocked, l2Bytes, *pool, findKernel, findWhole);
+    return BlockedPlan::create(blocked, {l2Bytes, keptBytes()}, *pool, findKernel, findWhole);
   };
   return plans.get(blocked.key(), make);
 }

@@ -69,7 +69,7 @@ class BlockedPlan {
 public:
   /// For a second-level cache of so many bytes. Kernels are found by `threads`.
   static Expected<std::shared_ptr<const BlockedPlan>>
-  create(const BlockedCall &call, int64_t l2Bytes, const ThreadPool &threads,
+  create(const BlockedCall &call, const BlockCaches &caches, const ThreadPool &threads,
          const FindKernel &findKernel, const FindWhole &findWhole);
 
   /// The calls of the whole, to be made on() the tensors of a call; none where there are blocks.

@@ -54,7 +54,12 @@ void Kernel::State::publish(KernelCode code) {
 Engine::Engine(std::unique_ptr<State> state) : state(std::move(state)) {}
 Engine::~Engine() = default;
 
-Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) try {
+Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
+  return State::create(options, memorySystem());
+}
+
+Expected<std::shared_ptr<Engine>> Engine::State::create(const EngineOptions &options,
+                                                        const MemorySystem &memory) try {
   if (options.threads < 0 || options.threads > 4096)
     return invalidArgument(
         fmt::format("threads: {}, expected 1 to 4096, or 0 for all cores", options.threads));
@@ -68,7 +73,7 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) t
   Expected<std::string> directory = kernelCacheDirectory(options.cacheDirectory);
   if (!directory)
     return directory.takeError();
-  Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget(options.targetCpu);
+  Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget(options.targetCpu, memory);
   if (!target)
     return target.takeError();
   Expected<ToolSupport> tools = toolSupportOf(options.tools);
@@ -89,7 +94,8 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) t
     state->disk =
         std::make_unique<DiskCache>(std::move(*directory), options.cacheBytes, options.log);
   state->l2Bytes = l2BytesOf(**target);
-  state->lastLevelBytes = lastLevelBytesOf(**target);
+  state->lastLevelBytes = memory.caches.lastLevel;
+  state->keptInLastLevel = memory.keptBytes;
   state->loader = std::move(*loader);
   state->compiler = std::make_unique<Compiler>(*target);
   return std::shared_ptr<Engine>(new Engine(std::move(state)));
@@ -107,7 +113,7 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
 void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
   if (isMap(spec.family)) {
-    spec.streaming = writesPastCaches(problem, spec.layout, nearBytes());
+    spec.streaming = writesPastCaches(problem, spec.layout, keptBytes());
     spec.ahead = spec.streaming && isFar;
   } else {
     spec.streaming = isFar;

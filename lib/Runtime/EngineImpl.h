@@ -14,6 +14,7 @@
 #include "Cache/MemoryCache.h"
 #include "Cpu/Compiler.h"
 #include "Cpu/Loader.h"
+#include "Cpu/MemorySystem.h"
 #include "Cpu/Origin.h"
 #include "EngineOperands.h"
 #include "KernelSpec.h"
@@ -179,6 +180,10 @@ struct Engine::State {
       : kernels(cachedKernels), plans(std::min(cachedKernels, kMostPlans)),
         pool(std::make_shared<ThreadPool>(threads)) {}
 
+  /// Engine::create, as on a machine with such memory.
+  static Expected<std::shared_ptr<Engine>> create(const EngineOptions &options,
+                                                  const MemorySystem &memory);
+
   CodeOrigin origin;
   CompilePolicy policy = CompilePolicy::Optimized;
   std::string cacheDirectory;
@@ -201,10 +206,12 @@ struct Engine::State {
   std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
+  /// As much of the last level is counted on to keep the results of maps.
+  int64_t keptInLastLevel = 0;
   /// The data of a map that is larger is not kept in caches. Beyond the second level, which
   /// each thread has to itself, a store through the caches costs a read and a write between
-  /// them, while other data waits for the same way.
-  int64_t nearBytes() const { return pool->size() * l2Bytes; }
+  /// them, while other data waits for the same way, unless the last level is near, too.
+  int64_t keptBytes() const { return std::max(pool->size() * l2Bytes, keptInLastLevel); }
   /// The cache that a core and those beside it share; 0 where that is not known.
   int64_t lastLevelBytes = 0;
   /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in

@@ -79,17 +79,19 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
     return options.rows;
 
   // Those of other kernels are left out below.
-  std::vector<int64_t> sizes{l2Bytes / 2,        nearBytes() / 8 * 7, nearBytes() / 2 * 3,
+  std::vector<int64_t> sizes{l2Bytes / 2,        keptBytes() / 8 * 7, keptBytes() / 2 * 3,
                              farBytes() / 8 * 7, farBytes() / 2 * 3,  lastLevelBytes / 2,
                              lastLevelBytes * 2};
   // Many threads hold more in their second levels than the last one does.
   std::sort(sizes.begin(), sizes.end());
+  // Those that are nearly the same tell nothing new.
+  const auto isNew = [](int64_t rows, int64_t last) { return rows - last >= last / 2; };
   std::vector<int64_t> all;
   for (int64_t bytes : sizes) {
     if (!rowBytes.fits())
       break;
     const int64_t rows = std::max<int64_t>(std::min(bytes, memory / 8) / *rowBytes, 2);
-    if (*rowBytes <= memory / 4 && (all.empty() || rows > all.back()) && !otherKernel(rows))
+    if (*rowBytes <= memory / 4 && (all.empty() || isNew(rows, all.back())) && !otherKernel(rows))
       all.push_back(rows);
   }
   if (all.empty())

@@ -113,8 +113,9 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
   return run;
 }
 
-std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2Bytes, int threads,
+std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const BlockCaches &caches,
                                              bool canInterleave) {
+  const int64_t l2Bytes = caches.l2Bytes;
   if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
     return std::nullopt;
   KeptBlocks blocks;
@@ -126,11 +127,10 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, int64_t l2B
   if (!blocks.wholeLines && streamsAsWhole(problem))
     return std::nullopt;
   const char *const out = problem.tensors[problem.broadcastFrom - 1].data;
-  // Each thread has the same blocks in every call, as far as it can.
-  const int64_t near = threads * l2Bytes;
-  blocks.streams = blocks.wholeLines && isLargeResult(problem, near) &&
+  blocks.streams = blocks.wholeLines && isLargeResult(problem, caches.keptBytes) &&
                    reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
-  blocks.isNear = !isLargeResult(problem, near / 4 * 3);
+  // Each thread has the same blocks in every call, as far as it can.
+  blocks.isNear = !isLargeResult(problem, caches.keptBytes / 4 * 3);
   blocks.isFar = inputBytes(problem) > kNearCaches * l2Bytes;
 
   // Cuts are the same for any number of threads: those for results past the caches begin where two

@@ -18,6 +18,14 @@
 
 namespace norma {
 
+/// What there is for a reduction and a map.
+struct BlockCaches {
+  /// The second-level cache of one core.
+  int64_t l2Bytes = 0;
+  /// What all threads have to keep the inputs and results of maps.
+  int64_t keptBytes = 0;
+};
+
 /// Ranges of kept indices along one group of a problem, equal but for the last.
 struct KeptBlocks {
   int group = 0;
@@ -25,8 +33,8 @@ struct KeptBlocks {
   /// Whether blocks end where cache lines of a large result do, if it begins at one; and
   /// whether it does, and is written past the caches.
   bool wholeLines = false, streams = false;
-  /// Whether the second-level caches of all threads hold inputs and result, so that each finds its
-  /// blocks in its own; and whether the inputs are more than those of some cores hold, so that a
+  /// Whether the caches of all threads hold inputs and result, so that each finds its
+  /// blocks again; and whether the inputs are more than those of some cores hold, so that a
   /// block is in none when its turn comes.
   bool isNear = false, isFar = false;
   /// Whether the inputs of a block take more than half of the second level, or of its part in which
@@ -38,11 +46,11 @@ struct KeptBlocks {
   int64_t end(int64_t b) const { return std::min(extent, begin(b) + width); }
 
   /// The cuts for a reduction and a map: the problem's tensors are their inputs and the
-  /// result. None where a block would not fit into a cache of so many bytes, unless the map of one
+  /// result. None where a block would not fit into a second level, unless the map of one
   /// can go beside the sums of the next; where the whole gains more; or where ranges of the
-  /// caller's kept indices are no ranges of one group. On so many threads it depends how blocks are
-  /// written and read, not where they are cut.
-  static std::optional<KeptBlocks> choose(const Problem &problem, int64_t l2Bytes, int threads,
+  /// caller's kept indices are no ranges of one group. Where blocks are cut depends on that level
+  /// alone; how they are written and read, on what all threads have.
+  static std::optional<KeptBlocks> choose(const Problem &problem, const BlockCaches &caches,
                                           bool canInterleave);
   /// Kept indices [begin, end) of a tensor of the problem.
   Tensor slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const;

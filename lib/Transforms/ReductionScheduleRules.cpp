@@ -67,19 +67,33 @@ static bool exceedsF32(Value value) {
 /// As many vectors with sums of their own hide the latency of additions.
 static constexpr int64_t kUsualAbreast = 4;
 
-/// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
-/// enough to hide the latency of additions, as many as have their sums and pivots in
-/// registers, and little beside whole steps: what is left over or, where the last step overlaps
-/// the one before, what it gives once more.
-static int64_t chooseAbreast(int64_t vectors, bool overlaps, const Reduction &reduction,
-                             const TargetDescription &target) {
+/// How many vectors may go abreast, and how many do if nothing speaks for more.
+struct Abreast {
+  int64_t usual, most;
+};
+
+/// As many as have their sums and pivots in registers.
+static Abreast limitAbreast(const Reduction &reduction, Traversal traversal,
+                            const TargetDescription &target) {
   // More vectors make a kernel longer; those of bytes are a quarter of a cache line each, and their
   // groups of lines are longer than the first level, so that what they skip is fetched twice.
   constexpr int64_t kMost = 6, kMostExact = 16, kWorking = 4;
+  // The rows of a group are read side by side, which fewer and longer pieces make up for.
+  constexpr int64_t kInOrder = 8;
+  bool longPieces = target.readsInOrder() && traversal == Traversal::Rows && !reduction.isExact();
   int64_t most =
       std::clamp<int64_t>((target.vectorRegisters - kWorking) / reduction.registersOfVector(), 1,
-                          reduction.isExact() ? kMostExact : kMost);
-  int64_t best = std::min(kUsualAbreast, most);
+                          reduction.isExact() ? kMostExact
+                          : longPieces        ? kInOrder
+                                              : kMost);
+  return {std::min(longPieces ? kInOrder : kUsualAbreast, most), most};
+}
+
+/// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
+/// enough to hide the latency of additions, and little beside whole steps: what is left over or,
+/// where the last step overlaps the one before, what it gives once more.
+static int64_t chooseAbreast(int64_t vectors, bool overlaps, Abreast limits) {
+  auto [best, most] = limits;
   if (vectors > 0 && vectors <= best)
     return vectors;
   auto beside = [&](int64_t abreast) {
@@ -127,21 +141,27 @@ static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast
 /// of reads; 0 where one goes alone. Short runs of several samples are as many streams anyway.
 static int64_t chooseStreams(const Reduction &reduction, const ScheduleForm &form, int64_t vectors,
                              const TargetDescription &target) {
-  constexpr int64_t kMost = 8, kWorking = 4;
+  constexpr int64_t kWorking = 4;
   bool hasNeighbours = StringRef(form.kinds).ends_with("KR");
   bool areShort = form.kinds.size() > 2 && vectors > 0 && vectors < kGroup;
   if (!hasNeighbours || areShort || !reduction.isPlain() || reduction.tensors.size() > 1 ||
       !isa<FloatType>(reduction.accumulate))
     return 0;
-  int64_t most = std::min((target.vectorRegisters - kWorking) / (1 + reduction.sums), kMost);
+  int64_t most =
+      std::min((target.vectorRegisters - kWorking) / (1 + reduction.sums), target.readStreams);
   return most > 1 ? int64_t(llvm::bit_floor(uint64_t(most))) : 0;
 }
 
 /// The line of a flat traversal, of whole rows and whole vectors; 0 where one is not worth having.
 static int64_t chooseLine(const Reduction &reduction, const ScheduleForm &form, int64_t vector,
-                          const TargetDescription &target, bool streaming) {
+                          const TargetDescription &target, const ReductionUse &use) {
   if (vector == 1 || !reduction.isPlain() || !llvm::all_of(reduction.tensors, isContiguous) ||
       form.row() <= 0)
+    return 0;
+  // The lines of a group are read side by side. A vector that is half empty costs less, where
+  // memory is waited for.
+  if (target.readsInOrder() && use.ahead && form.kinds == "RK" && reduction.tensors.size() == 1 &&
+      !reduction.isExact() && form.row() >= vector / 2)
     return 0;
   // The totals of a line, 16 bytes an element, are touched once a group.
   auto liesNearL1 = [&](int64_t line) { return line * 16 <= 2 * target.l1Bytes; };
@@ -153,7 +173,7 @@ static int64_t chooseLine(const Reduction &reduction, const ScheduleForm &form, 
   // and integers, which have long groups, would be too many.
   constexpr int64_t kLongBytes = 8192;
   bool oneStream = form.kinds == "R" || form.kinds == "RK";
-  if (streaming && oneStream && reduction.tensors.size() == 1 &&
+  if (use.streaming && !target.readsInOrder() && oneStream && reduction.tensors.size() == 1 &&
       isa<FloatType>(reduction.accumulate) && line * reduction.bytes() < kLongBytes) {
     auto elements = int64_t(llvm::divideCeil(kLongBytes, reduction.bytes()));
     if (int64_t longer = llvm::alignTo(elements, period); liesNearL1(longer))
@@ -190,7 +210,7 @@ struct Reads {
 } // namespace
 
 static Steps chooseSteps(const Reduction &reduction, const ScheduleForm &form,
-                         const TargetDescription &target, bool streaming) {
+                         const TargetDescription &target, const ReductionUse &use) {
   Steps steps;
   steps.vector = target.vectorBits / reduction.accumulate.getIntOrFloatBitWidth();
   if (reduction.type().getRank() == 0 || !llvm::all_of(reduction.operands, hasUnitInnerStride) ||
@@ -198,7 +218,7 @@ static Steps chooseSteps(const Reduction &reduction, const ScheduleForm &form,
     steps.vector = 1;
   int64_t innermost = form.extents.empty() ? 1 : form.extents.back();
   steps.traversal = form.innermostKept() ? Traversal::Rows : Traversal::Runs;
-  steps.line = chooseLine(reduction, form, steps.vector, target, streaming);
+  steps.line = chooseLine(reduction, form, steps.vector, target, use);
   if (steps.line > 0) {
     steps.traversal = Traversal::Flat;
     innermost = steps.line;
@@ -261,8 +281,16 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
       return reads;
     }
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
-  reads.abreast = chooseAbreast(steps.vectors, isRagged, reduction, target);
-  if (steps.byRuns())
+  reads.abreast =
+      chooseAbreast(steps.vectors, isRagged, limitAbreast(reduction, steps.traversal, target));
+  // Several short runs that go abreast are of several samples; rows that are no vector have but
+  // one.
+  bool areShort = steps.byRuns() && form.kinds.size() > 2 && steps.vectors < kGroup;
+  bool areParts = steps.traversal == Traversal::Rows && !ShapedType::isDynamic(innermost) &&
+                  innermost < steps.vector;
+  if (target.readsInOrder() && use.ahead && (areShort || areParts) && !reduction.isExact())
+    reads.abreast = 1;
+  if (steps.byRuns() && !target.readsInOrder())
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
   if (use.ahead && steps.isBlock)
@@ -276,7 +304,7 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
 static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDescription &target,
                                     const ReductionUse &use) {
   ScheduleForm form(reduction.type(), reduction.kept);
-  Steps steps = chooseSteps(reduction, form, target, use.streaming);
+  Steps steps = chooseSteps(reduction, form, target, use);
   Reads reads = chooseReads(reduction, form, steps, target, use);
 
   // What a block costs by itself, its call, pivots, and the totals of a line, is little beside its

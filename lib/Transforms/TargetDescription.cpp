@@ -32,6 +32,7 @@ static constexpr Entry kEntries[] = {
     {"norma.l1_bytes", &TargetDescription::l1Bytes, 1024, 1024 * 1024, false},
     {"norma.l2_bytes", &TargetDescription::l2Bytes, 32 * 1024, int64_t(1) << 30, false},
     {"norma.vector_registers", &TargetDescription::vectorRegisters, 1, 1024, false},
+    {"norma.read_streams", &TargetDescription::readStreams, 1, 64, false},
 };
 
 static LogicalResult readEntry(ModuleOp module, const Entry &entry, Attribute value,

@@ -183,8 +183,8 @@ static std::string onProcessor(const std::string &functions, Choices &choose) {
       "256 : i64", "512 : i64", "2048 : i64", "9223372036854775807 : i64",
       "7 : i32",   "1 : i1",    "\"many\""};
   std::string entries;
-  for (const char *key :
-       {"norma.vector_bits", "norma.l1_bytes", "norma.l2_bytes", "norma.vector_registers"})
+  for (const char *key : {"norma.vector_bits", "norma.l1_bytes", "norma.l2_bytes",
+                          "norma.vector_registers", "norma.read_streams"})
     if (choose.oneIn(2))
       entries +=
           (entries.empty() ? "\"" : ", \"") + std::string(key) + "\" = " + choose.from(kNumbers);

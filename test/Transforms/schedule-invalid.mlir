@@ -27,3 +27,10 @@ module attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_registers" = 18446744073709551616 : i128>>} {
 }
+
+// -----
+
+// expected-error @+1 {{norma.read_streams is 0 : i64, expected an integer from 1 to 64}}
+module attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.read_streams" = 0 : i64>>} {
+}

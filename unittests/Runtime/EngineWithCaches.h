@@ -16,19 +16,28 @@
 #include "EngineTest.h"
 #include "Runtime/EngineImpl.h"
 
+#include <stdexcept>
+#include <type_traits>
+
 namespace norma::test {
 
-/// The last level of a processor of the size that engineWithCaches() is about.
-inline constexpr int64_t kLastLevel = int64_t(64) << 20;
+inline constexpr int64_t kLastLevel = int64_t(32) << 20;
 
-/// An engine that takes each core for one with a second level of 2 MiB, and all for such with a
-/// last level of kLastLevel.
-inline std::shared_ptr<Engine> engineWithCaches(const EngineOptions &options) {
-  std::shared_ptr<Engine> engine = engineWith(options);
-  auto &state = stateOf(*engine);
-  state.l2Bytes = int64_t(2) << 20;
-  state.lastLevelBytes = kLastLevel;
-  return engine;
+/// Cores with a second level of 2 MiB each, which share a last one, past which they write, and
+/// which they read in several streams.
+inline constexpr MemorySystem kMesh{.caches = {48 << 10, 2 << 20, kLastLevel}};
+/// A last level next to its cores, which is kept to, and read in order.
+inline constexpr MemorySystem kNearLastLevel{
+    .caches = {48 << 10, 2 << 20, kLastLevel}, .readStreams = 1, .keptBytes = kLastLevel / 2};
+
+/// An engine as on another machine.
+inline std::shared_ptr<Engine> engineWithCaches(const EngineOptions &options,
+                                                const MemorySystem &memory = kMesh) {
+  using State = std::remove_reference_t<decltype(stateOf(std::declval<Engine &>()))>;
+  Expected<std::shared_ptr<Engine>> created = State::create(options, memory);
+  if (!created)
+    throw std::runtime_error(created.error().message());
+  return *created;
 }
 
 } // namespace norma::test

@@ -26,7 +26,7 @@ std::optional<KeptBlocks> cuts(const Dims &shape, int inputs, int threads = 2,
   for (int t = 0; t <= inputs; ++t)
     tensors.emplace_back(memory + 64 * t, DType::F32, shape);
   const Problem problem = makeProblem(tensors, tensors.size(), Dims{1});
-  return KeptBlocks::choose(problem, kL2Bytes, threads, canInterleave);
+  return KeptBlocks::choose(problem, {kL2Bytes, threads * kL2Bytes}, canInterleave);
 }
 
 constexpr int kTraining = 1, kGradient = 2;

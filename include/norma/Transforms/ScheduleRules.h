@@ -23,6 +23,11 @@ struct TargetDescription {
   int64_t l2Bytes = 1024 * 1024;
   /// Vector registers.
   int64_t vectorRegisters = 16;
+  /// A thread reads the most from beyond its second level where it follows so many streams, each in
+  /// pages of its own.
+  int64_t readStreams = 8;
+  /// What lies together is best read one after the other.
+  bool readsInOrder() const { return readStreams == 1; }
 };
 
 /// Reads the "CPU" device of the module's DLTI target system specification;

@@ -119,6 +119,7 @@ Expected<std::shared_ptr<const CpuTarget>> createAheadOfTimeTarget(const std::st
         fmt::format("target-cpu: '{}' has no 64-bit mode; expected one that has", cpu));
   leaveOutHalfArithmetic(target);
   describeVectors(target.description, *info);
+  describeMemory(target.description, memorySystemOf(target.cpu, {}));
   return std::make_shared<const CpuTarget>(std::move(target));
 }
 

@@ -25,7 +25,6 @@ struct CpuTarget {
   std::string cpu;
   llvm::orc::JITTargetMachineBuilder machine;
   TargetDescription description;
-  int64_t lastLevelBytes = 0;
   /// For the best code, and for code that is made fast.
   std::unique_ptr<CodeGeneratorPool> best = std::make_unique<CodeGeneratorPool>(),
                                      quick = std::make_unique<CodeGeneratorPool>();
@@ -42,6 +41,9 @@ void leaveOutHalfArithmetic(CpuTarget &target);
 /// The vectors that the features of a processor amount to. Of AArch64 these are NEON's:
 /// kernels make no use of vectors whose length is not known.
 void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo &info);
+
+/// What schedules know of caches and reads; sizes that are not known keep their defaults.
+void describeMemory(TargetDescription &description, const MemorySystem &memory);
 
 } // namespace norma
 

@@ -84,9 +84,10 @@ CodeOrigin originOf(const CpuTarget &target) {
                                       reinterpret_cast<const void *>(&mlir::verify)});
   const TargetDescription &known = target.description;
   return {norma, llvmAndMlir, target.cpu,
-          fmt::format("{};{};vector={}x{};l1={}", target.machine.getTargetTriple().str(),
+          fmt::format("{};{};vector={}x{};l1={};l2={};streams={}",
+                      target.machine.getTargetTriple().str(),
                       target.machine.getFeatures().getString(), known.vectorBits,
-                      known.vectorRegisters, known.l1Bytes)};
+                      known.vectorRegisters, known.l1Bytes, known.l2Bytes, known.readStreams)};
 }
 
 std::string CodeOrigin::key() const {

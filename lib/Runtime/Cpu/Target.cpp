@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "CacheSizes.h"
 #include "CpuTarget.h"
 
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -61,7 +60,16 @@ void describeVectors(TargetDescription &description, const llvm::MCSubtargetInfo
   }
 }
 
-Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu) {
+void describeMemory(TargetDescription &description, const MemorySystem &memory) {
+  description.readStreams = memory.readStreams;
+  if (memory.caches.l1)
+    description.l1Bytes = memory.caches.l1;
+  if (memory.caches.l2)
+    description.l2Bytes = memory.caches.l2;
+}
+
+Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu,
+                                                           const MemorySystem &memory) {
   initializeLlvm();
   llvm::Expected<llvm::orc::JITTargetMachineBuilder> host =
       llvm::orc::JITTargetMachineBuilder::detectHost();
@@ -110,17 +118,11 @@ Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cp
   }
   leaveOutHalfArithmetic(target);
   describeVectors(target.description, *info);
-  const CacheSizes &caches = cacheSizes();
-  if (caches.l1)
-    target.description.l1Bytes = caches.l1;
-  if (caches.l2)
-    target.description.l2Bytes = caches.l2;
-  target.lastLevelBytes = caches.lastLevel;
+  describeMemory(target.description, memory);
   return std::make_shared<const CpuTarget>(std::move(target));
 }
 
 const std::string &nameOf(const CpuTarget &target) { return target.cpu; }
 int64_t l2BytesOf(const CpuTarget &target) { return target.description.l2Bytes; }
-int64_t lastLevelBytesOf(const CpuTarget &target) { return target.lastLevelBytes; }
 
 } // namespace norma

@@ -8,6 +8,8 @@
 #ifndef NORMA_RUNTIME_CPU_TARGET_H
 #define NORMA_RUNTIME_CPU_TARGET_H
 
+#include "MemorySystem.h"
+
 #include "norma/Support/Error.h"
 
 #include <memory>
@@ -18,10 +20,11 @@ namespace norma {
 /// A processor: how LLVM names it, and what the schedule rules know of it.
 struct CpuTarget;
 
-/// `cpu` as LLVM names it, or empty for the machine's own. An error names a
-/// processor LLVM does not know, or one that needs instructions the machine
-/// lacks.
-Expected<std::shared_ptr<const CpuTarget>> createCpuTarget(const std::string &cpu);
+/// `cpu` as LLVM names it, or empty for the machine's own; its code is scheduled for a machine with
+/// such memory. An error names a processor LLVM does not know, or one that needs instructions the
+/// machine lacks.
+Expected<std::shared_ptr<const CpuTarget>>
+createCpuTarget(const std::string &cpu, const MemorySystem &memory = memorySystem());
 
 /// A processor to make object files for, which need not be like this machine's, as
 /// position independent code. An empty triple is this machine's; an empty `cpu` is what
@@ -34,9 +37,6 @@ Expected<std::shared_ptr<const CpuTarget>> createAheadOfTimeTarget(const std::st
 const std::string &nameOf(const CpuTarget &target);
 /// The size of the second-level cache of one core.
 int64_t l2BytesOf(const CpuTarget &target);
-/// The size of the cache that a core and those beside it share; 0 where there is none, or that is
-/// not known.
-int64_t lastLevelBytesOf(const CpuTarget &target);
 
 } // namespace norma
 

@@ -1,0 +1,55 @@
+// RUN: norma-opt %s --norma-schedule | FileCheck %s
+// RUN: norma-opt %s --norma-schedule=streaming=true | FileCheck %s --check-prefix=STREAM
+// RUN: norma-opt %s --norma-schedule="streaming=true ahead=true" | FileCheck %s --check-prefix=MEMORY
+
+// A processor that reads the most from one stream.
+
+// CHECK-LABEL: @in_order
+// STREAM-LABEL: @in_order
+// MEMORY-LABEL: @in_order
+module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
+                                     "norma.vector_registers" = 32 : i64, "norma.read_streams" = 1 : i64>>} {
+  func.func @f(%x13: memref<?x13xf32>, %n13: memref<13xf64>, %u13: memref<?x13xi8>, %x5: memref<?x5xf32>, %n5: memref<5xf64>,
+               %x64: memref<?x64xf32>, %n64: memref<64xf64>, %x1000: memref<?x1000xf32>, %n1000: memref<1000xf64>,
+               %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>,
+               %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
+    // Rows of half a vector and more go by themselves where memory is waited for, one after the other,
+    // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208,
+    // STREAM: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208,
+    // MEMORY: norma.moments {{.*}}<rows, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 416>
+    norma.moments kept [1] ins(%x13 : memref<?x13xf32>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // but neither bytes, nor shorter ones, nor two tensors.
+    // MEMORY: norma.moments {{.*}}xi8{{.*}}<flat,
+    norma.moments kept [1] ins(%u13 : memref<?x13xi8>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
+    // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 32, line = 80,
+    norma.moments kept [1] ins(%x5 : memref<?x5xf32>) outs(%n5, %n5, %n5 : memref<5xf64>, memref<5xf64>, memref<5xf64>)
+    // MEMORY: norma.grad_sums {{.*}}<flat, {{.*}} line = 208,
+    norma.grad_sums kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%n13 : memref<13xf64>)
+        outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
+    // No lines of several rows,
+    // STREAM: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4,
+    norma.moments kept [1] ins(%x64 : memref<?x64xf32>) outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // and long pieces of wide ones.
+    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8,
+    // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8,
+    norma.moments kept [1] ins(%x1000 : memref<?x1000xf32>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
+    // Neither parts of runs,
+    // CHECK: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    // STREAM: norma.moments {{.*}}memref<?xf32>{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    norma.moments kept [] ins(%all : memref<?xf32>) outs(%n, %n, %n : memref<f64>, memref<f64>, memref<f64>)
+    // CHECK: norma.moments {{.*}}x3136xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    // STREAM: norma.moments {{.*}}x3136xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    norma.moments kept [1] ins(%r3136 : memref<?x64x3136xf32>) outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // nor several of them side by side,
+    // STREAM: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    norma.moments kept [0] ins(%each : memref<?x1000xf32>) outs(%ns, %ns, %ns : memref<?xf64>, memref<?xf64>, memref<?xf64>)
+    // nor, from memory, of several samples.
+    // STREAM: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 4,
+    // MEMORY: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 1,
+    norma.moments kept [1] ins(%r196 : memref<?x256x196xf32>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
+    // MEMORY: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = {{[2-9]}},
+    norma.moments kept [1] ins(%u196 : memref<?x256x196xi8>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
+    return
+  }
+}

@@ -1,0 +1,95 @@
+//===- EngineMachinesTest.cpp - Kernels for the memory of a machine -----===//
+//
+// Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineWithCaches.h"
+
+#include <cmath>
+#include <gmock/gmock.h>
+
+using namespace norma;
+using namespace norma::test;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+namespace {
+
+/// Maps and statistics of tables on two machines.
+class EngineMachines : public EngineTest {
+protected:
+  struct Outcome {
+    Statistics statistics;
+    std::string mapKey, momentsKey, momentsSchedule;
+  };
+
+  static Outcome run(const MemorySystem &memory, const Array &x, const Dims &kept) {
+    const std::shared_ptr<Engine> engine = engineWithCaches({.threads = 2}, memory);
+    Outcome outcome;
+    Expected<Statistics> statistics = engine->moments(x, kept);
+    EXPECT_TRUE(statistics) << statistics.error().message();
+    outcome.statistics = std::move(*statistics);
+    EXPECT_EQ(differenceOfMoments(x, kept, {}, outcome.statistics), "");
+    const KernelInfo moments = engine->kernels().at(0);
+    outcome.momentsKey = moments.key;
+    outcome.momentsSchedule = moments.schedule;
+
+    Coefficients coefficients{outcome.statistics.shape, outcome.statistics.mean, {}, {}};
+    for (int64_t k = 0; k < outcome.statistics.size(); ++k)
+      coefficients.scale.push_back(1 / std::sqrt(outcome.statistics.variance(k) + 1e-3));
+    const Array y = *Array::create(DType::F32, x.view().shape);
+    EXPECT_TRUE(engine->affine(x, kept, coefficients, DType::F32, y));
+    EXPECT_EQ(differenceOfAffine(x, kept, coefficients, DType::F32, y), "");
+    outcome.mapKey = engine->kernels().back().key;
+    return outcome;
+  }
+
+  static Array dataOf(const Dims &shape, DType dtype = DType::F32) {
+    Random random(7);
+    return arrayOf(dtype, shape, [&](int64_t i) { return double(i % 41) + random.normal(); });
+  }
+};
+
+TEST_F(EngineMachines, ResultsStayInANearLastLevel) {
+  // Data and result of 10 MiB, and of 17 MiB.
+  for (const auto &[rows, stays] : {std::pair(100'649, true), {170'001, false}}) {
+    const Array x = dataOf({rows, 13});
+    EXPECT_THAT(run(kMesh, x, {1}).mapKey, HasSubstr(";streaming"));
+    const std::string key = run(kNearLastLevel, x, {1}).mapKey;
+    EXPECT_EQ(key.find(";streaming") == key.npos, stays) << key;
+  }
+}
+
+TEST_F(EngineMachines, ReadInOrderFromMemory) {
+  // More than three eighths of the last level. Rows of half a vector and more, of which the last
+  // vector overlaps or is half empty; runs that are short, and long ones.
+  struct Case {
+    Dims shape, kept;
+    const char *mesh, *near;
+    DType dtype = DType::F32;
+  };
+  for (const auto &[shape, kept, mesh, near, dtype] : {
+           Case{{260'003, 13}, {1}, "<flat, ", "<rows, "},
+           Case{{100'003, 37}, {1}, "<flat, ", "<rows, ", DType::BF16},
+           Case{{3'200'003}, {}, "<flat, ", "<runs, "},
+           Case{{3'203, 1'000}, {1}, "<flat, ", "<rows, "},
+           Case{{33, 32, 56, 57}, {1}, "streams = 8", "prefetch"},
+           Case{{66, 256, 14, 14}, {1}, "unroll = 4", "unroll = 1"},
+           Case{{131, 512, 7, 7}, {1}, "unroll = 3", "unroll = 1"},
+       }) {
+    SCOPED_TRACE(toString(shape));
+    const Array x = dataOf(shape, dtype);
+    const Outcome inStreams = run(kMesh, x, kept), inOrder = run(kNearLastLevel, x, kept);
+    if (dtype == DType::F32) {
+      EXPECT_THAT(inOrder.momentsKey, HasSubstr(";ahead;streaming"));
+      EXPECT_THAT(inStreams.momentsSchedule, HasSubstr(mesh));
+      EXPECT_THAT(inOrder.momentsSchedule, AllOf(HasSubstr(near), Not(HasSubstr("streams = "))));
+    }
+    EXPECT_EQ(inStreams.statistics.count, inOrder.statistics.count);
+  }
+}
+
+} // namespace
