@@ -59,6 +59,8 @@ struct ReductionCall {
   KernelSpec spec;
   /// That of the caller's kept indices.
   Dims shape;
+  /// What a part for each of two threads has of little data.
+  int64_t halfBytes;
   /// How the kernel of moments is found that does blocks again.
   std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
 };

@@ -206,6 +206,8 @@ struct Engine::State {
   std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
+  /// Little data is worth a part of so many bytes for each of two threads.
+  int64_t halfBytes = 0;
   /// As much of the last level is counted on to keep the results of maps.
   int64_t keptInLastLevel = 0;
   /// The data of a map that is larger is not kept in caches. Beyond the second level, which

@@ -143,14 +143,15 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
         {data.coefficient(0), data.coefficient(1), data.coefficient(2), data.coefficient(3)});
   case KernelFamily::GradSums: {
     const Dims kept = call.problem.keptExtents;
-    auto sums = std::make_shared<ReductionCall>(ReductionCall{std::move(call), spec, kept, {}});
+    auto sums =
+        std::make_shared<ReductionCall>(ReductionCall{std::move(call), spec, kept, halfBytes, {}});
     return
         [this, sums, &data] { State::gradientSums(*sums, sums->call, data.coefficient(0), *pool); };
   }
   case KernelFamily::Moments: {
     const Dims kept = call.problem.keptExtents;
     auto moments = std::make_shared<ReductionCall>(
-        ReductionCall{std::move(call), spec, kept,
+        ReductionCall{std::move(call), spec, kept, halfBytes,
                       [this](const KernelSpec &other) { return this->kernel(other); }});
     return [this, moments, x = moments->call.problem.tensors.front().data] {
       Pace unwatched;

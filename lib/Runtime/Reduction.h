@@ -37,8 +37,7 @@ inline constexpr uint64_t kEvenShares = 8;
 inline constexpr uint64_t kGrain = 64;
 /// Data that is one block by its schedule is worth some for several threads, if that leaves each
 /// so much of every tensor, and enough elements of a kept index beside what merging costs. Those of
-/// less than four bytes take as long as others.
-
+/// less than four bytes take as long as others. A machine may have two parts of less.
 inline constexpr int64_t kSharedBytes = int64_t(384) << 10;
 inline constexpr int64_t kMostShared = 4;
 
@@ -52,12 +51,14 @@ inline constexpr int64_t kMostShared = 4;
 template <typename Result, typename Prepare, typename Run, typename Merge>
 class Reduction {
 public:
-  /// The call must outlive the reduction. Results are in `memory`, as far as there is some: that of
-  /// all in its first, those of tasks, which find it in their caches, in others.
-  Reduction(const KernelCall &kernelCall, std::vector<Result> memory, Prepare prepareResult,
-            Run runBlock, Merge mergeInto)
-      : call(kernelCall), prepare(std::move(prepareResult)), run(std::move(runBlock)),
-        merge(std::move(mergeInto)), blocks(isShared() ? sharedBlocks() : ownBlocks()),
+  /// The call must outlive the reduction. Two threads are worth parts of `halfBytes`. Results are
+  /// in `memory`, as far as there is some: that of all in its first, those of tasks, which find it
+  /// in their caches, in others.
+  Reduction(const KernelCall &kernelCall, int64_t halfBytes, std::vector<Result> memory,
+            Prepare prepareResult, Run runBlock, Merge mergeInto)
+      : call(kernelCall), halfBytes(halfBytes), prepare(std::move(prepareResult)),
+        run(std::move(runBlock)), merge(std::move(mergeInto)),
+        blocks(isShared() ? sharedBlocks() : ownBlocks()),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
         perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
         results(std::move(memory)), isThere(new std::atomic<bool>[size_t(tasks)]()) {
@@ -114,7 +115,12 @@ private:
     int64_t each = 4;
     for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
       each = std::max(each, int64_t(sizeOf(call.problem.tensors[t].dtype)));
-    most = std::min({most, call.problem.size() / (kSharedBytes / each), kMostShared});
+    // Short runs of few samples take their time at each kept index.
+    const bool takesHalves = call.problem.kinds != "RKR";
+    int64_t parts = call.problem.size() / (kSharedBytes / each);
+    if (takesHalves && call.problem.size() / (halfBytes / each) >= 2)
+      parts = std::max<int64_t>(parts, 2);
+    most = std::min({most, parts, kMostShared});
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
   }
 
@@ -196,6 +202,7 @@ private:
   }
 
   const KernelCall &call;
+  int64_t halfBytes;
   Prepare prepare;
   Run run;
   Merge merge;

@@ -293,6 +293,10 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   if (steps.byRuns() && !target.readsInOrder())
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
+  // The processor itself looks ahead along each of the pieces.
+  bool isWide = steps.traversal == Traversal::Rows && reads.abreast < steps.vectors;
+  if (target.readsInOrder() && isWide)
+    return reads;
   if (use.ahead && steps.isBlock)
     reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form));
   else if (use.ahead)

@@ -33,6 +33,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // and long pieces of wide ones.
     // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8,
     // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8,
+    // MEMORY: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = {{[0-9]+}}>
     norma.moments kept [1] ins(%x1000 : memref<?x1000xf32>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
     // Neither parts of runs,
     // CHECK: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>

@@ -33,6 +33,10 @@ protected:
     EXPECT_TRUE(statistics) << statistics.error().message();
     outcome.statistics = std::move(*statistics);
     EXPECT_EQ(differenceOfMoments(x, kept, {}, outcome.statistics), "");
+    for (int threads : {1, 7}) {
+      Expected<Statistics> again = engineWithCaches({.threads = threads}, memory)->moments(x, kept);
+      EXPECT_TRUE(again && haveSameBits(*again, outcome.statistics)) << threads;
+    }
     const KernelInfo moments = engine->kernels().at(0);
     outcome.momentsKey = moments.key;
     outcome.momentsSchedule = moments.schedule;
@@ -89,6 +93,20 @@ TEST_F(EngineMachines, ReadInOrderFromMemory) {
       EXPECT_THAT(inOrder.momentsSchedule, AllOf(HasSubstr(near), Not(HasSubstr("streams = "))));
     }
     EXPECT_EQ(inStreams.statistics.count, inOrder.statistics.count);
+  }
+}
+
+TEST_F(EngineMachines, HalvesOfLittleData) {
+  // Two parts on one machine, one on the other, and one on both.
+  for (const auto &[shape, kept] : {std::pair(Dims{10'082, 13}, Dims{1}),
+                                    {Dims{131, 1'000}, Dims{0}},
+                                    {Dims{131'071}, Dims{}},
+                                    {Dims{2, 256, 14, 14}, Dims{1}},
+                                    {Dims{3'000, 13}, Dims{1}}}) {
+    SCOPED_TRACE(toString(shape));
+    const Array x = dataOf(shape);
+    const Outcome whole = run(kMesh, x, kept), halves = run(kNearLastLevel, x, kept);
+    EXPECT_EQ(whole.statistics.count, halves.statistics.count);
   }
 }
 

@@ -27,8 +27,10 @@ inline constexpr int64_t kLastLevel = int64_t(32) << 20;
 /// which they read in several streams.
 inline constexpr MemorySystem kMesh{.caches = {48 << 10, 2 << 20, kLastLevel}};
 /// A last level next to its cores, which is kept to, and read in order.
-inline constexpr MemorySystem kNearLastLevel{
-    .caches = {48 << 10, 2 << 20, kLastLevel}, .readStreams = 1, .keptBytes = kLastLevel / 2};
+inline constexpr MemorySystem kNearLastLevel{.caches = {48 << 10, 2 << 20, kLastLevel},
+                                             .readStreams = 1,
+                                             .keptBytes = kLastLevel / 2,
+                                             .halfBytes = 192 << 10};
 
 /// An engine as on another machine.
 inline std::shared_ptr<Engine> engineWithCaches(const EngineOptions &options,

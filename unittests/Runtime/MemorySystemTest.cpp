@@ -20,6 +20,7 @@ TEST(MemorySystem, OfZenIsReadInOrderAndKeepsResults) {
     const MemorySystem memory = memorySystemOf(cpu, kCaches);
     EXPECT_EQ(memory.readStreams, 1) << cpu;
     EXPECT_EQ(memory.keptBytes, 16 << 20) << cpu;
+    EXPECT_EQ(memory.halfBytes, 192 << 10) << cpu;
     EXPECT_EQ(memory.caches.l2, kCaches.l2) << cpu;
   }
   EXPECT_EQ(memorySystemOf("znver4", {}).keptBytes, 0);
@@ -30,6 +31,7 @@ TEST(MemorySystem, OfOthersIsReadInSeveralStreams) {
     const MemorySystem memory = memorySystemOf(cpu, kCaches);
     EXPECT_EQ(memory.readStreams, 8) << cpu;
     EXPECT_EQ(memory.keptBytes, 0) << cpu;
+    EXPECT_EQ(memory.halfBytes, 384 << 10) << cpu;
   }
 }
 

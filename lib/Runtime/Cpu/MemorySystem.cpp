@@ -18,6 +18,7 @@ MemorySystem memorySystemOf(std::string_view cpu, const CacheSizes &caches) {
   if (cpu.starts_with("znver")) {
     system.readStreams = 1;
     system.keptBytes = caches.lastLevel / 2;
+    system.halfBytes = int64_t(192) << 10;
   }
   return system;
 }
