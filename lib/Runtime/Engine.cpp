@@ -111,10 +111,12 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   return KernelCall{std::move(problem), std::move(*found)};
 }
 
-void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {
+void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem, bool behindSums) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
   if (isMap(spec.family)) {
-    spec.streaming = writesPastCaches(problem, spec.layout, keptBytes());
+    behindSums |= spec.family == KernelFamily::GradMap;
+    spec.streaming =
+        writesPastCaches(problem, spec.layout, behindSums ? keptBehindSums() : keptBytes());
     spec.ahead = spec.streaming && isFar;
   } else {
     spec.streaming = isFar;

@@ -208,12 +208,17 @@ struct Engine::State {
   int64_t l2Bytes = 0;
   /// Little data is worth a part of so many bytes for each of two threads.
   int64_t halfBytes = 0;
-  /// As much of the last level is counted on to keep the results of maps.
+  /// As much of the last level is counted on to keep the results of maps behind a reduction.
   int64_t keptInLastLevel = 0;
-  /// The data of a map that is larger is not kept in caches. Beyond the second level, which
+  /// The data of such a map that is larger is not kept in caches. Beyond the second level, which
   /// each thread has to itself, a store through the caches costs a read and a write between
   /// them, while other data waits for the same way, unless the last level is near, too.
-  int64_t keptBytes() const { return std::max(pool->size() * l2Bytes, keptInLastLevel); }
+  int64_t keptBehindSums() const { return std::max(pool->size() * l2Bytes, keptInLastLevel); }
+  /// The same of a map by itself. Several threads get more from all of that level than from memory.
+  int64_t keptBytes() const {
+    return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * keptInLastLevel)
+                            : keptBehindSums();
+  }
   /// The cache that a core and those beside it share; 0 where that is not known.
   int64_t lastLevelBytes = 0;
   /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in
@@ -233,15 +238,17 @@ struct Engine::State {
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
   /// Sets `streaming` and `ahead` of a spec: of a map, whether its result goes past the caches and
-  /// its data comes from memory; of a reduction, whether some of its data does, and most.
-  void setStreaming(KernelSpec &spec, const Problem &problem) const;
+  /// its data comes from memory; of a reduction, whether some of its data does, and most. A map may
+  /// be of what a reduction has just read: that of a gradient is, always.
+  void setStreaming(KernelSpec &spec, const Problem &problem, bool behindSums = false) const;
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.
   Expected<ReductionCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                       const Operands &operands);
   Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
-                                  CoefficientKinds kinds, DType compute, const Tensor &y);
+                                  CoefficientKinds kinds, DType compute, const Tensor &y,
+                                  bool behindSums = false);
   Expected<ReductionCall> gradientSumsCall(const Tensor &x, const Tensor &dy,
                                            std::span<const int64_t> kept, const Operands &operands);
   Expected<KernelCall> gradientMapCall(const Tensor &x, const Tensor &dy,

@@ -7,7 +7,7 @@
 
 #include "EngineWithCaches.h"
 
-#include <cmath>
+#include <algorithm>
 #include <gmock/gmock.h>
 
 using namespace norma;
@@ -18,12 +18,12 @@ using ::testing::Not;
 
 namespace {
 
-/// Maps and statistics of tables on two machines.
+/// The same on two machines.
 class EngineMachines : public EngineTest {
 protected:
   struct Outcome {
     Statistics statistics;
-    std::string mapKey, momentsKey, momentsSchedule;
+    std::string momentsKey, momentsSchedule;
   };
 
   static Outcome run(const MemorySystem &memory, const Array &x, const Dims &kept) {
@@ -40,14 +40,6 @@ protected:
     const KernelInfo moments = engine->kernels().at(0);
     outcome.momentsKey = moments.key;
     outcome.momentsSchedule = moments.schedule;
-
-    Coefficients coefficients{outcome.statistics.shape, outcome.statistics.mean, {}, {}};
-    for (int64_t k = 0; k < outcome.statistics.size(); ++k)
-      coefficients.scale.push_back(1 / std::sqrt(outcome.statistics.variance(k) + 1e-3));
-    const Array y = *Array::create(DType::F32, x.view().shape);
-    EXPECT_TRUE(engine->affine(x, kept, coefficients, DType::F32, y));
-    EXPECT_EQ(differenceOfAffine(x, kept, coefficients, DType::F32, y), "");
-    outcome.mapKey = engine->kernels().back().key;
     return outcome;
   }
 
@@ -58,12 +50,38 @@ protected:
 };
 
 TEST_F(EngineMachines, ResultsStayInANearLastLevel) {
-  // Data and result of 10 MiB, and of 17 MiB.
-  for (const auto &[rows, stays] : {std::pair(100'649, true), {170'001, false}}) {
-    const Array x = dataOf({rows, 13});
-    EXPECT_THAT(run(kMesh, x, {1}).mapKey, HasSubstr(";streaming"));
-    const std::string key = run(kNearLastLevel, x, {1}).mapKey;
-    EXPECT_EQ(key.find(";streaming") == key.npos, stays) << key;
+  // Data and result of 10, 17 and 34 MiB; for one thread alone, and behind sums, half of that level
+  // is counted on.
+  for (const auto &[rows, threads, stays, staysBehind] : {std::tuple(100'649, 1, true, true),
+                                                          {170'001, 1, false, false},
+                                                          {100'649, 2, true, true},
+                                                          {170'001, 2, true, false},
+                                                          {340'001, 2, false, false}}) {
+    SCOPED_TRACE(std::to_string(rows) + " rows, threads: " + std::to_string(threads));
+    const Array x = dataOf({rows, 13}), y = *Array::create(DType::F32, {rows, 13});
+    const Dims kept{1};
+    const auto make = [](int64_t begin, int64_t end, const Statistics &all) {
+      return Coefficients{{end - begin}, all.mean, {}, {}};
+    };
+    const auto isStreaming = [](const Engine &engine) {
+      return engine.kernels().back().key.find(";streaming") != std::string::npos;
+    };
+    for (const MemorySystem &memory : {kMesh, kNearLastLevel}) {
+      const bool isNear = memory.keptBytes > 0;
+      const std::shared_ptr<Engine> alone = engineWithCaches({.threads = threads}, memory);
+      const Coefficients coefficients{{13}, std::vector<double>(13, 0.5), {}, {}};
+      ASSERT_TRUE(alone->affine(x, kept, coefficients, DType::F32, y));
+      EXPECT_EQ(isStreaming(*alone), !(isNear && stays));
+      EXPECT_EQ(differenceOfAffine(x, kept, coefficients, DType::F32, y), "");
+      const std::shared_ptr<Engine> behind = engineWithCaches({.threads = threads}, memory);
+      ASSERT_TRUE(behind->momentsThenAffine(x, kept, {}, make, DType::F32, y));
+      const std::vector<KernelInfo> kernels = behind->kernels();
+      const auto map = std::find_if(kernels.begin(), kernels.end(), [](const KernelInfo &kernel) {
+        return kernel.key.starts_with("affine");
+      });
+      ASSERT_NE(map, kernels.end());
+      EXPECT_EQ(map->key.find(";streaming") != std::string::npos, !(isNear && staysBehind));
+    }
   }
 }
 
