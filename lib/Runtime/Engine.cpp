@@ -108,15 +108,19 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   Expected<std::shared_ptr<Kernel::State>> found = kernel(spec);
   if (!found)
     return found.takeError();
-  return KernelCall{std::move(problem), std::move(*found)};
+  return KernelCall{std::move(problem), std::move(*found), isMap(spec.family) && spec.streaming};
 }
 
 void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem, bool behindSums) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
   if (isMap(spec.family)) {
-    behindSums |= spec.family == KernelFamily::GradMap;
-    spec.streaming =
-        writesPastCaches(problem, spec.layout, behindSums ? keptBehindSums() : keptBytes());
+    const bool isGradient = spec.family == KernelFamily::GradMap;
+    const int coefficients = isGradient ? 4 : spec.center + spec.scale + spec.shift;
+    const int64_t kept = isGradient || behindSums ? keptBehindSums() : keptBytes();
+    // Coefficients are kept beside the data, which matters where few elements share one.
+    const int64_t beside = coefficients * problem.keptSize() * int64_t(sizeOf(spec.compute));
+    const int64_t left = beside > kept / 16 ? std::max<int64_t>(kept - beside, 0) : kept;
+    spec.streaming = writesPastCaches(problem, spec.layout, left);
     spec.ahead = spec.streaming && isFar;
   } else {
     spec.streaming = isFar;

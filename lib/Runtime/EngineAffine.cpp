@@ -102,7 +102,7 @@ Expected<AffinePlan> Engine::planAffine(const Tensor &x, std::span<const int64_t
   Expected<KernelCall> call = state->affineCall(x, kept, kindsOf(coefficients), compute, y);
   if (!call)
     return call.takeError();
-  if (writesPastCaches(call->problem, call->problem.layout(), state->keptBytes()))
+  if (call->writesPastCaches)
     plan->alignment = kStreamingAlignment;
   plan->map.emplace(std::move(*call), roundedValues(coefficients, compute));
   plan->pool = state->pool;

@@ -34,6 +34,8 @@ struct Block {
 struct KernelCall {
   Problem problem;
   std::shared_ptr<Kernel::State> kernel;
+  /// Of a map: its result goes past the caches, so it must begin where a cache line does.
+  bool writesPastCaches = false;
 
   /// The kernel's code, which may be better later: to be asked for once a call.
   EntryPoint entry() const { return kernel->code().loaded->entry; }

@@ -85,6 +85,25 @@ TEST_F(EngineMachines, ResultsStayInANearLastLevel) {
   }
 }
 
+TEST_F(EngineMachines, CoefficientsAreKeptBesideTheData) {
+  // 12 MiB of data and result, and 12 of two coefficients for each element.
+  const int64_t size = int64_t(3) << 19;
+  const Array x = dataOf({size}), y = *Array::create(DType::F32, {size});
+  const Dims every{0}, none{};
+  for (const bool large : {false, true}) {
+    const auto count = size_t(large ? size : 1);
+    const Coefficients coefficients{large ? Dims{size} : Dims{},
+                                    std::vector<double>(count, 0.5),
+                                    std::vector<double>(count, 2),
+                                    {}};
+    const std::shared_ptr<Engine> engine = engineWithCaches({.threads = 1}, kNearLastLevel);
+    ASSERT_TRUE(engine->affine(x, large ? every : none, coefficients, DType::F32, y));
+    const std::string key = engine->kernels().back().key;
+    EXPECT_EQ(key.find(";streaming") != key.npos, large) << key;
+    EXPECT_EQ(differenceOfAffine(x, large ? every : none, coefficients, DType::F32, y), "");
+  }
+}
+
 TEST_F(EngineMachines, ReadInOrderFromMemory) {
   // More than three eighths of the last level. Rows of half a vector and more, of which the last
   // vector overlaps or is half empty; runs that are short, and long ones.
