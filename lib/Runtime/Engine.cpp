@@ -54,8 +54,10 @@ void Kernel::State::publish(KernelCode code) {
 Engine::Engine(std::unique_ptr<State> state) : state(std::move(state)) {}
 Engine::~Engine() = default;
 
-Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) {
+Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) try {
   return State::create(options, memorySystem());
+} catch (...) {
+  return outOfMemory();
 }
 
 Expected<std::shared_ptr<Engine>> Engine::State::create(const EngineOptions &options,
