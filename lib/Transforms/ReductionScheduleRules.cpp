@@ -141,14 +141,14 @@ static int64_t chooseParts(int64_t vectors, int64_t vectorBytes, int64_t abreast
 /// of reads; 0 where one goes alone. Short runs of several samples are as many streams anyway.
 static int64_t chooseStreams(const Reduction &reduction, const ScheduleForm &form, int64_t vectors,
                              const TargetDescription &target) {
-  constexpr int64_t kWorking = 4;
+  constexpr int64_t kMost = 8, kWorking = 4;
   bool hasNeighbours = StringRef(form.kinds).ends_with("KR");
   bool areShort = form.kinds.size() > 2 && vectors > 0 && vectors < kGroup;
   if (!hasNeighbours || areShort || !reduction.isPlain() || reduction.tensors.size() > 1 ||
       !isa<FloatType>(reduction.accumulate))
     return 0;
-  int64_t most =
-      std::min((target.vectorRegisters - kWorking) / (1 + reduction.sums), target.readStreams);
+  int64_t most = std::min(
+      {(target.vectorRegisters - kWorking) / (1 + reduction.sums), target.readStreams, kMost});
   return most > 1 ? int64_t(llvm::bit_floor(uint64_t(most))) : 0;
 }
 
