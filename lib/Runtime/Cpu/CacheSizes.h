@@ -7,7 +7,7 @@
 //
 // As Linux tells for every cache and who shares it. The C library's sysconf() knows less: on
 // processors of several dies it gives the last levels of all dies as one, of which a thread
-// reaches its own only, and on AArch64 it gives nothing.
+// reaches its own only.
 //
 //===----------------------------------------------------------------------===//
 
