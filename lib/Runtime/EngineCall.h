@@ -61,8 +61,8 @@ struct ReductionCall {
   KernelSpec spec;
   /// That of the caller's kept indices.
   Dims shape;
-  /// What a part for each of two threads has of little data.
-  int64_t halfBytes;
+  /// See MemorySystem.
+  int64_t leastPartBytes;
   /// How the kernel of moments is found that does blocks again.
   std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
 };

@@ -36,7 +36,8 @@ Expected<ReductionCall> Engine::State::gradientSumsCall(const Tensor &x, const T
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();
-  return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept), halfBytes, {}};
+  return ReductionCall{
+      std::move(*made), std::move(spec), keptShape(x.shape, kept), memory.leastPartBytes, {}};
 }
 
 Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor &dy,
@@ -61,7 +62,7 @@ GradientSums Engine::State::gradientSums(const ReductionCall &prepared, const Ke
       problem.keptInOrder ? center : std::span<const double>(inKernelOrder);
   const EntryPoint entry = call.entry();
   Reduction sums(
-      call, prepared.halfBytes, memory ? std::move(*memory) : std::vector<GradientSums>(),
+      call, prepared.leastPartBytes, memory ? std::move(*memory) : std::vector<GradientSums>(),
       [&](GradientSums &room) {
         room.shape = prepared.shape;
         room.sum.resize(center.size());

@@ -206,27 +206,25 @@ struct Engine::State {
   std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
-  /// Little data is worth a part of so many bytes for each of two threads.
-  int64_t halfBytes = 0;
-  /// As much of the last level is counted on to keep the results of maps behind a reduction.
-  int64_t keptInLastLevel = 0;
-  /// The data of such a map that is larger is not kept in caches. Beyond the second level, which
-  /// each thread has to itself, a store through the caches costs a read and a write between
-  /// them, while other data waits for the same way, unless the last level is near, too.
-  int64_t keptBehindSums() const { return std::max(pool->size() * l2Bytes, keptInLastLevel); }
+  MemorySystem memory;
+  /// The data of a map behind a reduction that is larger is not kept in caches. Beyond the second
+  /// level, which each thread has to itself, a store through the caches costs a read and a write
+  /// between them, while other data waits for the same way, unless the last level is near, too.
+  int64_t keptBehindSums() const {
+    return std::max(pool->size() * l2Bytes, memory.keptInLastLevel);
+  }
   /// The same of a map by itself. Several threads get more from all of that level than from memory.
   int64_t keptBytes() const {
-    return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * keptInLastLevel)
+    return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * memory.keptInLastLevel)
                             : keptBehindSums();
   }
-  /// The cache that a core and those beside it share; 0 where that is not known.
-  int64_t lastLevelBytes = 0;
+  int64_t lastLevelBytes() const { return memory.caches.lastLevel; }
   /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in
   /// another order then, so the number of threads has no say in it.
-  int64_t farBytes() const { return std::max(lastLevelBytes / 4, 2 * l2Bytes); }
+  int64_t farBytes() const { return std::max(lastLevelBytes() / 4, 2 * l2Bytes); }
   /// So little of data that is larger is still there that sums gain a fifth by asking for it in
   /// advance; what is there takes a tenth longer.
-  int64_t memoryBytes() const { return std::max(lastLevelBytes / 8 * 3, 2 * l2Bytes); }
+  int64_t memoryBytes() const { return std::max(lastLevelBytes() / 8 * 3, 2 * l2Bytes); }
   // Declared last, since its end waits for work on all of the above.
   BackgroundQueue background;
 

@@ -23,7 +23,8 @@ Expected<ReductionCall> Engine::State::momentsCall(const Tensor &x, std::span<co
   Expected<KernelCall> made = call(std::move(problem), spec);
   if (!made)
     return made.takeError();
-  return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept), halfBytes,
+  return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept),
+                       memory.leastPartBytes,
                        [this](const KernelSpec &other) { return kernel(other); }};
 }
 
@@ -70,8 +71,9 @@ public:
   MomentsRun(const ReductionCall &moments, const KernelCall &kernelCall, char *data,
              std::vector<Statistics> memory)
       : call(kernelCall), shape(moments.shape), exact(moments),
-        reduction(call, moments.halfBytes, std::move(memory), MakeRoom{call.problem.keptSize()},
-                  RunBlock{&call, call.entry(), data, &exact}, MergeBlocks{}) {}
+        reduction(call, moments.leastPartBytes, std::move(memory),
+                  MakeRoom{call.problem.keptSize()}, RunBlock{&call, call.entry(), data, &exact},
+                  MergeBlocks{}) {}
   MomentsRun(const MomentsRun &) = delete;
   MomentsRun &operator=(const MomentsRun &) = delete;
 

@@ -79,9 +79,9 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
     return options.rows;
 
   // Those of other kernels are left out below.
-  std::vector<int64_t> sizes{l2Bytes / 2,        keptBytes() / 8 * 7, keptBytes() / 2 * 3,
-                             farBytes() / 8 * 7, farBytes() / 2 * 3,  lastLevelBytes / 2,
-                             lastLevelBytes * 2};
+  std::vector<int64_t> sizes{l2Bytes / 2,         keptBytes() / 8 * 7, keptBytes() / 2 * 3,
+                             farBytes() / 8 * 7,  farBytes() / 2 * 3,  lastLevelBytes() / 2,
+                             lastLevelBytes() * 2};
   // Many threads hold more in their second levels than the last one does.
   std::sort(sizes.begin(), sizes.end());
   // Those that are nearly the same tell nothing new.
@@ -143,15 +143,15 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
         {data.coefficient(0), data.coefficient(1), data.coefficient(2), data.coefficient(3)});
   case KernelFamily::GradSums: {
     const Dims kept = call.problem.keptExtents;
-    auto sums =
-        std::make_shared<ReductionCall>(ReductionCall{std::move(call), spec, kept, halfBytes, {}});
+    auto sums = std::make_shared<ReductionCall>(
+        ReductionCall{std::move(call), spec, kept, memory.leastPartBytes, {}});
     return
         [this, sums, &data] { State::gradientSums(*sums, sums->call, data.coefficient(0), *pool); };
   }
   case KernelFamily::Moments: {
     const Dims kept = call.problem.keptExtents;
     auto moments = std::make_shared<ReductionCall>(
-        ReductionCall{std::move(call), spec, kept, halfBytes,
+        ReductionCall{std::move(call), spec, kept, memory.leastPartBytes,
                       [this](const KernelSpec &other) { return this->kernel(other); }});
     return [this, moments, x = moments->call.problem.tensors.front().data] {
       Pace unwatched;

@@ -51,12 +51,12 @@ inline constexpr int64_t kMostShared = 4;
 template <typename Result, typename Prepare, typename Run, typename Merge>
 class Reduction {
 public:
-  /// The call must outlive the reduction. Two threads are worth parts of `halfBytes`. Results are
-  /// in `memory`, as far as there is some: that of all in its first, those of tasks, which find it
-  /// in their caches, in others.
-  Reduction(const KernelCall &kernelCall, int64_t halfBytes, std::vector<Result> memory,
+  /// The call must outlive the reduction. Little data has two parts if each has `leastPartBytes`.
+  /// Results are in `memory`, as far as there is some: that of all in its first, those of tasks,
+  /// which find it in their caches, in others.
+  Reduction(const KernelCall &kernelCall, int64_t leastPartBytes, std::vector<Result> memory,
             Prepare prepareResult, Run runBlock, Merge mergeInto)
-      : call(kernelCall), halfBytes(halfBytes), prepare(std::move(prepareResult)),
+      : call(kernelCall), leastPartBytes(leastPartBytes), prepare(std::move(prepareResult)),
         run(std::move(runBlock)), merge(std::move(mergeInto)),
         blocks(isShared() ? sharedBlocks() : ownBlocks()),
         tasks(isShared() ? std::min(blocks, kTasks) : blocks),
@@ -118,7 +118,7 @@ private:
     // Short runs of few samples take their time at each kept index.
     const bool takesHalves = call.problem.kinds != "RKR";
     int64_t parts = call.problem.size() / (kSharedBytes / each);
-    if (takesHalves && call.problem.size() / (halfBytes / each) >= 2)
+    if (takesHalves && call.problem.size() / (leastPartBytes / each) >= 2)
       parts = std::max<int64_t>(parts, 2);
     most = std::min({most, parts, kMostShared});
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
@@ -202,7 +202,7 @@ private:
   }
 
   const KernelCall &call;
-  int64_t halfBytes;
+  int64_t leastPartBytes;
   Prepare prepare;
   Run run;
   Merge merge;

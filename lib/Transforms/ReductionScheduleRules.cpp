@@ -260,6 +260,16 @@ static std::optional<Samples> chooseSamples(const Reduction &reduction, int64_t 
   return Samples{streams, streams * ofLine};
 }
 
+/// Whether several vectors that go abreast would be of several samples, as those of short runs are,
+/// or a row has but one.
+static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
+  int64_t innermost = form.extents.back();
+  if (steps.byRuns())
+    return form.kinds.size() > 2 && steps.vectors < kGroup;
+  return steps.traversal == Traversal::Rows && !ShapedType::isDynamic(innermost) &&
+         innermost < steps.vector;
+}
+
 static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, const Steps &steps,
                          const TargetDescription &target, const ReductionUse &use) {
   Reads reads;
@@ -283,19 +293,14 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
   reads.abreast =
       chooseAbreast(steps.vectors, isRagged, limitAbreast(reduction, steps.traversal, target));
-  // Several short runs that go abreast are of several samples; rows that are no vector have but
-  // one.
-  bool areShort = steps.byRuns() && form.kinds.size() > 2 && steps.vectors < kGroup;
-  bool areParts = steps.traversal == Traversal::Rows && !ShapedType::isDynamic(innermost) &&
-                  innermost < steps.vector;
-  if (target.readsInOrder() && use.ahead && (areShort || areParts) && !reduction.isExact())
+  const bool inOrder = target.readsInOrder();
+  if (inOrder && use.ahead && areFarApart(form, steps) && !reduction.isExact())
     reads.abreast = 1;
-  if (steps.byRuns() && !target.readsInOrder())
+  if (steps.byRuns() && !inOrder)
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
-  // The processor itself looks ahead along each of the pieces.
-  bool isWide = steps.traversal == Traversal::Rows && reads.abreast < steps.vectors;
-  if (target.readsInOrder() && isWide)
+  // Along pieces of wide rows, such a processor itself looks ahead.
+  if (inOrder && steps.traversal == Traversal::Rows && reads.abreast < steps.vectors)
     return reads;
   if (use.ahead && steps.isBlock)
     reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form));

@@ -6,12 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "Runtime/Cpu/CacheSizes.h"
+#include "../IO/IOTestSupport.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <stdlib.h>
 #include <vector>
 
 using namespace norma;
@@ -24,27 +23,20 @@ struct Cache {
 };
 
 /// A folder such as that of a processor, with the files that are read.
-class CacheSizesTest : public ::testing::Test {
+class CacheSizesTest : public io::test::FolderTest {
 protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "/norma-caches-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder = name;
-  }
-  void TearDown() override { fs::remove_all(folder); }
-
   CacheSizes read(const std::string &threadsOfCore, const std::vector<Cache> &caches) const {
-    fs::create_directories(folder / "topology");
-    std::ofstream(folder / "topology/thread_siblings") << threadsOfCore << '\n';
+    fs::create_directories(in("topology"));
+    spill(in("topology/thread_siblings"), threadsOfCore + "\n");
     for (size_t i = 0; i < caches.size(); ++i) {
-      const fs::path place = folder / "cache" / ("index" + std::to_string(i));
+      const std::string place = in("cache/index" + std::to_string(i));
       fs::create_directories(place);
-      std::ofstream(place / "level") << caches[i].level << '\n';
-      std::ofstream(place / "type") << caches[i].type << '\n';
-      std::ofstream(place / "size") << caches[i].size << '\n';
-      std::ofstream(place / "shared_cpu_map") << caches[i].processors << '\n';
+      spill(place + "/level", caches[i].level + "\n");
+      spill(place + "/type", caches[i].type + "\n");
+      spill(place + "/size", caches[i].size + "\n");
+      spill(place + "/shared_cpu_map", caches[i].processors + "\n");
     }
-    return readCacheSizes(folder.string());
+    return readCacheSizes(folder);
   }
 
   static void expectSizes(const CacheSizes &sizes, int64_t l1, int64_t l2, int64_t lastLevel) {
@@ -52,8 +44,6 @@ protected:
     EXPECT_EQ(sizes.l2, l2 << 10);
     EXPECT_EQ(sizes.lastLevel, lastLevel << 10);
   }
-
-  fs::path folder;
 };
 
 TEST_F(CacheSizesTest, ThreadsOfACoreHaveItsCachesTogether) {
@@ -81,7 +71,7 @@ TEST_F(CacheSizesTest, TheLastOfSeveralLevels) {
 }
 
 TEST_F(CacheSizesTest, WhatIsNotKnownIsZero) {
-  expectSizes(readCacheSizes(folder.string()), 0, 0, 0);
+  expectSizes(readCacheSizes(folder), 0, 0, 0);
   expectSizes(readCacheSizes("/no/such/folder"), 0, 0, 0);
   // Of sizes that are none, and masks that are missing.
   expectSizes(read("", {{"1", "Data", "", ""},

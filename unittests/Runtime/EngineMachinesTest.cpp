@@ -67,7 +67,7 @@ TEST_F(EngineMachines, ResultsStayInANearLastLevel) {
       return engine.kernels().back().key.find(";streaming") != std::string::npos;
     };
     for (const MemorySystem &memory : {kMesh, kNearLastLevel}) {
-      const bool isNear = memory.keptBytes > 0;
+      const bool isNear = memory.keptInLastLevel > 0;
       const std::shared_ptr<Engine> alone = engineWithCaches({.threads = threads}, memory);
       const Coefficients coefficients{{13}, std::vector<double>(13, 0.5), {}, {}};
       ASSERT_TRUE(alone->affine(x, kept, coefficients, DType::F32, y));

@@ -29,8 +29,8 @@ inline constexpr MemorySystem kMesh{.caches = {48 << 10, 2 << 20, kLastLevel}};
 /// A last level next to its cores, which is kept to, and read in order.
 inline constexpr MemorySystem kNearLastLevel{.caches = {48 << 10, 2 << 20, kLastLevel},
                                              .readStreams = 1,
-                                             .keptBytes = kLastLevel / 2,
-                                             .halfBytes = 192 << 10};
+                                             .keptInLastLevel = kLastLevel / 2,
+                                             .leastPartBytes = 192 << 10};
 
 /// An engine as on another machine.
 inline std::shared_ptr<Engine> engineWithCaches(const EngineOptions &options,

@@ -17,8 +17,8 @@ MemorySystem memorySystemOf(std::string_view cpu, const CacheSizes &caches) {
   // AMD's Zen has a last level for every few cores, next to them; others use that, too.
   if (cpu.starts_with("znver")) {
     system.readStreams = 1;
-    system.keptBytes = caches.lastLevel / 2;
-    system.halfBytes = int64_t(192) << 10;
+    system.keptInLastLevel = caches.lastLevel / 2;
+    system.leastPartBytes = int64_t(192) << 10;
   }
   return system;
 }

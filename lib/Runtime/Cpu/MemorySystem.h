@@ -27,10 +27,10 @@ struct MemorySystem {
   /// How much of the last level is counted on to keep the results of maps. None where all cores
   /// reach it by one mesh: there a store into it, which reads the line and later writes it back,
   /// takes longer than one past all caches.
-  int64_t keptBytes = 0;
-  /// Of little data, two threads are worth parts of so many bytes for a reduction: what is handed
-  /// over and merged goes from core to core.
-  int64_t halfBytes = int64_t(384) << 10;
+  int64_t keptInLastLevel = 0;
+  /// Little data has two parts in a reduction, for two threads, if each has so many bytes: what is
+  /// handed over and merged goes from core to core.
+  int64_t leastPartBytes = int64_t(384) << 10;
 };
 
 /// Of a processor as LLVM names it, such as "znver5".
