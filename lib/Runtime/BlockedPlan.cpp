@@ -197,7 +197,7 @@ Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhol
     return call(std::move(problem), spec);
   };
   const auto make = [&] {
-    return BlockedPlan::create(blocked, {l2Bytes, keptBehindSums()}, *pool, findKernel, findWhole);
+    return BlockedPlan::create(blocked, {l2Bytes, keptOfBlocks(blocked.isGradient())}, *pool, findKernel, findWhole);
   };
   return plans.get(blocked.key(), make);
 }

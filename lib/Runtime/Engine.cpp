@@ -111,12 +111,12 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   return KernelCall{std::move(problem), std::move(*found), isMap(spec.family) && spec.streaming};
 }
 
-void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem, bool behindSums) const {
+void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
   if (isMap(spec.family)) {
     const bool isGradient = spec.family == KernelFamily::GradMap;
     const int coefficients = isGradient ? 4 : spec.center + spec.scale + spec.shift;
-    const int64_t kept = isGradient || behindSums ? keptBehindSums() : keptBytes();
+    const int64_t kept = keptBytes(isGradient);
     // Coefficients are kept beside the data, which matters where few elements share one.
     const int64_t beside = coefficients * problem.keptSize() * int64_t(sizeOf(spec.compute));
     const int64_t left = beside > kept / 16 ? std::max<int64_t>(kept - beside, 0) : kept;

@@ -19,7 +19,7 @@ static CoefficientKinds kindsOf(const Coefficients &coefficients) {
 
 Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const int64_t> kept,
                                                CoefficientKinds kinds, DType compute,
-                                               const Tensor &y, bool behindSums) {
+                                               const Tensor &y) {
   Problem problem = makeProblem({x, y}, {}, kept);
   KernelSpec spec = specOf({.family = KernelFamily::Affine,
                             .center = kinds.center,
@@ -28,7 +28,7 @@ Expected<KernelCall> Engine::State::affineCall(const Tensor &x, std::span<const 
                             .out = y.dtype,
                             .compute = compute},
                            problem, {});
-  setStreaming(spec, problem, behindSums);
+  setStreaming(spec, problem);
   return call(std::move(problem), spec);
 }
 

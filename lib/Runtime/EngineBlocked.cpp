@@ -137,7 +137,7 @@ Expected<Statistics> Engine::State::momentsThenAffine(const Tensor &x,
   }
   const BlockedCall call({x, y}, *operands, kept, options.nan, compute);
   const auto findMoments = [&] { return momentsCall(x, kept, options.nan, *operands); };
-  const auto findMap = [&] { return affineCall(x, kept, {}, compute, y, /*behindSums=*/true); };
+  const auto findMap = [&] { return affineCall(x, kept, {}, compute, y); };
   Expected<std::shared_ptr<const BlockedPlan>> plan =
       blockedPlan(call, {std::ref(findMoments), std::ref(findMap)});
   if (!plan)

@@ -207,16 +207,19 @@ struct Engine::State {
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
   MemorySystem memory;
-  /// The data of a map behind a reduction that is larger is not kept in caches. Beyond the second
-  /// level, which each thread has to itself, a store through the caches costs a read and a write
-  /// between them, while other data waits for the same way, unless the last level is near, too.
-  int64_t keptBehindSums() const {
-    return std::max(pool->size() * l2Bytes, memory.keptInLastLevel);
+  /// The data of a map of blocks that is larger is not kept in caches. Beyond the second level,
+  /// which each thread has to itself, a store through the caches costs a read and a write between
+  /// them, while other data waits for the same way, unless the last level is near, too. One thread
+  /// that reads two tensors has nothing left of that way.
+  int64_t keptOfBlocks(bool isGradient) const {
+    const bool isOnlyNear = isGradient && pool->size() == 1;
+    return std::max(pool->size() * l2Bytes, isOnlyNear ? 0 : memory.keptInLastLevel);
   }
-  /// The same of a map by itself. Several threads get more from all of that level than from memory.
-  int64_t keptBytes() const {
+  /// The same of a map of the whole. Several threads get more from all of that level than from
+  /// memory.
+  int64_t keptBytes(bool isGradient) const {
     return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * memory.keptInLastLevel)
-                            : keptBehindSums();
+                            : keptOfBlocks(isGradient);
   }
   int64_t lastLevelBytes() const { return memory.caches.lastLevel; }
   /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in
@@ -238,15 +241,14 @@ struct Engine::State {
   /// Sets `streaming` and `ahead` of a spec: of a map, whether its result goes past the caches and
   /// its data comes from memory; of a reduction, whether some of its data does, and most. A map may
   /// be of what a reduction has just read: that of a gradient is, always.
-  void setStreaming(KernelSpec &spec, const Problem &problem, bool behindSums = false) const;
+  void setStreaming(KernelSpec &spec, const Problem &problem) const;
 
   // Calls on data with elements whose arguments have been checked: first their
   // kernels, then run by `threads`. Results are in the caller's order of kept indices.
   Expected<ReductionCall> momentsCall(const Tensor &x, std::span<const int64_t> kept, NanPolicy nan,
                                       const Operands &operands);
   Expected<KernelCall> affineCall(const Tensor &x, std::span<const int64_t> kept,
-                                  CoefficientKinds kinds, DType compute, const Tensor &y,
-                                  bool behindSums = false);
+                                  CoefficientKinds kinds, DType compute, const Tensor &y);
   Expected<ReductionCall> gradientSumsCall(const Tensor &x, const Tensor &dy,
                                            std::span<const int64_t> kept, const Operands &operands);
   Expected<KernelCall> gradientMapCall(const Tensor &x, const Tensor &dy,

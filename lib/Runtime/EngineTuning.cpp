@@ -79,8 +79,9 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
     return options.rows;
 
   // Those of other kernels are left out below.
-  std::vector<int64_t> sizes{l2Bytes / 2,         keptBytes() / 8 * 7, keptBytes() / 2 * 3,
-                             farBytes() / 8 * 7,  farBytes() / 2 * 3,  lastLevelBytes() / 2,
+  const int64_t kept = keptBytes(isGradient(spec.family));
+  std::vector<int64_t> sizes{l2Bytes / 2,         kept / 8 * 7,       kept / 2 * 3,
+                             farBytes() / 8 * 7,  farBytes() / 2 * 3, lastLevelBytes() / 2,
                              lastLevelBytes() * 2};
   // Many threads hold more in their second levels than the last one does.
   std::sort(sizes.begin(), sizes.end());

@@ -49,39 +49,72 @@ protected:
   }
 };
 
+/// Whether the kernel of a family, the only one, writes past the caches.
+bool isStreaming(const Engine &engine, std::string_view family) {
+  const std::vector<KernelInfo> kernels = engine.kernels();
+  const auto found = std::find_if(kernels.begin(), kernels.end(), [&](const KernelInfo &kernel) {
+    return kernel.key.starts_with(family);
+  });
+  EXPECT_NE(found, kernels.end()) << family;
+  return found != kernels.end() && found->key.find(";streaming") != std::string::npos;
+}
+
 TEST_F(EngineMachines, ResultsStayInANearLastLevel) {
-  // Data and result of 10, 17 and 34 MiB; for one thread alone, and behind sums, half of that level
-  // is counted on.
-  for (const auto &[rows, threads, stays, staysBehind] : {std::tuple(100'649, 1, true, true),
-                                                          {170'001, 1, false, false},
-                                                          {100'649, 2, true, true},
-                                                          {170'001, 2, true, false},
-                                                          {340'001, 2, false, false}}) {
+  // Data and result of 10, 17 and 34 MiB; for one thread half of that level is counted on.
+  for (const auto &[rows, threads, stays] : {std::tuple(100'649, 1, true),
+                                             {170'001, 1, false},
+                                             {100'649, 2, true},
+                                             {170'001, 2, true},
+                                             {340'001, 2, false}}) {
     SCOPED_TRACE(std::to_string(rows) + " rows, threads: " + std::to_string(threads));
     const Array x = dataOf({rows, 13}), y = *Array::create(DType::F32, {rows, 13});
     const Dims kept{1};
     const auto make = [](int64_t begin, int64_t end, const Statistics &all) {
       return Coefficients{{end - begin}, all.mean, {}, {}};
     };
-    const auto isStreaming = [](const Engine &engine) {
-      return engine.kernels().back().key.find(";streaming") != std::string::npos;
-    };
     for (const MemorySystem &memory : {kMesh, kNearLastLevel}) {
       const bool isNear = memory.keptInLastLevel > 0;
       const std::shared_ptr<Engine> alone = engineWithCaches({.threads = threads}, memory);
       const Coefficients coefficients{{13}, std::vector<double>(13, 0.5), {}, {}};
       ASSERT_TRUE(alone->affine(x, kept, coefficients, DType::F32, y));
-      EXPECT_EQ(isStreaming(*alone), !(isNear && stays));
+      EXPECT_EQ(isStreaming(*alone, "affine"), !(isNear && stays));
       EXPECT_EQ(differenceOfAffine(x, kept, coefficients, DType::F32, y), "");
       const std::shared_ptr<Engine> behind = engineWithCaches({.threads = threads}, memory);
       ASSERT_TRUE(behind->momentsThenAffine(x, kept, {}, make, DType::F32, y));
-      const std::vector<KernelInfo> kernels = behind->kernels();
-      const auto map = std::find_if(kernels.begin(), kernels.end(), [](const KernelInfo &kernel) {
-        return kernel.key.starts_with("affine");
-      });
-      ASSERT_NE(map, kernels.end());
-      EXPECT_EQ(map->key.find(";streaming") != std::string::npos, !(isNear && staysBehind));
+      EXPECT_EQ(isStreaming(*behind, "affine"), !(isNear && stays));
     }
+  }
+}
+
+TEST_F(EngineMachines, ResultsOfGradientsStayInANearLastLevel) {
+  // x, dy and dx of 6, 15, 25 and 51 MiB by rows, which one thread writes past the caches; and in
+  // blocks of channels, for which half of that level is counted on.
+  for (const auto &[shape, threads, stays] : {std::tuple(Dims{40'001, 13}, 1, false),
+                                              {Dims{40'001, 13}, 2, true},
+                                              {Dims{100'649, 13}, 1, false},
+                                              {Dims{100'649, 13}, 2, true},
+                                              {Dims{170'001, 13}, 2, true},
+                                              {Dims{340'001, 13}, 2, false},
+                                              {Dims{3, 128, 56, 60}, 1, false},
+                                              {Dims{3, 128, 56, 60}, 2, true},
+                                              {Dims{5, 128, 56, 60}, 2, false}}) {
+    SCOPED_TRACE(toString(shape) + ", threads: " + std::to_string(threads));
+    const Array x = dataOf(shape), dy = dataOf(shape);
+    const std::vector<double> center(size_t(shape[1]), 0.25);
+    const auto make = [](int64_t begin, int64_t end, const GradientSums &) {
+      const auto all = [&](double value) {
+        return std::vector<double>(size_t(end - begin), value);
+      };
+      return GradientCoefficients{{end - begin}, all(0.25), all(0.5), all(-1), all(2)};
+    };
+    const Array onMesh = *Array::create(DType::F32, shape),
+                near = *Array::create(DType::F32, shape);
+    for (const auto &[memory, dx] : {std::pair(&kMesh, &onMesh), {&kNearLastLevel, &near}}) {
+      const std::shared_ptr<Engine> engine = engineWithCaches({.threads = threads}, *memory);
+      ASSERT_TRUE(engine->gradientSumsThenMap(x, dy, Dims{1}, center, {}, make, DType::F32, *dx));
+      EXPECT_EQ(isStreaming(*engine, "grad_map"), !(memory == &kNearLastLevel && stays));
+    }
+    EXPECT_EQ(std::memcmp(onMesh.view().data, near.view().data, onMesh.sizeInBytes()), 0);
   }
 }
 
