@@ -98,37 +98,49 @@ static int64_t partOfRow(int64_t row, int64_t inner, int64_t vector, int64_t lea
   return 0;
 }
 
+/// Whether the coefficients of a row leave little room for data in the first level, which drives
+/// them out before the next row.
+static bool crowdsFirstLevel(const Map &map, const ScheduleForm &form,
+                             const TargetDescription &target) {
+  const int64_t computeBytes = map.compute.getIntOrFloatBitWidth() / 8;
+  return form.row() * map.coefficients * computeBytes > target.l1Bytes / 8 * 5;
+}
+
+/// Four lines abreast, which share what they read of the coefficients, if there is a line.
+static std::optional<Lines> linesAbreast(int64_t line) {
+  return line > 0 ? std::optional(Lines{line, 1, kStreams}) : std::nullopt;
+}
+
+/// The least elements of a line that goes abreast of others.
+static constexpr int64_t kLeastAbreast = 512;
+
 /// Lines of contiguous data that is written past the caches, four of them abreast: so many streams
 /// of reads at once get more from memory than one does. What they share of the coefficients comes
 /// from the first level.
 static std::optional<Lines> chooseLinesAbreast(const Map &map, const ScheduleForm &form,
                                                int64_t vector, int64_t elementBytes,
                                                const TargetDescription &target, const MapUse &use) {
-  constexpr int64_t kLeast = 512;
   const int64_t dataBytes = bytesOf(map.tensors.front());
   const int64_t most = target.l1Bytes * 2 / 3 / elementBytes;
   const int64_t row = form.kinds == "R" ? 1 : form.row();
-  auto abreast = [](int64_t line) {
-    return line > 0 ? std::optional(Lines{line, 1, kStreams}) : std::nullopt;
-  };
   if (form.kinds == "RKR") {
     const int64_t inner = form.extents.back();
     // Runs that are whole vectors have their coefficients in registers, which counts where these
     // are many or what is read is near.
     if (inner % vector == 0 && (inner >= kManyVectors * vector || !use.ahead || dataBytes < 4))
       return std::nullopt;
-    return abreast(partOfRow(row, inner, vector, kLeast, most));
+    return linesAbreast(partOfRow(row, inner, vector, kLeastAbreast, most));
   }
   // Reads of single bytes are few beside what is written.
   if (dataBytes < 2)
     return std::nullopt;
   const int64_t period = std::lcm(row, vector);
   if (period > most)
-    return abreast(partOfRow(row, 1, vector, kPageBytes / dataBytes, most));
+    return linesAbreast(partOfRow(row, 1, vector, kPageBytes / dataBytes, most));
   // To write out coefficients that would be in registers pays where memory is waited for.
   if (!use.ahead && period * dataBytes < kPageBytes)
     return std::nullopt;
-  return abreast(llvm::alignTo(std::min(kLeast, most), period));
+  return linesAbreast(llvm::alignTo(std::min(kLeastAbreast, most), period));
 }
 
 /// Lines, where they are better than rows or runs.
@@ -157,7 +169,10 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   // write out their coefficients for a period would cost more than what is left over of each.
   if (form.kinds == "RK" &&
       (period == form.row() ? vectors > 8 : !use.streaming && form.row() >= kManyVectors * vector))
-    return std::nullopt;
+    return crowdsFirstLevel(map, form, target)
+               ? linesAbreast(partOfRow(form.row(), 1, vector, kLeastAbreast,
+                                        target.l1Bytes / 2 / elementBytes))
+               : std::nullopt;
   // Short enough that one line of every coefficient stays in half the L1.
   if (lineBytes <= target.l1Bytes / 2) {
     // A line that is unrolled as a whole has its coefficients in registers.
@@ -193,12 +208,11 @@ static int64_t aheadOf(const Map &map, const ScheduleForm &form, int64_t line, i
 }
 
 /// How many rows or runs go side by side, which are far apart: memory gives more to several streams
-/// of reads. Runs have coefficients in registers of their own, rows share what they load. 0 for
-/// one.
+/// of reads, and rows share what they load of coefficients. Runs have those in registers of their
+/// own. 0 for one.
 static int64_t chooseStreams(const Map &map, const ScheduleForm &form, Traversal traversal,
                              int64_t registers, const TargetDescription &target) {
-  // Reads of single bytes are few beside what is written.
-  if (traversal == Traversal::Flat || form.extents.size() < 2 || bytesOf(map.tensors.front()) < 2)
+  if (traversal == Traversal::Flat || form.extents.size() < 2)
     return 0;
   const int64_t beside = form.extents[form.extents.size() - 2];
   const int64_t perStream = registers * (1 + (traversal == Traversal::Runs ? map.coefficients : 0));
@@ -271,12 +285,17 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
     prefetch = form.row();
   int64_t streams = 0;
   if (nontemporal && contiguous && use.ahead) {
-    if (innermost >= 2 * vector)
+    // Reads of single bytes are few beside what is written.
+    if (innermost >= 2 * vector && bytesOf(map.tensors.front()) >= 2)
       streams = chooseStreams(map, form, traversal, registers, target);
     if (streams > 0)
       unroll = std::max<int64_t>(kMapRegisters / registers / streams, 1);
     prefetch = aheadOf(map, form, line, abreast, streams);
   }
+  // Rows that no line divides share what they read of such coefficients, too.
+  if (form.kinds == "RK" && traversal == Traversal::Rows && contiguous && vector > 1 &&
+      !nontemporal && crowdsFirstLevel(map, form, target))
+    streams = chooseStreams(map, form, traversal, registers, target);
   int64_t block =
       blockOf(form.row(), rowBytes, startsAnywhere ? 1 : vector, kMapBlockBytes, atLeast);
   // No line of those that go abreast is left over, but for the last block.
