@@ -36,8 +36,8 @@ inline constexpr uint64_t kEvenShares = 8;
 /// Blocks begin at multiples of so many rows, if they are much longer.
 inline constexpr uint64_t kGrain = 64;
 /// Data that is one block by its schedule is worth some for several threads, if that leaves each
-/// so much of every tensor, and enough elements of a kept index beside what merging costs. Those of
-/// less than four bytes take as long as others. A machine may have two parts of less.
+/// so much of every tensor, and enough elements of a kept index beside what merging costs. A
+/// machine may have two parts of less.
 inline constexpr int64_t kSharedBytes = int64_t(384) << 10;
 inline constexpr int64_t kMostShared = 4;
 
@@ -110,24 +110,32 @@ private:
     return std::max({int64_t(1), few, many});
   }
 
-  /// How many are worth having for the sake of threads.
-  int64_t blocksForThreads(int64_t most) const {
+  /// How many have so many bytes of every tensor. Elements of less than four bytes take as long as
+  /// others.
+  int64_t partsOf(int64_t bytes) const {
     int64_t each = 4;
     for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
       each = std::max(each, int64_t(sizeOf(call.problem.tensors[t].dtype)));
+    return call.problem.size() / (bytes / each);
+  }
+
+  /// How many are worth having for the sake of threads.
+  int64_t blocksForThreads(int64_t most) const {
     // Short runs of few samples take their time at each kept index.
-    const bool takesHalves = call.problem.kinds != "RKR";
-    int64_t parts = call.problem.size() / (kSharedBytes / each);
-    if (takesHalves && call.problem.size() / (leastPartBytes / each) >= 2)
-      parts = std::max<int64_t>(parts, 2);
+    const bool takesHalves = call.problem.kinds != "RKR" && partsOf(leastPartBytes) >= 2;
+    const int64_t parts = std::max<int64_t>(partsOf(kSharedBytes), takesHalves ? 2 : 1);
     most = std::min({most, parts, kMostShared});
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
   }
 
   /// How many parts of the elements of a kept index are worth a merge: two from fewer elements on
-  /// than several, so that each of two threads reads what it has in its own cache.
-  static int64_t partsWorthwhile(int64_t perKept) {
-    return std::max<int64_t>(perKept / Merge::kElements, perKept >= Merge::kLeastForTwo ? 2 : 1);
+  /// than several, so that each of two threads reads what it has in its own cache. Where smaller
+  /// parts are worth their way from core to core, so is the merge of fewer elements of larger ones.
+  int64_t partsWorthwhile(int64_t perKept) const {
+    const int64_t leastForTwo = partsOf(kSharedBytes) >= 2
+                                    ? Merge::kLeastForTwo * leastPartBytes / kSharedBytes
+                                    : Merge::kLeastForTwo;
+    return std::max<int64_t>(perKept / Merge::kElements, perKept >= leastForTwo ? 2 : 1);
   }
 
   /// Of kept indices of their own.
