@@ -104,11 +104,15 @@ static bool canInterleave(const BlockedCall &call, const Problem &problem) {
 /// As many blocks for every thread have most of their sums beside a map.
 static constexpr int64_t kLeastOfThread = 4;
 
+/// At the ends of runs that are not longer a core waits, for a map or sums, even if it is near.
+static constexpr int64_t kShortRun = 256;
+
 /// Whether the sums of a block go beside the map of the one before, which waits for what is not in
 /// the cache of its core. As each vector is stored before the next is read, the result must not
 /// follow an input; and there must be several blocks of this width for each thread.
 bool Preparation::interleaves(int64_t width) const {
-  return canInterleave(call, problem) && !blocks.isNear && !call.resultFollowsInput() &&
+  const bool waits = !blocks.isNear || problem.extents.back() <= kShortRun;
+  return canInterleave(call, problem) && waits && !call.resultFollowsInput() &&
          width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
 }
 
@@ -197,7 +201,8 @@ Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhol
     return call(std::move(problem), spec);
   };
   const auto make = [&] {
-    return BlockedPlan::create(blocked, {l2Bytes, keptOfBlocks(blocked.isGradient())}, *pool, findKernel, findWhole);
+    return BlockedPlan::create(blocked, {l2Bytes, keptOfBlocks(blocked.isGradient())}, *pool,
+                               findKernel, findWhole);
   };
   return plans.get(blocked.key(), make);
 }

@@ -10,8 +10,9 @@
 // work once, and little data, which is one block, costs little beside it. To prepare it takes
 // as long as a small kernel, so an engine keeps it for later calls on tensors like these.
 //
-// Of many blocks that are written past the caches a thread takes several, one beside the other,
-// and makes the sums of each while it maps the one before: a map waits for memory, sums do not.
+// Of many blocks that are written past the caches, or of short runs, a thread takes several, one
+// beside the other, and makes the sums of each while it maps the one before: a map waits for
+// memory, sums do not, and neither do both at the end of each run.
 //
 // Where there are no blocks, the whole is reduced, then mapped, by calls that are kept as well.
 //

@@ -118,6 +118,45 @@ TEST_F(EngineMachines, ResultsOfGradientsStayInANearLastLevel) {
   }
 }
 
+TEST_F(EngineMachines, ShortRunsGoSideBySideWhereTheyAreNear) {
+  // Data and result of 3 MiB in blocks, of which 60 threads have too few.
+  struct Case {
+    Dims shape;
+    std::vector<int> threads, interleaved;
+  };
+  for (const auto &[shape, threads, interleaved] :
+       {Case{{8, 256, 14, 14}, {60, 1, 2}, {1, 2}}, Case{{8, 64, 28, 28}, {60, 1, 2}, {}}}) {
+    const Array x = dataOf(shape);
+    const auto make = [](int64_t begin, int64_t end, const Statistics &all) {
+      return Coefficients{
+          {end - begin}, {all.mean.begin() + begin, all.mean.begin() + end}, {}, {}};
+    };
+    std::optional<Statistics> first;
+    const Array y = *Array::create(DType::F32, shape), again = *Array::create(DType::F32, shape);
+    for (const int some : threads) {
+      SCOPED_TRACE(toString(shape) + ", threads: " + std::to_string(some));
+      const std::shared_ptr<Engine> engine = engineWithCaches({.threads = some}, kNearLastLevel);
+      Expected<Statistics> statistics =
+          engine->momentsThenAffine(x, Dims{1}, {}, make, DType::F32, first ? again : y);
+      ASSERT_TRUE(statistics);
+      std::string keys;
+      for (const KernelInfo &kernel : engine->kernels())
+        keys += kernel.key + "\n";
+      EXPECT_EQ(keys.find(";interleaved") != std::string::npos,
+                std::ranges::count(interleaved, some) > 0)
+          << keys;
+      if (!first) {
+        first = std::move(*statistics);
+        EXPECT_EQ(differenceOfMoments(x, Dims{1}, {}, *first), "");
+        EXPECT_EQ(differenceOfAffine(x, Dims{1}, make(0, shape[1], *first), DType::F32, y), "");
+        continue;
+      }
+      EXPECT_TRUE(haveSameBits(*statistics, *first));
+      EXPECT_EQ(std::memcmp(again.view().data, y.view().data, y.sizeInBytes()), 0);
+    }
+  }
+}
+
 TEST_F(EngineMachines, CoefficientsAreKeptBesideTheData) {
   // 12 MiB of data and result, and 12 of two coefficients for each element.
   const int64_t size = int64_t(3) << 19;
