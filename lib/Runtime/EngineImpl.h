@@ -239,8 +239,7 @@ struct Engine::State {
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
   /// Sets `streaming` and `ahead` of a spec: of a map, whether its result goes past the caches and
-  /// its data comes from memory; of a reduction, whether some of its data does, and most. A map may
-  /// be of what a reduction has just read: that of a gradient is, always.
+  /// its data comes from memory; of a reduction, whether some of its data does, and most.
   void setStreaming(KernelSpec &spec, const Problem &problem) const;
 
   // Calls on data with elements whose arguments have been checked: first their

@@ -169,7 +169,7 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   // write out their coefficients for a period would cost more than what is left over of each.
   if (form.kinds == "RK" &&
       (period == form.row() ? vectors > 8 : !use.streaming && form.row() >= kManyVectors * vector))
-    return crowdsFirstLevel(map, form, target)
+    return !use.streaming && crowdsFirstLevel(map, form, target)
                ? linesAbreast(partOfRow(form.row(), 1, vector, kLeastAbreast,
                                         target.l1Bytes / 2 / elementBytes))
                : std::nullopt;

@@ -9,14 +9,19 @@ module @wide attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
                                      "norma.vector_registers" = 32 : i64>>} {
   func.func @f(%x4096: memref<?x4096xf32>, %c4096: memref<4096xf32>, %x4097: memref<?x4097xf32>, %c4097: memref<4097xf32>,
-               %u4097: memref<?x4097xi8>, %x3000: memref<?x3000xf32>, %c3000: memref<3000xf32>, %x2048: memref<?x2048xf32>,
+               %u4096: memref<?x4096xi8>, %u4097: memref<?x4097xi8>, %x3000: memref<?x3000xf32>, %c3000: memref<3000xf32>, %x2048: memref<?x2048xf32>,
                %c2048: memref<2048xf32>, %apart: memref<?x4096xf32, strided<[5000, 1]>>, %mask: memref<?x1xi8>,
                %two: memref<?x512x5x8xf32>, %c2: memref<512x8xf32>) {
     // 32 of 48 KiB: lines of an eighth of four rows go abreast,
     // CHECK: norma.affine {{.*}}x4096xf32{{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 4>
     norma.affine kept [1] ins(%x4096 : memref<?x4096xf32>) center(%c4096 : memref<4096xf32>) scale(%c4096 : memref<4096xf32>)
         outs(%x4096 : memref<?x4096xf32>)
-    // one coefficient leaves room enough.
+    // unless bytes are read from memory:
+    // CHECK: norma.affine {{.*}}x4096xi8{{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 4>
+    // STREAM: norma.affine {{.*}}x4096xi8{{.*}}<rows, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true>
+    norma.affine kept [1] ins(%u4096 : memref<?x4096xi8>) center(%c4096 : memref<4096xf32>) scale(%c4096 : memref<4096xf32>)
+        outs(%x4096 : memref<?x4096xf32>)
+    // One coefficient leaves room enough.
     // CHECK: norma.affine {{.*}}x4096xf32{{.*}}<rows, vector = 16, unroll = 4, block = 2>
     norma.affine kept [1] ins(%x4096 : memref<?x4096xf32>) center(%c4096 : memref<4096xf32>) outs(%x4096 : memref<?x4096xf32>)
     // Where no line divides rows, four that lie apart do; of bytes, too, if the result stays in the caches.
