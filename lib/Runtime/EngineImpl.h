@@ -212,8 +212,8 @@ struct Engine::State {
   /// them, while other data waits for the same way, unless the last level is near, too. One thread
   /// that reads two tensors has nothing left of that way.
   int64_t keptOfBlocks(bool isGradient) const {
-    const bool isOnlyNear = isGradient && pool->size() == 1;
-    return std::max(pool->size() * l2Bytes, isOnlyNear ? 0 : memory.keptInLastLevel);
+    const bool isWayTaken = isGradient && pool->size() == 1;
+    return std::max(pool->size() * l2Bytes, isWayTaken ? 0 : memory.keptInLastLevel);
   }
   /// The same of a map of the whole. Several threads get more from all of that level than from
   /// memory.
