@@ -165,14 +165,15 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
     period *= 2;
   int64_t vectors = period / vector;
   int64_t lineBytes = period * elementBytes;
+  // Parts of rows go abreast where a row's coefficients would be read anew for each row.
+  if (form.kinds == "RK" && !use.streaming && crowdsFirstLevel(map, form, target))
+    return linesAbreast(
+        partOfRow(form.row(), 1, vector, kLeastAbreast, target.l1Bytes / 2 / elementBytes));
   // Rows of many whole vectors are lines as they are. So are others, if they may begin anywhere: to
   // write out their coefficients for a period would cost more than what is left over of each.
   if (form.kinds == "RK" &&
       (period == form.row() ? vectors > 8 : !use.streaming && form.row() >= kManyVectors * vector))
-    return !use.streaming && crowdsFirstLevel(map, form, target)
-               ? linesAbreast(partOfRow(form.row(), 1, vector, kLeastAbreast,
-                                        target.l1Bytes / 2 / elementBytes))
-               : std::nullopt;
+    return std::nullopt;
   // Short enough that one line of every coefficient stays in half the L1.
   if (lineBytes <= target.l1Bytes / 2) {
     // A line that is unrolled as a whole has its coefficients in registers.

@@ -225,6 +225,7 @@ TEST_F(EngineMachines, HalvesOfLittleData) {
     const Array x = dataOf(shape);
     const Outcome whole = run(kMesh, x, kept), halves = run(smaller, x, kept);
     EXPECT_EQ(whole.statistics.count, halves.statistics.count);
+    EXPECT_EQ(whole.statistics.count, run(kNearLastLevel, x, kept).statistics.count);
     EXPECT_NE(haveSameBits(whole.statistics, halves.statistics), differ);
   }
 }
