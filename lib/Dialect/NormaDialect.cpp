@@ -93,9 +93,9 @@ LogicalResult norma::ScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic(
   const bool isAlone = line == 0 && !interleave;
   if (parts > 0 && (traversal != Traversal::Runs || !isAlone))
     return emitError() << "schedule: parts is for traversals by runs, without line or interleave";
-  if (streams > 0 && (traversal == Traversal::Flat || !isAlone))
-    return emitError() << "schedule: streams is for traversals by rows or runs, without line or "
-                          "interleave";
+  if (streams > 0 && traversal == Traversal::Runs && !isAlone)
+    return emitError() << "schedule: streams is for traversals by rows, lines or runs, for these "
+                          "without line or interleave";
   if (interleave && traversal != Traversal::Runs)
     return emitError() << "schedule: interleave is for traversals by runs";
   return success();

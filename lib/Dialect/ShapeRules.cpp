@@ -215,13 +215,20 @@ bool allowsStreams(Operation *kernel, ScheduleAttr schedule) {
     return true;
   const auto inMap = [&](auto map) {
     const auto data = cast<ShapedType>(map.getData().getType());
+    if (schedule.getTraversal() == Traversal::Flat)
+      return false;
     // Behind its head, which is less than a vector, each has a whole one.
     return data.getRank() >= 2 && data.getShape().back() >= 2 * vector;
   };
   const auto inReduction = [&](auto reduction) {
-    const auto data = dyn_cast<MemRefType>(reduction.getData().getType());
-    if (schedule.getTraversal() != Traversal::Runs)
+    const auto type = cast<ShapedType>(reduction.getData().getType());
+    const int64_t rowAxis = type.getRank() - 2;
+    if (schedule.getTraversal() == Traversal::Rows &&
+        (rowAxis < 0 || llvm::is_contained(reduction.getKept(), rowAxis)))
       return false;
+    if (schedule.getTraversal() != Traversal::Runs)
+      return schedule.getGroup() % streams == 0;
+    const auto data = dyn_cast<MemRefType>(type);
     if (!data || !isBlockOfSamples(data, reduction.getKept()))
       return true;
     return schedule.getUnroll() % streams == 0 &&

@@ -52,6 +52,14 @@ struct Reduction {
   int64_t group() const { return isExact() ? kExactGroup : kGroup; }
   /// The registers that hold what a vector is added to and, if there is one, its pivot.
   int64_t registersOfVector() const { return sums + (isExact() ? 0 : 1); }
+  /// The vectors that are made of one of each tensor before sums take them. Code for conversions
+  /// and masks goes before all else, so those of all rows side by side are there at once.
+  int64_t vectorsMade() const {
+    if (!isPlain())
+      return int64_t(tensors.size()) + (mask ? 1 : 0) + (weights ? 1 : 0);
+    return llvm::count_if(tensors,
+                          [&](Value tensor) { return getElementTypeOrSelf(tensor) != accumulate; });
+  }
   /// Whether every element counts once.
   bool isPlain() const { return !mask && !weights; }
 };
@@ -72,21 +80,16 @@ struct Abreast {
   int64_t usual, most;
 };
 
-/// As many as have their sums and pivots in registers.
-static Abreast limitAbreast(const Reduction &reduction, Traversal traversal,
-                            const TargetDescription &target) {
+/// As many as have their sums and pivots in registers, with what is made of as many `rows`.
+static Abreast limitAbreast(const Reduction &reduction, const TargetDescription &target,
+                            int64_t rows) {
   // More vectors make a kernel longer; those of bytes are a quarter of a cache line each, and their
   // groups of lines are longer than the first level, so that what they skip is fetched twice.
   constexpr int64_t kMost = 6, kMostExact = 16, kWorking = 4;
-  // The rows of a group are read side by side, which fewer and longer pieces make up for.
-  constexpr int64_t kInOrder = 8;
-  bool longPieces = target.readsInOrder() && traversal == Traversal::Rows && !reduction.isExact();
-  int64_t most =
-      std::clamp<int64_t>((target.vectorRegisters - kWorking) / reduction.registersOfVector(), 1,
-                          reduction.isExact() ? kMostExact
-                          : longPieces        ? kInOrder
-                                              : kMost);
-  return {std::min(longPieces ? kInOrder : kUsualAbreast, most), most};
+  int64_t registers = reduction.registersOfVector() + rows * reduction.vectorsMade();
+  int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / registers, 1,
+                                     reduction.isExact() ? kMostExact : kMost);
+  return {std::min(kUsualAbreast, most), most};
 }
 
 /// How many of the `vectors` of a row or a run go abreast (0 where that is not known):
@@ -158,11 +161,6 @@ static int64_t chooseLine(const Reduction &reduction, const ScheduleForm &form, 
   if (vector == 1 || !reduction.isPlain() || !llvm::all_of(reduction.tensors, isContiguous) ||
       form.row() <= 0)
     return 0;
-  // The lines of a group are read side by side. A vector that is half empty costs less, where
-  // memory is waited for.
-  if (target.readsInOrder() && use.ahead && form.kinds == "RK" && reduction.tensors.size() == 1 &&
-      !reduction.isExact() && form.row() >= vector / 2)
-    return 0;
   // The totals of a line, 16 bytes an element, are touched once a group.
   auto liesNearL1 = [&](int64_t line) { return line * 16 <= 2 * target.l1Bytes; };
   int64_t step = kUsualAbreast * vector, period = std::lcm(form.row(), vector), line = period;
@@ -204,7 +202,7 @@ struct Steps {
 
 /// What of the data is read at a time, and asked for in advance.
 struct Reads {
-  int64_t abreast = 1, prefetch = 0, parts = 0, streams = 0;
+  int64_t abreast = 1, prefetch = 0, parts = 0, streams = 0, group = 0;
 };
 
 } // namespace
@@ -270,9 +268,31 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
          innermost < steps.vector;
 }
 
+/// How many rows or lines go side by side, each with loads of its own, where what lies together is
+/// best read in order: such a processor looks ahead of every load by itself, and one that goes from
+/// row to row hides the way along them. In the caches, what is one step has its sums in registers
+/// from row to row, and narrow elements take longer to add than to read: one alone is as good.
+static int64_t chooseRowsAbreast(const Reduction &reduction, const ScheduleForm &form,
+                                 const Steps &steps, const TargetDescription &target,
+                                 const ReductionUse &use) {
+  constexpr int64_t kUsual = 4, kMost = 8;
+  const bool alongRows = steps.traversal == Traversal::Flat ||
+                         (steps.traversal == Traversal::Rows &&
+                          StringRef(form.kinds).ends_with("RK") && form.row() > 0);
+  if (!target.readsInOrder() || !alongRows || reduction.isExact())
+    return 0;
+  const bool isNarrow = reduction.bytes() < 4;
+  const bool isOneStep =
+      steps.vectors > 0 && steps.vectors <= limitAbreast(reduction, target, /*rows=*/0).most;
+  if (!use.streaming && (isNarrow || isOneStep))
+    return 0;
+  // Two tensors are twice as many.
+  return use.streaming && !isNarrow && reduction.tensors.size() == 1 ? kMost : kUsual;
+}
+
 static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, const Steps &steps,
                          const TargetDescription &target, const ReductionUse &use) {
-  Reads reads;
+  Reads reads{.group = reduction.group()};
   if (steps.vector == 1)
     return reads;
   const int64_t innermost = form.extents.back(), bytes = reduction.bytes();
@@ -291,8 +311,12 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
       return reads;
     }
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
-  reads.abreast =
-      chooseAbreast(steps.vectors, isRagged, limitAbreast(reduction, steps.traversal, target));
+  const int64_t rows = chooseRowsAbreast(reduction, form, steps, target, use);
+  reads.abreast = chooseAbreast(steps.vectors, isRagged, limitAbreast(reduction, target, rows));
+  if (rows > 0) {
+    reads.streams = reads.group = rows;
+    return reads;
+  }
   const bool inOrder = target.readsInOrder();
   if (inOrder && use.ahead && areFarApart(form, steps) && !reduction.isExact())
     reads.abreast = 1;
@@ -327,8 +351,8 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t atLeast = llvm::divideCeil(ofKept, each);
   int64_t block = blockOf(form.row(), reduction.rowBytes(form), steps.vector, blockBytes, atLeast);
   return ScheduleAttr::get(reduction.type().getContext(), steps.traversal, steps.vector,
-                           reads.abreast, reduction.group(), steps.line, reduction.accumulate,
-                           block, /*nontemporal=*/false, reads.prefetch, reads.parts, reads.streams,
+                           reads.abreast, reads.group, steps.line, reduction.accumulate, block,
+                           /*nontemporal=*/false, reads.prefetch, reads.parts, reads.streams,
                            /*interleave=*/false);
 }
 

@@ -83,6 +83,7 @@ private:
   void addNontemporal();
   void addPrefetches();
   void addReads(int64_t Parameters::*choice, ArrayRef<int64_t> values);
+  void addRowsAbreast();
 
   bool isFlat() const { return from.traversal == Traversal::Flat; }
   int64_t periodOf(int64_t vector) const;
@@ -165,6 +166,8 @@ void Neighbourhood::addTraversals() {
     changed.line = 0;
     if (isMap)
       changed.group = 0;
+    if (changed.traversal == Traversal::Runs)
+      changed.streams = 0;
     return add(changed);
   }
   int64_t line = periodOf(from.vector);
@@ -176,7 +179,9 @@ void Neighbourhood::addTraversals() {
     return;
   changed.traversal = Traversal::Flat;
   changed.line = line;
-  changed.parts = changed.streams = 0;
+  changed.parts = 0;
+  if (isMap || from.traversal == Traversal::Runs)
+    changed.streams = 0;
   add(changed);
 }
 
@@ -274,6 +279,21 @@ void Neighbourhood::addReads(int64_t Parameters::*choice, ArrayRef<int64_t> valu
   }
 }
 
+/// Rows or lines of a reduction side by side: their sums are in registers for as long as before, or
+/// for one of each.
+void Neighbourhood::addRowsAbreast() {
+  if (from.vector == 1)
+    return;
+  for (int64_t rows : {0, 2, 4, 8})
+    for (int64_t group : {from.group, rows}) {
+      Parameters changed = from;
+      changed.streams = rows;
+      changed.group = group;
+      if (group > 0 && group <= from.group)
+        add(changed);
+    }
+}
+
 SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
   switch (choice) {
   case ScheduleChoice::Traversal:
@@ -305,7 +325,10 @@ SmallVector<ScheduleAttr> Neighbourhood::along(ScheduleChoice choice) {
       addReads(&Parameters::parts, {0, 2, 4});
     break;
   case ScheduleChoice::Streams:
-    addReads(&Parameters::streams, {0, 2, 4, 8});
+    if (!isMap && from.traversal != Traversal::Runs)
+      addRowsAbreast();
+    else
+      addReads(&Parameters::streams, {0, 2, 4, 8});
     break;
   }
   return std::move(found);

@@ -674,17 +674,12 @@ func.func @schedule_interleave(%x: memref<4x3xf32>, %n: memref<4xf64>) {
 
 // -----
 
-// expected-error@+1 {{schedule: streams is for traversals by rows or runs, without line or interleave}}
-#schedule = #norma.schedule<flat, vector = 4, unroll = 1, line = 8, streams = 2>
-
-// -----
-
-// expected-error@+1 {{schedule: streams is for traversals by rows or runs, without line or interleave}}
+// expected-error@+1 {{schedule: streams is for traversals by rows, lines or runs, for these without line or interleave}}
 #schedule = #norma.schedule<runs, vector = 4, unroll = 1, line = 8, streams = 2>
 
 // -----
 
-// expected-error@+1 {{schedule: streams is for traversals by rows or runs, without line or interleave}}
+// expected-error@+1 {{schedule: streams is for traversals by rows, lines or runs, for these without line or interleave}}
 #schedule = #norma.schedule<runs, vector = 4, unroll = 1, streams = 2, interleave = true>
 
 // -----

@@ -11,30 +11,41 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
                                      "norma.vector_registers" = 32 : i64, "norma.read_streams" = 1 : i64>>} {
   func.func @f(%x13: memref<?x13xf32>, %n13: memref<13xf64>, %u13: memref<?x13xi8>, %x5: memref<?x5xf32>, %n5: memref<5xf64>,
-               %x64: memref<?x64xf32>, %n64: memref<64xf64>, %x1000: memref<?x1000xf32>, %n1000: memref<1000xf64>,
+               %x64: memref<?x64xf32>, %n64: memref<64xf64>, %x1000: memref<?x1000xf32>, %b1000: memref<?x1000xbf16>, %n1000: memref<1000xf64>,
                %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>,
                %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
-    // Rows of half a vector and more go by themselves where memory is waited for, one after the other,
-    // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208,
-    // STREAM: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208,
-    // MEMORY: norma.moments {{.*}}<rows, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 416>
+    // Lines go four side by side, or eight where memory is waited for, and nothing is asked for in advance,
+    // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // STREAM: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 8, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 8>
+    // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 8, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x13 : memref<?x13xf32>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
-    // but neither bytes, nor shorter ones, nor two tensors.
-    // MEMORY: norma.moments {{.*}}xi8{{.*}}<flat,
+    // but not those of bytes, of which a group is longer,
+    // MEMORY: norma.moments {{.*}}xi8{{.*}}<flat, vector = 16, unroll = 13, group = 256, line = 208, accumulate = i32, block = {{[0-9]+}}, prefetch = {{[0-9]+}}>
     norma.moments kept [1] ins(%u13 : memref<?x13xi8>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
-    // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 32, line = 80,
+    // nor what is one step, whose sums stay in registers from line to line, unless memory is waited for;
+    // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 32, line = 80, accumulate = f32, block = {{[0-9]+}}>
+    // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 8, line = 80, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x5 : memref<?x5xf32>) outs(%n5, %n5, %n5 : memref<5xf64>, memref<5xf64>, memref<5xf64>)
-    // MEMORY: norma.grad_sums {{.*}}<flat, {{.*}} line = 208,
+    // and of two tensors four.
+    // MEMORY: norma.grad_sums {{.*}}<flat, vector = 16, unroll = 4, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
     norma.grad_sums kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%n13 : memref<13xf64>)
         outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
     // No lines of several rows,
-    // STREAM: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4,
+    // CHECK: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    // STREAM: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x64 : memref<?x64xf32>) outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // and long pieces of wide ones.
-    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8,
-    // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8,
-    // MEMORY: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 8, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    // and wide ones side by side, too.
+    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
+    // MEMORY: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x1000 : memref<?x1000xf32>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
+    // Of narrow elements one alone in the caches, and as many as have their registers from memory.
+    // CHECK: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
+    // MEMORY: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    norma.moments kept [1] ins(%b1000 : memref<?x1000xbf16>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
+    // MEMORY: norma.grad_sums {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    norma.grad_sums kept [1] ins(%b1000, %b1000 : memref<?x1000xbf16>, memref<?x1000xbf16>) center(%n1000 : memref<1000xf64>)
+        outs(%n1000, %n1000 : memref<1000xf64>, memref<1000xf64>)
     // Neither parts of runs,
     // CHECK: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     // STREAM: norma.moments {{.*}}memref<?xf32>{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>

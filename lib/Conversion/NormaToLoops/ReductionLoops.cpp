@@ -109,39 +109,51 @@ Values ReductionLoops::noSums(int64_t sets, Type type) {
   return Values(size_t(sets) * totals.size(), e.constant(0, type));
 }
 
-/// Groups of `most` rows: those of the axis before the innermost, where that is reduced.
-void ReductionLoops::eachGroup(const Rows &rows, int64_t most,
-                               function_ref<void(Values, Value, Value)> body) {
+/// Every stretch of rows that are reduced together: those along the axis before the innermost, or
+/// one alone where that is kept.
+void ReductionLoops::eachStretch(const Rows &rows, function_ref<void(Values, Value)> body) {
   Value view = rows.views.front();
   int64_t column = cast<MemRefType>(view.getType()).getRank() - 1, row = column - 1;
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, rows.rowAxisReduced ? row : column));
   e.nest(view, outer, [&](Values indices) {
-    Value count = rows.rowAxisReduced ? e.extent(view, row) : e.index(1);
-    e.forEach(e.index(0), count, most, [&](Value begin) {
-      body(indices, begin, e.min(e.add(begin, e.index(most)), count));
-    });
+    body(indices, rows.rowAxisReduced ? e.extent(view, row) : e.index(1));
   });
 }
 
-/// The sums of rows [begin, end) of the columns `at`, a vector each.
+/// [begin, end) in pieces of at most so many.
+void ReductionLoops::eachPiece(Value begin, Value end, int64_t most,
+                               function_ref<void(Value, Value)> body) {
+  e.forEach(begin, end, most,
+            [&](Value first) { body(first, e.min(e.add(first, e.index(most)), end)); });
+}
+
+/// The sums of the columns `at`, a vector each, of a group of rows.
 Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, Value tail,
-                                 Value begin, Value end, Type type) {
+                                 const Group &of, Type type) {
   Values pivots(at.size());
   if (rows.pivots)
     for (auto [pivot, indices] : llvm::zip(pivots, at))
       pivot = e.load(rows.pivots, rows.keptIndices(indices), type);
-  return e.carry(begin, end, 1, noSums(int64_t(at.size()), e.vectorOf(type)),
-                 [&](Value row, ValueRange carried) {
-                   Values next;
-                   for (auto [v, indices] : llvm::enumerate(at)) {
-                     if (rows.rowAxisReduced)
-                       indices[indices.size() - 2] = row;
-                     prefetch(rows.views, indices, int64_t(v));
-                     llvm::append_range(next, addElements({rows.views, indices, tail, rows.lines},
-                                                          pivots[v], setOf(carried, v)));
-                   }
-                   return next;
-                 });
+  auto addRow = [&](Value row, ValueRange sums) {
+    Values next;
+    for (auto [v, indices] : llvm::enumerate(at)) {
+      if (rows.rowAxisReduced)
+        indices[indices.size() - 2] = row;
+      prefetch(rows.views, indices, int64_t(v));
+      llvm::append_range(
+          next, addElements({rows.views, indices, tail, rows.lines}, pivots[v], setOf(sums, v)));
+    }
+    return next;
+  };
+  // A row of every stream has loads of its own, each of which a processor sees go on in steps.
+  auto addRows = [&](Value row, ValueRange carried) {
+    Values sums(carried);
+    for (int64_t stream = 0; stream < of.streams; ++stream)
+      sums = addRow(stream ? e.add(row, e.mul(of.apart, e.index(stream))) : row, sums);
+    return sums;
+  };
+  Values none = noSums(int64_t(at.size()), e.vectorOf(type));
+  return of.end ? e.carry(of.begin, of.end, 1, none, addRows) : addRows(of.begin, none);
 }
 
 void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums) {
@@ -192,51 +204,73 @@ Value ReductionLoops::rowScratch(Value columns, Type element) {
 }
 
 /// Several vectors of a row go abreast, each with sums of its own, which hides the latency of the
-/// additions and reads memory in longer pieces. Sums of a few groups are added up in `rowSums`, and
+/// additions and reads memory in longer pieces. Rows of as many parts of the stretch go side by
+/// side as there are streams. Sums of some groups are added up in `rowSums`, and
 /// these are added to the totals: most of what a group costs is to turn its sums into f64. Those
-/// that count are zeros before and after. Eight of the longest groups there may be fit i32.
+/// that count are zeros before and after. Eight of the longest groups there may be fit i32; of
+/// shorter ones there are more, but no sum has many more additions behind it.
 void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
-  constexpr int64_t kGroups = 8;
+  constexpr int64_t kGroups = 8, kAdditions = 40;
+  const int64_t streams = std::max<int64_t>(schedule.getStreams(), 1);
+  // Of every stream.
+  const int64_t ofGroup = group / streams;
+  const int64_t most = std::max(kGroups, kAdditions - group) * ofGroup;
   Value columns = columnsOf(rows);
-  eachGroup(rows, kGroups * group, [&](Values indices, Value first, Value last) {
-    e.forEach(first, last, group, [&](Value begin) {
-      Value end = e.min(e.add(begin, e.index(group)), last);
-      emitSteps(columns, [&](Value from, int64_t vectors, Value tail, Value offset) {
-        SmallVector<Values> at(vectors, indices);
-        for (auto [v, of] : llvm::enumerate(at))
-          of.back() = e.add(from, e.index(int64_t(v) * e.width));
-        Values sums = addColumn(rows, at, tail, begin, end, accumulate);
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value place = e.add(offset, e.index(v * e.width));
-          for (auto [sum, buffer] : llvm::zip(setOf(sums, v), rowSums))
-            e.store(e.plus(e.load(buffer, place, accumulate), sum), buffer, place);
-        }
+  eachStretch(rows, [&](Values indices, Value count) {
+    Value part = streams > 1 ? e.floorDiv(count, e.index(streams)) : count;
+    eachPiece(e.index(0), part, most, [&](Value first, Value last) {
+      eachPiece(first, last, ofGroup, [&](Value begin, Value end) {
+        const Group of{begin, ofGroup > 1 ? end : Value(), part, streams};
+        emitSteps(columns, [&](Value from, int64_t vectors, Value tail, Value offset) {
+          SmallVector<Values> at(vectors, indices);
+          for (auto [v, place] : llvm::enumerate(at))
+            place.back() = e.add(from, e.index(int64_t(v) * e.width));
+          Values sums = addColumn(rows, at, tail, of, accumulate);
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value place = e.add(offset, e.index(v * e.width));
+            for (auto [sum, buffer] : llvm::zip(setOf(sums, v), rowSums))
+              e.store(e.plus(e.load(buffer, place, accumulate), sum), buffer, place);
+          }
+        });
       });
+      addRowSums(rows, indices, rowSums);
     });
-    e.withWidth(wideLanes, [&] {
-      e.forEach(e.index(0), columns, e.width, [&](Value i) {
-        Value offset = offsetOf(i, columns);
-        Values sums;
-        for (Value buffer : rowSums)
-          sums.push_back(e.load(buffer, offset, f64));
-        clear(rowSums, offset);
-        indices.back() = i;
-        addToTotals(rows, rows.keptIndices(indices), sums);
+    if (streams > 1)
+      e.withWidth(wideLanes, [&] {
+        emitPlainRows(rows, indices, {e.mul(part, e.index(streams)), count}, accumulate);
       });
+  });
+}
+
+/// Adds the sums of every column to its totals, and makes them zeros.
+void ReductionLoops::addRowSums(const Rows &rows, Values indices, ValueRange rowSums) {
+  Value columns = columnsOf(rows);
+  e.withWidth(wideLanes, [&] {
+    e.forEach(e.index(0), columns, e.width, [&](Value i) {
+      Value offset = offsetOf(i, columns);
+      Values sums;
+      for (Value buffer : rowSums)
+        sums.push_back(e.load(buffer, offset, f64));
+      clear(rowSums, offset);
+      indices.back() = i;
+      addToTotals(rows, rows.keptIndices(indices), sums);
     });
   });
 }
 
-/// The same one vector at a time, in `type`: short code rather than fast code.
+/// A group of rows one vector at a time, in `type`: short code rather than fast code.
+void ReductionLoops::emitPlainRows(const Rows &rows, Values indices, const Group &of, Type type) {
+  e.walkMasked(e.index(0), columnsOf(rows), [&](Value i, Value tail) {
+    indices.back() = i;
+    Values sums = addColumn(rows, indices, tail, of, type);
+    addToTotals(rows, rows.keptIndices(indices), sums);
+  });
+}
+
 void ReductionLoops::emitPlainRows(const Rows &rows, Type type) {
-  Value view = rows.views.front();
-  int64_t column = cast<MemRefType>(view.getType()).getRank() - 1;
-  eachGroup(rows, group, [&](Values indices, Value begin, Value end) {
-    e.walkMasked(e.index(0), e.extent(view, column), [&](Value i, Value tail) {
-      indices[column] = i;
-      Values sums = addColumn(rows, indices, tail, begin, end, type);
-      addToTotals(rows, rows.keptIndices(indices), sums);
-    });
+  eachStretch(rows, [&](Values indices, Value count) {
+    eachPiece(e.index(0), count, group,
+              [&](Value begin, Value end) { emitPlainRows(rows, indices, {begin, end}, type); });
   });
 }
 

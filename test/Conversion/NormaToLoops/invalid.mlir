@@ -232,8 +232,17 @@ func.func @rows_apart(%x: memref<4x6x4xf32, strided<[48, 4, 1]>>) {
 
 // -----
 
+func.func @streams_of_lines(%x: memref<?x24xf32>, %s: memref<24xf32>) {
+  // expected-error@+1 {{schedule: streams = 2 needs, in maps, rows or runs, two axes and two vectors at least in one}}
+  norma.affine kept [1] ins(%x : memref<?x24xf32>) scale(%s : memref<24xf32>) outs(%x : memref<?x24xf32>)
+      {schedule = #norma.schedule<flat, vector = 8, unroll = 1, line = 24, streams = 2>}
+  return
+}
+
+// -----
+
 func.func @streams_of_short_rows(%x: memref<?x24xf32>, %s: memref<24xf32>) {
-  // expected-error@+1 {{schedule: streams = 2 needs, in maps, two axes and two vectors at least in a row or run}}
+  // expected-error@+1 {{schedule: streams = 2 needs, in maps, rows or runs, two axes and two vectors at least in one}}
   norma.affine kept [1] ins(%x : memref<?x24xf32>) scale(%s : memref<24xf32>) outs(%x : memref<?x24xf32>)
       {schedule = #norma.schedule<rows, vector = 16, unroll = 1, streams = 2>}
   return
@@ -241,17 +250,26 @@ func.func @streams_of_short_rows(%x: memref<?x24xf32>, %s: memref<24xf32>) {
 
 // -----
 
-func.func @streams_of_rows(%x: memref<?x64xf32>, %s: memref<64xf64>) {
-  // expected-error@+1 {{schedule: streams = 2 needs, in maps, two axes}}
-  norma.moments kept [1] ins(%x : memref<?x64xf32>) outs(%s, %s, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+func.func @streams_of_kept_rows(%x: memref<3x64xf32>, %s: memref<3x64xf64>) {
+  // expected-error@+1 {{in reductions by rows or lines, reduced rows and a group that is as many of each}}
+  norma.moments kept [0, 1] ins(%x : memref<3x64xf32>) outs(%s, %s, %s : memref<3x64xf64>, memref<3x64xf64>, memref<3x64xf64>)
       {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 32, accumulate = f32, streams = 2>}
   return
 }
 
 // -----
 
+func.func @streams_of_part_of_a_group(%x: memref<?x64xf32>, %s: memref<64xf64>) {
+  // expected-error@+1 {{in reductions by rows or lines, reduced rows and a group that is as many of each}}
+  norma.moments kept [1] ins(%x : memref<?x64xf32>) outs(%s, %s, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 4, accumulate = f32, streams = 8>}
+  return
+}
+
+// -----
+
 func.func @streams_of_samples(%x: memref<?x3x784xf32, strided<[?, 784, 1]>>, %s: memref<3xf64>) {
-  // expected-error@+1 {{schedule: streams = 2 needs, in maps, two axes}}
+  // expected-error@+1 {{by runs of a block of kept indices, as many of the unroll vectors for each stream}}
   norma.moments kept [1] ins(%x : memref<?x3x784xf32, strided<[?, 784, 1]>>)
       outs(%s, %s, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
       {schedule = #norma.schedule<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, streams = 2>}

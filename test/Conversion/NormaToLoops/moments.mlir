@@ -307,6 +307,92 @@ func.func @one_run(%x: memref<64x32xf32>, %n: memref<64xf64>, %m: memref<64xf64>
 
 // -----
 
+// Four rows side by side, each with loads of its own, of as many parts of the data; what is left over goes one vector
+// at a time. Sums of 36 such groups, so that no more than 40 additions of f32 follow each other, are added up before
+// they are added to the totals.
+
+// CHECK-LABEL: func @streams_of_rows
+// CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
+// CHECK:         %[[PART:.*]] = arith.divui %[[ROWS]], %c4
+// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c36
+// CHECK:           scf.for %[[R0:.*]] = %[[MOST]] to %{{.*}} step %c1 {
+// CHECK:             scf.for %[[J:.*]] = %c0 to %c64 step %c32 {
+// CHECK:               %[[K:.*]] = arith.addi %[[J]], %c16
+// CHECK:               vector.load %arg0[%[[R0]], %[[J]]]
+// CHECK:               vector.load %arg0[%[[R0]], %[[K]]]
+// CHECK:               %[[R1:.*]] = arith.addi %[[R0]], %[[PART]]
+// CHECK:               vector.load %arg0[%[[R1]], %[[J]]]
+// CHECK:               vector.load %arg0[%[[R1]], %[[K]]]
+// CHECK:               %[[TWICE:.*]] = arith.muli %[[PART]], %c2
+// CHECK:               %[[R2:.*]] = arith.addi %[[R0]], %[[TWICE]]
+// CHECK:               vector.load %arg0[%[[R2]], %[[J]]]
+// CHECK:               vector.load %arg0[%[[R2]], %[[K]]]
+// CHECK:               %[[THRICE:.*]] = arith.muli %[[PART]], %c3
+// CHECK:               %[[R3:.*]] = arith.addi %[[R0]], %[[THRICE]]
+// CHECK:               vector.load %arg0[%[[R3]], %[[J]]]
+// CHECK:               vector.load %arg0[%[[R3]], %[[K]]]
+// CHECK-NOT:           vector.load %arg0
+// CHECK-COUNT-4:       vector.store {{.*}} vector<16xf32>
+// CHECK:           arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:         %[[LEFT:.*]] = arith.muli %[[PART]], %c4
+// CHECK:         scf.for %[[J:.*]] = %c0 to %c64 step %c8 {
+// CHECK:           scf.for %[[R:.*]] = %[[LEFT]] to %[[ROWS]] step %c1 iter_args
+// CHECK:             vector.load %arg0[%[[R]], %[[J]]] : {{.*}}, vector<8xf32>
+func.func @streams_of_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, streams = 4>}
+  return
+}
+
+// -----
+
+// Rows that are one step keep their sums in registers for as many as the group has of each.
+
+// CHECK-LABEL: func @groups_of_streams
+// CHECK:         %[[PART:.*]] = arith.divui %{{.*}}, %c2
+// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c128
+// CHECK:           scf.for %[[G:.*]] = %[[MOST]] to %{{.*}} step %c16 {
+// CHECK:             scf.for %[[R:.*]] = %[[G]] to %{{.*}} step %c1 iter_args
+// CHECK:               vector.load %arg0[%[[R]], %c0]
+// CHECK:               %[[OTHER:.*]] = arith.addi %[[R]], %[[PART]]
+// CHECK:               vector.load %arg0[%[[OTHER]], %c0]
+// CHECK-NOT:           vector.load
+// CHECK:               scf.yield
+func.func @groups_of_streams(%x: memref<?x16xf32>, %n: memref<16xf64>, %m: memref<16xf64>, %s: memref<16xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x16xf32>)
+      outs(%n, %m, %s : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 1, group = 32, accumulate = f32, streams = 2>}
+  return
+}
+
+// -----
+
+// Lines go side by side like rows.
+
+// CHECK-LABEL: func @streams_of_lines
+// CHECK:         %[[LINES:.*]] = arith.divui %{{.*}}, %c48
+// CHECK:         %[[PART:.*]] = arith.divui %[[LINES]], %c2
+// CHECK:         scf.for %{{.*}} = %c0 to %[[PART]] step %c38
+// CHECK:           scf.for %[[L:.*]] =
+// CHECK:             vector.load %[[FLAT:reinterpret_cast.*]][%[[L]], %c0]
+// CHECK:             vector.load %[[FLAT]][%[[L]], %c16]
+// CHECK:             vector.load %[[FLAT]][%[[L]], %c32]
+// CHECK:             %[[OTHER:.*]] = arith.addi %[[L]], %[[PART]]
+// CHECK:             vector.load %[[FLAT]][%[[OTHER]], %c0]
+// CHECK:             vector.load %[[FLAT]][%[[OTHER]], %c16]
+// CHECK:             vector.load %[[FLAT]][%[[OTHER]], %c32]
+// CHECK-NOT:         vector.load %[[FLAT]]
+// CHECK:           arith.extf
+func.func @streams_of_lines(%x: memref<?x3xf32>, %n: memref<3xf64>, %m: memref<3xf64>, %s: memref<3xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x3xf32>)
+      outs(%n, %m, %s : memref<3xf64>, memref<3xf64>, memref<3xf64>)
+      {schedule = #norma.schedule<flat, vector = 16, unroll = 3, group = 2, line = 48, accumulate = f32, streams = 2>}
+  return
+}
+
+// -----
+
 // Four runs side by side, each a stream of reads, of as many parts of the kept indices. Behind the last kept
 // index they are that once more, and what they give is not added: the lanes of short runs are stored again, the
 // totals of long ones are left.
