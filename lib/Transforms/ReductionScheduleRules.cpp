@@ -86,9 +86,13 @@ static Abreast limitAbreast(const Reduction &reduction, const TargetDescription 
   // More vectors make a kernel longer; those of bytes are a quarter of a cache line each, and their
   // groups of lines are longer than the first level, so that what they skip is fetched twice.
   constexpr int64_t kMost = 6, kMostExact = 16, kWorking = 4;
+  // Rows side by side hide as much, and with two tensors they are a long kernel.
+  constexpr Abreast kOfTwoTensors = {2, 3};
   int64_t registers = reduction.registersOfVector() + rows * reduction.vectorsMade();
   int64_t most = std::clamp<int64_t>((target.vectorRegisters - kWorking) / registers, 1,
                                      reduction.isExact() ? kMostExact : kMost);
+  if (rows > 0 && reduction.tensors.size() > 1)
+    return {std::min(kOfTwoTensors.usual, most), std::min(kOfTwoTensors.most, most)};
   return {std::min(kUsualAbreast, most), most};
 }
 

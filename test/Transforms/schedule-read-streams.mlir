@@ -26,8 +26,8 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 32, line = 80, accumulate = f32, block = {{[0-9]+}}>
     // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 8, line = 80, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x5 : memref<?x5xf32>) outs(%n5, %n5, %n5 : memref<5xf64>, memref<5xf64>, memref<5xf64>)
-    // and of two tensors four.
-    // MEMORY: norma.grad_sums {{.*}}<flat, vector = 16, unroll = 4, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // and of two tensors four, of two vectors each.
+    // MEMORY: norma.grad_sums {{.*}}<flat, vector = 16, unroll = 2, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
     norma.grad_sums kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%n13 : memref<13xf64>)
         outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
     // No lines of several rows,
