@@ -262,14 +262,9 @@ static std::optional<Samples> chooseSamples(const Reduction &reduction, int64_t 
   return Samples{streams, streams * ofLine};
 }
 
-/// Whether several vectors that go abreast would be of several samples, as those of short runs are,
-/// or a row has but one.
+/// Whether several vectors that go abreast would be of several samples, as those of short runs are.
 static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
-  int64_t innermost = form.extents.back();
-  if (steps.byRuns())
-    return form.kinds.size() > 2 && steps.vectors < kGroup;
-  return steps.traversal == Traversal::Rows && !ShapedType::isDynamic(innermost) &&
-         innermost < steps.vector;
+  return steps.byRuns() && form.kinds.size() > 2 && steps.vectors < kGroup;
 }
 
 /// How many rows or lines go side by side, each with loads of its own, where what lies together is
