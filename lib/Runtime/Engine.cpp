@@ -96,7 +96,7 @@ Expected<std::shared_ptr<Engine>> Engine::State::create(const EngineOptions &opt
     state->disk =
         std::make_unique<DiskCache>(std::move(*directory), options.cacheBytes, options.log);
   state->l2Bytes = l2BytesOf(**target);
-  state->memory = memory;
+  state->machine = memory;
   state->loader = std::move(*loader);
   state->compiler = std::make_unique<Compiler>(*target);
   return std::shared_ptr<Engine>(new Engine(std::move(state)));

@@ -37,7 +37,7 @@ Expected<ReductionCall> Engine::State::gradientSumsCall(const Tensor &x, const T
   if (!made)
     return made.takeError();
   return ReductionCall{
-      std::move(*made), std::move(spec), keptShape(x.shape, kept), memory.leastPartBytes, {}};
+      std::move(*made), std::move(spec), keptShape(x.shape, kept), machine.leastPartBytes, {}};
 }
 
 Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor &dy,

@@ -206,22 +206,22 @@ struct Engine::State {
   std::shared_ptr<const ThreadPool> pool;
   /// The second-level cache of one core.
   int64_t l2Bytes = 0;
-  MemorySystem memory;
+  MemorySystem machine;
   /// The data of a map of blocks that is larger is not kept in caches. Beyond the second level,
   /// which each thread has to itself, a store through the caches costs a read and a write between
   /// them, while other data waits for the same way, unless the last level is near, too. One thread
   /// that reads two tensors has nothing left of that way.
   int64_t keptOfBlocks(bool isGradient) const {
     const bool isWayTaken = isGradient && pool->size() == 1;
-    return std::max(pool->size() * l2Bytes, isWayTaken ? 0 : memory.keptInLastLevel);
+    return std::max(pool->size() * l2Bytes, isWayTaken ? 0 : machine.keptInLastLevel);
   }
   /// The same of a map of the whole. Several threads get more from all of that level than from
   /// memory.
   int64_t keptBytes(bool isGradient) const {
-    return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * memory.keptInLastLevel)
+    return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * machine.keptInLastLevel)
                             : keptOfBlocks(isGradient);
   }
-  int64_t lastLevelBytes() const { return memory.caches.lastLevel; }
+  int64_t lastLevelBytes() const { return machine.caches.lastLevel; }
   /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in
   /// another order then, so the number of threads has no say in it.
   int64_t farBytes() const { return std::max(lastLevelBytes() / 4, 2 * l2Bytes); }

@@ -24,7 +24,7 @@ Expected<ReductionCall> Engine::State::momentsCall(const Tensor &x, std::span<co
   if (!made)
     return made.takeError();
   return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept),
-                       memory.leastPartBytes,
+                       machine.leastPartBytes,
                        [this](const KernelSpec &other) { return kernel(other); }};
 }
 

@@ -145,14 +145,14 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
   case KernelFamily::GradSums: {
     const Dims kept = call.problem.keptExtents;
     auto sums = std::make_shared<ReductionCall>(
-        ReductionCall{std::move(call), spec, kept, memory.leastPartBytes, {}});
+        ReductionCall{std::move(call), spec, kept, machine.leastPartBytes, {}});
     return
         [this, sums, &data] { State::gradientSums(*sums, sums->call, data.coefficient(0), *pool); };
   }
   case KernelFamily::Moments: {
     const Dims kept = call.problem.keptExtents;
     auto moments = std::make_shared<ReductionCall>(
-        ReductionCall{std::move(call), spec, kept, memory.leastPartBytes,
+        ReductionCall{std::move(call), spec, kept, machine.leastPartBytes,
                       [this](const KernelSpec &other) { return this->kernel(other); }});
     return [this, moments, x = moments->call.problem.tensors.front().data] {
       Pace unwatched;
