@@ -267,6 +267,16 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
   return steps.byRuns() && form.kinds.size() > 2 && steps.vectors < kGroup;
 }
 
+/// How many samples of short runs go side by side like rows: where a group has more than as many.
+/// Those of narrow elements take longer to add than to read.
+static int64_t chooseSamplesAbreast(const Reduction &reduction, int64_t innermost,
+                                    const Steps &steps) {
+  constexpr int64_t kSamples = 4;
+  const int64_t vectors = llvm::divideCeil(innermost, steps.vector);
+  const bool isWaitedFor = reduction.isPlain() && reduction.bytes() >= 4;
+  return isWaitedFor && vectors * kSamples < kGroup ? kSamples : 0;
+}
+
 /// How many rows or lines go side by side, each with loads of its own, where what lies together is
 /// best read in order: such a processor looks ahead of every load by itself, and one that goes from
 /// row to row hides the way along them. In the caches, what is one step has its sums in registers
@@ -317,8 +327,10 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
     return reads;
   }
   const bool inOrder = target.readsInOrder();
-  if (inOrder && use.ahead && areFarApart(form, steps) && !reduction.isExact())
+  if (inOrder && use.ahead && areFarApart(form, steps) && !reduction.isExact()) {
     reads.abreast = 1;
+    reads.streams = chooseSamplesAbreast(reduction, innermost, steps);
+  }
   if (steps.byRuns() && !inOrder)
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());

@@ -142,6 +142,27 @@ TEST_P(EngineRowsAbreast, GradientSums) {
     }
 }
 
+TEST_P(EngineRowsAbreast, ShortRunsOfSeveralSamples) {
+  for (const DType dtype : {DType::F32, DType::F64}) {
+    const std::shared_ptr<Engine> engine = engineInOrder(kSmallCaches);
+    for (const int64_t samples : {1, 3, 4, 5, 8, 11, 12, 13, 14, 23, 64}) {
+      SCOPED_TRACE(samples);
+      const Array x = dataOf(dtype, {samples, 64, 7, 7}, 8);
+      const Expected<Statistics> statistics = engine->moments(x, Dims{1});
+      ASSERT_TRUE(statistics) << statistics.error().message();
+      EXPECT_EQ(differenceOfMoments(x, Dims{1}, {}, *statistics), "");
+    }
+    // A group of 32 vectors has more than four samples, unless vectors are short.
+    for (const KernelInfo &kernel : engine->kernels())
+      if (kernel.key.find(";ahead") != std::string::npos) {
+        const bool areLong = kernel.schedule.find("vector = 16,") != std::string::npos ||
+                             kernel.schedule.find("vector = 8,") != std::string::npos;
+        EXPECT_EQ(kernel.schedule.find("streams = 4") != std::string::npos, areLong)
+            << kernel.schedule;
+      }
+  }
+}
+
 TEST_P(EngineRowsAbreast, AddFewNumbersInSinglePrecision) {
   // The same squares again and again round to the same side again and again, until they are added
   // in f64. Of every other sampled row the number is another, so that the pivot is the mean.

@@ -182,8 +182,8 @@ private:
     bool lines = false;
   };
   using Runs = llvm::ArrayRef<Run>;
-  /// Those whose runs share a group, [begin, end) along an axis; none is given where that is
-  /// negative.
+  /// Those whose runs share a group, [begin, end) along an axis, or as many as there are streams
+  /// where there is no end; none is given where the axis is negative.
   struct Samples {
     int64_t axis = -1;
     mlir::Value begin = {}, end = {};
@@ -214,7 +214,6 @@ private:
   /// longer than a group; else 0.
   int64_t vectorsOfShortRun() const;
   int64_t samplesOfGroup() const;
-  void eachGroupOfSamples(llvm::function_ref<void(mlir::Value begin, mlir::Value end)> body);
   void emitStrips(int64_t axis, int64_t most,
                   llvm::function_ref<void(const Strip &strip, Values indices)> body);
   Values lanesAt(const Strip &strip, size_t sum, mlir::Value k);

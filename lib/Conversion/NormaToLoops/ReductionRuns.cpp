@@ -172,11 +172,17 @@ Values ReductionLoops::sumsOfShortRuns(ArrayRef<Values> places, Value pivots,
   Values none = noSums(abreast * int64_t(runs.size()), e.vectorOf(accumulate));
   if (samples.axis < 0)
     return addRuns(none);
-  return e.carry(samples.begin, samples.end, 1, none, [&](Value s, ValueRange carried) {
+  auto addSample = [&](Value s, ValueRange carried) {
     for (Run &run : runs)
       run.indices[samples.axis] = s;
     return addRuns(carried);
-  });
+  };
+  if (samples.end)
+    return e.carry(samples.begin, samples.end, 1, none, addSample);
+  Values sums = none;
+  for (int64_t stream = 0; stream < schedule.getStreams(); ++stream)
+    sums = addSample(e.add(samples.begin, e.index(stream)), sums);
+  return sums;
 }
 
 /// The f64 lanes of runs that are longer than a group.
@@ -225,11 +231,12 @@ void ReductionLoops::emitRuns(Value pivots) {
   if (fillsRows) {
     Values rows = enterRows(), none = noSums(1, e.vectorOf(accumulate));
     return emitStrips(sampleAxis, kStrip, [&](const Strip &strip, const Values &indices) {
-      eachGroupOfSamples([&](Value begin, Value end) {
-        e.forEach(strip.first, strip.end, 1, [&](Value k) { storeTo(strip, k, none); });
-        e.forEach(begin, end, 1, [&](Value sample) { addRow(strip, rows, sample, pivots); });
-        addStripToTotals(strip, indices);
-      });
+      eachPiece(
+          e.index(0), e.extent(data, sampleAxis), samplesOfGroup(), [&](Value begin, Value end) {
+            e.forEach(strip.first, strip.end, 1, [&](Value k) { storeTo(strip, k, none); });
+            e.forEach(begin, end, 1, [&](Value sample) { addRow(strip, rows, sample, pivots); });
+            addStripToTotals(strip, indices);
+          });
     });
   }
   if (schedule.getStreams() > 0 && isBlock())
@@ -267,13 +274,21 @@ void ReductionLoops::emitRuns(Value pivots) {
     });
   // Several samples are a group, so that lanes are added up once for all of them.
   e.nest(data, axesBefore(sampleAxis), [&](Values indices) {
-    eachGroupOfSamples([&](Value begin, Value end) {
+    auto addGroup = [&](const Samples &samples) {
       e.forEach(e.index(0), e.extent(data, keptAxis), 1, [&](Value k) {
         indices[keptAxis] = k;
-        addLanes(joined(sumsOfShortRuns(indices, pivots, {sampleAxis, begin, end})),
-                 keptOf(indices));
+        addLanes(joined(sumsOfShortRuns(indices, pivots, samples)), keptOf(indices));
       });
-    });
+    };
+    Value all = e.extent(data, sampleAxis), abreast = e.index(0);
+    // Written out, each has loads of its own. The others go in a loop.
+    if (const int64_t streams = schedule.getStreams(); streams > 1 && streams <= samplesOfGroup()) {
+      abreast = e.roundDown(all, streams);
+      e.forEach(e.index(0), abreast, streams,
+                [&](Value begin) { addGroup({sampleAxis, begin, {}}); });
+    }
+    eachPiece(abreast, all, samplesOfGroup(),
+              [&](Value begin, Value end) { addGroup({sampleAxis, begin, end}); });
   });
 }
 
@@ -318,14 +333,6 @@ void ReductionLoops::emitStrips(int64_t axis, int64_t most,
     });
   });
   e.release(strip.lanes);
-}
-
-/// Emits `body` for the samples [begin, end) whose short runs share a group.
-void ReductionLoops::eachGroupOfSamples(function_ref<void(Value, Value)> body) {
-  Value samples = e.extent(data, runAxis() - 1);
-  const int64_t step = samplesOfGroup();
-  e.forEach(e.index(0), samples, step,
-            [&](Value begin) { body(begin, e.min(e.add(begin, e.index(step)), samples)); });
 }
 
 Values ReductionLoops::lanesAt(const Strip &strip, size_t sum, Value k) {

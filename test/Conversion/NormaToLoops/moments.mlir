@@ -420,6 +420,31 @@ func.func @streams_of_short_runs(%x: memref<65x100xf32>, %n: memref<65xf64>, %m:
   return
 }
 
+// Very short runs of two samples, each with loads of its own; samples that are left over go in a loop.
+
+// CHECK-LABEL: func @streams_of_samples
+// CHECK:         %[[ODD:.*]] = arith.remui %[[SAMPLES:.*]], %c2
+// CHECK:         %[[PAIRS:.*]] = arith.subi %[[SAMPLES]], %[[ODD]]
+// CHECK:         scf.for %[[N:.*]] = %c0 to %[[PAIRS]] step %c2
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c5 step %c1
+// CHECK:             vector.load %arg0[%[[N]], %[[K]], %c0]
+// CHECK:             vector.maskedload %arg0[%[[N]], %[[K]], %c16]
+// CHECK:             %[[OTHER:.*]] = arith.addi %[[N]], %c1
+// CHECK:             vector.load %arg0[%[[OTHER]], %[[K]], %c0]
+// CHECK:             vector.maskedload %arg0[%[[OTHER]], %[[K]], %c16]
+// CHECK-NOT:         %arg0
+// CHECK-COUNT-2:     memref.store
+// CHECK:         scf.for %[[BEGIN:.*]] = %[[PAIRS]] to %{{.*}} step %c16
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c5 step %c1
+// CHECK:             scf.for %[[S:.*]] = %[[BEGIN]] to %{{.*}} step %c1 iter_args
+// CHECK:               vector.load %arg0[%[[S]], %[[K]], %c0]
+func.func @streams_of_samples(%x: memref<?x5x20xf32>, %n: memref<5xf64>, %m: memref<5xf64>, %s: memref<5xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x5x20xf32>)
+      outs(%n, %m, %s : memref<5xf64>, memref<5xf64>, memref<5xf64>)
+      {schedule = #norma.schedule<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, streams = 2>}
+  return
+}
+
 // A vector of each half goes beside one of the other, and what parts leave is added at the end.
 
 // CHECK-LABEL: func @parts_of_a_run
