@@ -12,7 +12,6 @@
 
 using namespace norma;
 using namespace norma::test;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
