@@ -268,12 +268,12 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
 }
 
 /// How many samples of short runs go side by side like rows: where a group has more than as many.
-/// Those of narrow elements take longer to add than to read.
+/// Those of narrow elements take longer to add than to read, and blocks are near.
 static int64_t chooseSamplesAbreast(const Reduction &reduction, int64_t innermost,
                                     const Steps &steps) {
   constexpr int64_t kSamples = 4;
   const int64_t vectors = llvm::divideCeil(innermost, steps.vector);
-  const bool isWaitedFor = reduction.isPlain() && reduction.bytes() >= 4;
+  const bool isWaitedFor = !steps.isBlock && reduction.isPlain() && reduction.bytes() >= 4;
   return isWaitedFor && vectors * kSamples < kGroup ? kSamples : 0;
 }
 

@@ -13,6 +13,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
   func.func @f(%x13: memref<?x13xf32>, %n13: memref<13xf64>, %u13: memref<?x13xi8>, %x5: memref<?x5xf32>, %n5: memref<5xf64>,
                %x64: memref<?x64xf32>, %n64: memref<64xf64>, %x1000: memref<?x1000xf32>, %b1000: memref<?x1000xbf16>, %n1000: memref<1000xf64>,
                %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>, %r49: memref<?x256x49xf32>,
+               %b48: memref<?x3x48xf32, strided<[?, 48, 1]>>, %n3: memref<3xf64>,
                %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
     // Lines go four side by side, or eight where memory is waited for, and nothing is asked for in advance,
     // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
@@ -64,6 +65,10 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>
     // MEMORY: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 512, streams = 4>
     norma.moments kept [1] ins(%r49 : memref<?x256x49xf32>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
+    // But not those of a block.
+    // MEMORY: norma.grad_sums {{.*}}x48xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = {{[0-9]+}}>
+    norma.grad_sums kept [1] ins(%b48, %b48 : memref<?x3x48xf32, strided<[?, 48, 1]>>, memref<?x3x48xf32, strided<[?, 48, 1]>>)
+        center(%n3 : memref<3xf64>) outs(%n3, %n3 : memref<3xf64>, memref<3xf64>)
     // MEMORY: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = {{[2-9]}},
     norma.moments kept [1] ins(%u196 : memref<?x256x196xi8>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
     return
