@@ -36,6 +36,8 @@ struct Reduction {
   bool findsPivots;
   /// Sums of every vector.
   int64_t sums;
+  /// Elements that are NaN are left out.
+  bool omitsNan = false;
 
   /// Of the data, which is one tensor or two.
   ShapedType type() const { return cast<ShapedType>(tensors.front().getType()); }
@@ -55,8 +57,8 @@ struct Reduction {
   /// The vectors that are made of one of each tensor before sums take them. Code for conversions
   /// and masks goes before all else, so those of all rows side by side are there at once.
   int64_t vectorsMade() const {
-    if (!isPlain())
-      return int64_t(tensors.size()) + (mask ? 1 : 0) + (weights ? 1 : 0);
+    if (!isPlain() || omitsNan)
+      return int64_t(tensors.size()) + (mask || omitsNan ? 1 : 0) + (weights ? 1 : 0);
     return llvm::count_if(tensors,
                           [&](Value tensor) { return getElementTypeOrSelf(tensor) != accumulate; });
   }
@@ -268,7 +270,8 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
 }
 
 /// How many samples of short runs go side by side like rows: where a group has more than as many.
-/// Those of narrow elements take longer to add than to read, and blocks are near.
+/// Those of narrow elements take longer to add than to read, and streams of a block are whole steps
+/// of its runs.
 static int64_t chooseSamplesAbreast(const Reduction &reduction, int64_t innermost,
                                     const Steps &steps) {
   constexpr int64_t kSamples = 4;
@@ -295,8 +298,9 @@ static int64_t chooseRowsAbreast(const Reduction &reduction, const ScheduleForm 
       steps.vectors > 0 && steps.vectors <= limitAbreast(reduction, target, /*rows=*/0).most;
   if (!use.streaming && (isNarrow || isOneStep))
     return 0;
-  // Two tensors are twice as many.
-  return use.streaming && !isNarrow && reduction.tensors.size() == 1 ? kMost : kUsual;
+  // Two tensors are twice as many, and what is made of eight rows would fill the registers.
+  const bool isSimple = reduction.tensors.size() == 1 && reduction.vectorsMade() == 0;
+  return use.streaming && isSimple ? kMost : kUsual;
 }
 
 static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, const Steps &steps,
@@ -387,7 +391,8 @@ ScheduleAttr norma::chooseSchedule(MomentsOp op, const TargetDescription &target
                           .kept = op.getKept(),
                           .accumulate = accumulate,
                           .findsPivots = !exact,
-                          .sums = op.getMask() || op.getWeights() ? 3 : 2},
+                          .sums = op.getMask() || op.getWeights() ? 3 : 2,
+                          .omitsNan = op.getNan() == NanHandling::Omit && !exact},
                          target, use);
 }
 

@@ -12,7 +12,6 @@
 
 #include "EngineTest.h"
 
-#include <algorithm>
 #include <gmock/gmock.h>
 
 using namespace norma;
@@ -102,10 +101,6 @@ TEST_P(EngineWideRows, GradientMap) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpus, EngineWideRows, ::testing::Values("", "x86-64-v3", "x86-64-v2"),
-                         [](const auto &cpu) {
-                           std::string name = *cpu.param ? cpu.param : "host";
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         nameOfCpu);
 
 } // namespace

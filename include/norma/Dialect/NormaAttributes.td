@@ -160,11 +160,11 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
     - `streams`: what goes side by side, as several pages at once give more from memory than
       one. In reductions by runs: runs of as many parts of the kept indices, `unroll` vectors
       of each; of short runs of several samples those of as many samples, each with loads of its
-      own, if a group has so many; in those of a block of kept indices runs of as many samples, which share the
-      `unroll` vectors, and as many parts of one that is left over. In maps by rows or runs:
-      one of each of as many equal parts of the axis before the innermost. In reductions by
-      rows or lines: the same, each with loads of its own; a group, a multiple of the streams, has
-      as many of each, and what is left over goes one vector at a time.
+      own, if a group has so many; in those of a block of kept indices runs of as many samples,
+      which share the `unroll` vectors, and as many parts of one that is left over. In maps by
+      rows or runs: one of each of as many equal parts of the axis before the innermost. In
+      reductions by rows or lines: the same, each with loads of its own; a group, a multiple of
+      the streams, has as many of each, and what is left over goes one vector at a time.
     - `interleave`: the map goes beside the reduction that is the next op, step by step
       (maps by runs, beside a reduction by runs in the same vectors, of other data of the
       same shape and kept axes; neither reads what the other writes).

@@ -127,9 +127,9 @@ void ReductionLoops::eachPiece(Value begin, Value end, int64_t most,
             [&](Value first) { body(first, e.min(e.add(first, e.index(most)), end)); });
 }
 
-/// The sums of the columns `at`, a vector each, of a group of rows.
+/// The sums of the columns `at`, a vector each, of some rows.
 Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, Value tail,
-                                 const Group &of, Type type) {
+                                 const RowRange &range, Type type) {
   Values pivots(at.size());
   if (rows.pivots)
     for (auto [pivot, indices] : llvm::zip(pivots, at))
@@ -148,12 +148,12 @@ Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, V
   // A row of every stream has loads of its own, each of which a processor sees go on in steps.
   auto addRows = [&](Value row, ValueRange carried) {
     Values sums(carried);
-    for (int64_t stream = 0; stream < of.streams; ++stream)
-      sums = addRow(stream ? e.add(row, e.mul(of.apart, e.index(stream))) : row, sums);
+    for (int64_t stream = 0; stream < range.streams; ++stream)
+      sums = addRow(stream ? e.add(row, e.mul(range.apart, e.index(stream))) : row, sums);
     return sums;
   };
   Values none = noSums(int64_t(at.size()), e.vectorOf(type));
-  return of.end ? e.carry(of.begin, of.end, 1, none, addRows) : addRows(of.begin, none);
+  return range.end ? e.carry(range.begin, range.end, 1, none, addRows) : addRows(range.begin, none);
 }
 
 void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums) {
@@ -220,12 +220,12 @@ void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
     Value part = streams > 1 ? e.floorDiv(count, e.index(streams)) : count;
     eachPiece(e.index(0), part, most, [&](Value first, Value last) {
       eachPiece(first, last, ofGroup, [&](Value begin, Value end) {
-        const Group of{begin, ofGroup > 1 ? end : Value(), part, streams};
+        const RowRange range{begin, ofGroup > 1 ? end : Value(), part, streams};
         emitSteps(columns, [&](Value from, int64_t vectors, Value tail, Value offset) {
           SmallVector<Values> at(vectors, indices);
           for (auto [v, place] : llvm::enumerate(at))
             place.back() = e.add(from, e.index(int64_t(v) * e.width));
-          Values sums = addColumn(rows, at, tail, of, accumulate);
+          Values sums = addColumn(rows, at, tail, range, accumulate);
           for (int64_t v = 0; v < vectors; ++v) {
             Value place = e.add(offset, e.index(v * e.width));
             for (auto [sum, buffer] : llvm::zip(setOf(sums, v), rowSums))
@@ -258,11 +258,12 @@ void ReductionLoops::addRowSums(const Rows &rows, Values indices, ValueRange row
   });
 }
 
-/// A group of rows one vector at a time, in `type`: short code rather than fast code.
-void ReductionLoops::emitPlainRows(const Rows &rows, Values indices, const Group &of, Type type) {
+/// Some rows one vector at a time, in `type`: short code rather than fast code.
+void ReductionLoops::emitPlainRows(const Rows &rows, Values indices, const RowRange &range,
+                                   Type type) {
   e.walkMasked(e.index(0), columnsOf(rows), [&](Value i, Value tail) {
     indices.back() = i;
-    Values sums = addColumn(rows, indices, tail, of, type);
+    Values sums = addColumn(rows, indices, tail, range, type);
     addToTotals(rows, rows.keptIndices(indices), sums);
   });
 }

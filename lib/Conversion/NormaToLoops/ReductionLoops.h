@@ -156,18 +156,18 @@ private:
   mlir::Value offsetOf(mlir::Value i, mlir::Value columns);
   /// Rows [begin, end), or `begin` alone where there is no end, and those so far apart in the other
   /// streams.
-  struct Group {
+  struct RowRange {
     mlir::Value begin, end, apart = {};
     int64_t streams = 1;
   };
   void addRowSums(const Rows &rows, Values indices, mlir::ValueRange rowSums);
   void emitPlainRows(const Rows &rows, mlir::Type type);
-  void emitPlainRows(const Rows &rows, Values indices, const Group &of, mlir::Type type);
+  void emitPlainRows(const Rows &rows, Values indices, const RowRange &range, mlir::Type type);
   void eachStretch(const Rows &rows, llvm::function_ref<void(Values, mlir::Value)> body);
   void eachPiece(mlir::Value begin, mlir::Value end, int64_t most,
                  llvm::function_ref<void(mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
-                   const Group &of, mlir::Type type);
+                   const RowRange &range, mlir::Type type);
   void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
