@@ -243,7 +243,7 @@ static Steps chooseSteps(const Reduction &reduction, const ScheduleForm &form,
 
 namespace {
 
-/// Samples of a block whose runs go side by side, and the vectors of all.
+/// Samples whose runs go side by side, and the vectors that go abreast.
 struct Samples {
   int64_t streams, abreast;
 };
@@ -269,15 +269,22 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
   return steps.byRuns() && form.kinds.size() > 2 && steps.vectors < kGroup;
 }
 
-/// How many samples of short runs go side by side like rows: where a group has more than as many.
-/// Those of narrow elements take longer to add than to read, and streams of a block are whole steps
-/// of its runs.
-static int64_t chooseSamplesAbreast(const Reduction &reduction, int64_t innermost,
-                                    const Steps &steps) {
-  constexpr int64_t kSamples = 4;
-  const int64_t vectors = llvm::divideCeil(innermost, steps.vector);
-  const bool isWaitedFor = !steps.isBlock && reduction.isPlain() && reduction.bytes() >= 4;
-  return isWaitedFor && vectors * kSamples < kGroup ? kSamples : 0;
+/// As many samples of short runs as a group has room for go side by side like rows, with `abreast`
+/// vectors at most. Those of narrow elements take longer to add than to read, and are a cache line
+/// or two: twice as many. Others go one vector after the other, if there is room for that. Streams
+/// of a block are whole steps of its runs.
+static std::optional<Samples> chooseShortSamples(const Reduction &reduction, int64_t innermost,
+                                                 const Steps &steps, int64_t abreast) {
+  constexpr int64_t kUsual = 4, kOfNarrow = 8;
+  if (steps.isBlock || !reduction.isPlain())
+    return std::nullopt;
+  const bool isNarrow = reduction.bytes() < 4 && reduction.tensors.size() == 1;
+  const int64_t whole = innermost / steps.vector, tail = innermost % steps.vector != 0;
+  for (int64_t streams = isNarrow ? kOfNarrow : kUsual; streams >= kUsual; streams /= 2)
+    for (int64_t other : {isNarrow ? abreast : 1, abreast})
+      if (streams * (whole / other + whole % other + tail) <= reduction.group())
+        return Samples{streams, other};
+  return std::nullopt;
 }
 
 /// How many rows or lines go side by side, each with loads of its own, where what lies together is
@@ -331,9 +338,17 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
     return reads;
   }
   const bool inOrder = target.readsInOrder();
-  if (inOrder && use.ahead && areFarApart(form, steps) && !reduction.isExact()) {
-    reads.abreast = 1;
-    reads.streams = chooseSamplesAbreast(reduction, innermost, steps);
+  if (inOrder && use.ahead && areFarApart(form, steps)) {
+    if (std::optional<Samples> samples =
+            chooseShortSamples(reduction, innermost, steps, reads.abreast)) {
+      constexpr int64_t kAheadBytes = 2048;
+      reads.streams = samples->streams;
+      reads.abreast = samples->abreast;
+      reads.prefetch = kAheadBytes / bytes;
+      return reads;
+    }
+    if (!reduction.isExact())
+      reads.abreast = 1;
   }
   if (steps.byRuns() && !inOrder)
     reads.parts =
@@ -358,13 +373,16 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   // What a block costs by itself, its call, pivots, and the totals of a line, is little beside its
   // sums, and so is what it costs for each of its kept indices. Rows have many of these. Where
   // there is none of it, small blocks keep more threads at work, and leave short runs in a cache.
-  bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat;
+  bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat || reads.streams > 0;
   constexpr int64_t kKiB = 1024;
   int64_t blockBytes = (costs ? 2048 : steps.traversal == Traversal::Rows ? 1024 : 256) * kKiB;
   int64_t ofKept = costs ? 1024 : 256;
   int64_t each = std::max<int64_t>(form.elementsPerKeptOfRow(), 1);
   int64_t atLeast = llvm::divideCeil(ofKept, each);
   int64_t block = blockOf(form.row(), reduction.rowBytes(form), steps.vector, blockBytes, atLeast);
+  // No sample is left over but in the last block.
+  if (reads.streams > 0 && areFarApart(form, steps))
+    block = llvm::alignTo(block, reads.streams);
   return ScheduleAttr::get(reduction.type().getContext(), steps.traversal, steps.vector,
                            reads.abreast, reads.group, steps.line, reduction.accumulate, block,
                            /*nontemporal=*/false, reads.prefetch, reads.parts, reads.streams,

@@ -57,11 +57,11 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // nor several of them side by side,
     // STREAM: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     norma.moments kept [0] ins(%each : memref<?x1000xf32>) outs(%ns, %ns, %ns : memref<?xf64>, memref<?xf64>, memref<?xf64>)
-    // nor, from memory, of several samples.
-    // STREAM: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 4,
-    // MEMORY: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 512>
+    // but short runs, from memory, of four samples with loads of their own: whole blocks of these,
+    // STREAM: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 10>
+    // MEMORY: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 12, prefetch = 512, streams = 4>
     norma.moments kept [1] ins(%r196 : memref<?x256x196xf32>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
-    // Very short runs are of four samples then, with loads of their own.
+    // one vector after the other where a group has room for that.
     // STREAM: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>
     // MEMORY: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 512, streams = 4>
     norma.moments kept [1] ins(%r49 : memref<?x256x49xf32>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
@@ -69,7 +69,9 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // MEMORY: norma.grad_sums {{.*}}x48xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = {{[0-9]+}}>
     norma.grad_sums kept [1] ins(%b48, %b48 : memref<?x3x48xf32, strided<[?, 48, 1]>>, memref<?x3x48xf32, strided<[?, 48, 1]>>)
         center(%n3 : memref<3xf64>) outs(%n3, %n3 : memref<3xf64>, memref<3xf64>)
-    // MEMORY: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = {{[2-9]}},
+    // Those of narrow elements are of eight.
+    // STREAM: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = {{[0-9]+}}>
+    // MEMORY: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = {{[0-9]+}}, prefetch = 2048, streams = 8>
     norma.moments kept [1] ins(%u196 : memref<?x256x196xi8>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
     return
   }

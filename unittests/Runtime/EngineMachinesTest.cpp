@@ -131,7 +131,8 @@ TEST_F(EngineMachines, ShortRunsGoSideBySideWhereTheyAreNear) {
           {end - begin}, {all.mean.begin() + begin, all.mean.begin() + end}, {}, {}};
     };
     std::optional<Statistics> first;
-    const Array y = *Array::create(DType::F32, shape), again = *Array::create(DType::F32, shape);
+    // Where results begin close behind the data, maps and sums go alone.
+    const Behind y(x, DType::F32, 0), again(x, DType::F32, 0);
     for (const int some : threads) {
       SCOPED_TRACE(toString(shape) + ", threads: " + std::to_string(some));
       const std::shared_ptr<Engine> engine = engineWithCaches({.threads = some}, kNearLastLevel);
@@ -151,7 +152,7 @@ TEST_F(EngineMachines, ShortRunsGoSideBySideWhereTheyAreNear) {
         continue;
       }
       EXPECT_TRUE(haveSameBits(*statistics, *first));
-      EXPECT_EQ(std::memcmp(again.view().data, y.view().data, y.sizeInBytes()), 0);
+      EXPECT_EQ(std::memcmp(Tensor(again).data, Tensor(y).data, x.sizeInBytes()), 0);
     }
   }
 }
@@ -190,7 +191,7 @@ TEST_F(EngineMachines, ReadInOrderFromMemory) {
            Case{{3'200'003}, {}, "<flat, ", "<runs, "},
            Case{{3'203, 1'000}, {1}, "<flat, ", "<rows, ", "streams = 8"},
            Case{{33, 32, 56, 57}, {1}, "streams = 8", "prefetch"},
-           Case{{66, 256, 14, 14}, {1}, "unroll = 4", "unroll = 1"},
+           Case{{66, 256, 14, 14}, {1}, "unroll = 4", "unroll = 4", "streams = 4"},
            Case{{131, 512, 7, 7}, {1}, "unroll = 3", "unroll = 1", "streams = 4"},
        }) {
     SCOPED_TRACE(toString(shape));

@@ -214,6 +214,9 @@ private:
   /// longer than a group; else 0.
   int64_t vectorsOfShortRun() const;
   int64_t samplesOfGroup() const;
+  mlir::Value lanesOfStrips(int64_t most);
+  void forEachStrip(mlir::Value lanes, int64_t most, Values indices,
+                    llvm::function_ref<void(const Strip &strip, Values indices)> body);
   void emitStrips(int64_t axis, int64_t most,
                   llvm::function_ref<void(const Strip &strip, Values indices)> body);
   Values lanesAt(const Strip &strip, size_t sum, mlir::Value k);

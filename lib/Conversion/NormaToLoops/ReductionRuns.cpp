@@ -217,15 +217,15 @@ Values ReductionLoops::sumsOfLongRuns(ArrayRef<Values> places, Value pivots) {
 }
 
 /// Kept indices of a strip at most, which are whole vectors of any type: samples are read in long
-/// pieces, or data and lanes stay in the first level.
-static constexpr int64_t kStrip = 256, kNearStrip = 64;
+/// pieces, streams lie apart, or few lanes are added up while the next runs are on their way.
+static constexpr int64_t kStrip = 256, kStripOfStreams = 64, kNearStrip = 16;
 
 static SmallVector<int64_t> axesBefore(int64_t axis) {
   return llvm::to_vector(llvm::seq<int64_t>(0, std::max<int64_t>(axis, 0)));
 }
 
 void ReductionLoops::emitRuns(Value pivots) {
-  const int64_t keptAxis = runAxis(), sampleAxis = keptAxis - 1;
+  const int64_t keptAxis = runAxis(), sampleAxis = keptAxis - 1, streams = schedule.getStreams();
   const bool isShort = vectorsOfShortRun() > 0, hasNeighbours = llvm::is_contained(kept, keptAxis),
              repeats = hasNeighbours && llvm::is_contained(reduced, sampleAxis);
   if (fillsRows) {
@@ -239,7 +239,7 @@ void ReductionLoops::emitRuns(Value pivots) {
           });
     });
   }
-  if (schedule.getStreams() > 0 && isBlock())
+  if (streams > 0 && isBlock())
     return emitSamplesAbreast(pivots);
   if (!hasNeighbours)
     return e.nest(data, axesBefore(keptAxis + 1), [&](Values indices) {
@@ -263,26 +263,39 @@ void ReductionLoops::emitRuns(Value pivots) {
     });
   // One run of every kept index.
   if (!repeats)
-    return emitStrips(keptAxis, kNearStrip, [&](const Strip &strip, const Values &indices) {
-      auto addRuns = [&](ArrayRef<Values> places, ValueRange) {
-        Values sums = sumsOfShortRuns(places, pivots, {});
-        for (auto [r, at] : llvm::enumerate(places))
-          storeTo(strip, at[keptAxis], added(sumsOf(sums, r, places.size())));
-      };
-      forRunsAbreast(indices, strip.first, strip.end, addRuns);
-      addStripToTotals(strip, indices);
-    });
+    return emitStrips(keptAxis, streams > 0 ? kStripOfStreams : kNearStrip,
+                      [&](const Strip &strip, const Values &indices) {
+                        auto addRuns = [&](ArrayRef<Values> places, ValueRange) {
+                          Values sums = sumsOfShortRuns(places, pivots, {});
+                          for (auto [r, at] : llvm::enumerate(places))
+                            storeTo(strip, at[keptAxis], added(sumsOf(sums, r, places.size())));
+                        };
+                        forRunsAbreast(indices, strip.first, strip.end, addRuns);
+                        addStripToTotals(strip, indices);
+                      });
   // Several samples are a group, so that lanes are added up once for all of them.
+  Value lanes = streams > 0 ? Value() : lanesOfStrips(kNearStrip);
   e.nest(data, axesBefore(sampleAxis), [&](Values indices) {
+    auto sumsOf = [&](Value k, const Samples &samples) {
+      indices[keptAxis] = k;
+      return sumsOfShortRuns(indices, pivots, samples);
+    };
     auto addGroup = [&](const Samples &samples) {
-      e.forEach(e.index(0), e.extent(data, keptAxis), 1, [&](Value k) {
-        indices[keptAxis] = k;
-        addLanes(joined(sumsOfShortRuns(indices, pivots, samples)), keptOf(indices));
+      // While those of a strip are added up, nothing comes from memory.
+      if (streams > 0)
+        return e.forEach(e.index(0), e.extent(data, keptAxis), 1, [&](Value k) {
+          Values sums = sumsOf(k, samples);
+          addLanes(joined(sums), keptOf(indices));
+        });
+      forEachStrip(lanes, kNearStrip, indices, [&](const Strip &strip, const Values &first) {
+        e.forEach(strip.first, strip.end, 1,
+                  [&](Value k) { storeTo(strip, k, added(sumsOf(k, samples))); });
+        addStripToTotals(strip, first);
       });
     };
     Value all = e.extent(data, sampleAxis), abreast = e.index(0);
     // Written out, each has loads of its own. The others go in a loop.
-    if (const int64_t streams = schedule.getStreams(); streams > 1 && streams <= samplesOfGroup()) {
+    if (streams > 1 && streams <= samplesOfGroup()) {
       abreast = e.roundDown(all, streams);
       e.forEach(e.index(0), abreast, streams,
                 [&](Value begin) { addGroup({sampleAxis, begin, {}}); });
@@ -290,6 +303,8 @@ void ReductionLoops::emitRuns(Value pivots) {
     eachPiece(abreast, all, samplesOfGroup(),
               [&](Value begin, Value end) { addGroup({sampleAxis, begin, end}); });
   });
+  if (lanes)
+    e.release(lanes);
 }
 
 /// Adds the lanes of f64 sums to the totals of a kept index.
@@ -315,24 +330,31 @@ void ReductionLoops::emitWideRuns(Value pivots) {
 // Strips
 //===----------------------------------------------------------------------===//
 
-/// Emits `body` for strips of at most `most` kept indices, for every index of the axes before
-/// `axis`.
-void ReductionLoops::emitStrips(int64_t axis, int64_t most,
-                                function_ref<void(const Strip &, Values)> body) {
-  Value features = e.extent(data, runAxis());
-  int64_t known = getConstantIntValue(features).value_or(most);
+/// Room for the lanes of a strip of at most `most` kept indices.
+Value ReductionLoops::lanesOfStrips(int64_t most) {
+  int64_t known = getConstantIntValue(e.extent(data, runAxis())).value_or(most);
   // Lanes are read of whole vectors of kept indices.
   Value room = e.index(std::min(most, known + wideLanes - 1));
-  Strip strip;
-  strip.lanes = e.scratch({e.index(int64_t(totals.size())), room, e.index(e.width)}, accumulate);
-  e.nest(data, axesBefore(axis), [&](Values indices) {
-    e.forEach(e.index(0), features, most, [&](Value first) {
-      strip.first = indices[runAxis()] = first;
-      strip.end = e.min(e.add(first, e.index(most)), features);
-      body(strip, indices);
-    });
+  return e.scratch({e.index(int64_t(totals.size())), room, e.index(e.width)}, accumulate);
+}
+
+/// Emits `body` for strips of at most `most` kept indices, one after the other in `lanes`.
+void ReductionLoops::forEachStrip(Value lanes, int64_t most, Values indices,
+                                  function_ref<void(const Strip &, Values)> body) {
+  Value features = e.extent(data, runAxis());
+  e.forEach(e.index(0), features, most, [&](Value first) {
+    indices[runAxis()] = first;
+    body({first, e.min(e.add(first, e.index(most)), features), lanes}, indices);
   });
-  e.release(strip.lanes);
+}
+
+/// The same for every index of the axes before `axis`.
+void ReductionLoops::emitStrips(int64_t axis, int64_t most,
+                                function_ref<void(const Strip &, Values)> body) {
+  Value lanes = lanesOfStrips(most);
+  e.nest(data, axesBefore(axis),
+         [&](const Values &indices) { forEachStrip(lanes, most, indices, body); });
+  e.release(lanes);
 }
 
 Values ReductionLoops::lanesAt(const Strip &strip, size_t sum, Value k) {

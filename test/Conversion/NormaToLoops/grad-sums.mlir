@@ -68,7 +68,7 @@ func.func @wide(%x: memref<?x32xf32>, %dy: memref<?x32xf64>, %c: memref<32xf64>,
 
 // -----
 
-// Runs: vectors along the reduced axis, one center and one sum over lanes a run. Lanes beyond the
+// Runs: vectors along the reduced axis, one center a run, and sums over lanes of all runs at once. Lanes beyond the
 // tail add nothing, whatever the center.
 
 // CHECK-LABEL: func @runs
@@ -84,7 +84,10 @@ func.func @wide(%x: memref<?x32xf32>, %dy: memref<?x32xf64>, %c: memref<32xf64>,
 // CHECK:             vector.maskedload %arg0[%[[I:.*]], %[[K]], %c96], %[[TAIL]]
 // CHECK:             vector.maskedload %arg1[%[[I]], %[[K]], %c96], %[[TAIL]]
 // CHECK-COUNT-2:     arith.select %[[TAIL]]
-// CHECK-COUNT-2:     vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<8xf64> into f64
+// CHECK-COUNT-2:     vector.store %{{.*}}[%{{.*}}, %[[K]], %c0] : memref<2x10x16xf32>, vector<16xf32>
+// CHECK:           scf.for %[[SUM:.*]] = %c0 to %c2
+// CHECK-COUNT-16:    vector.load %{{.*}}[%[[SUM]], %{{.*}}, %{{.*}}] : memref<2x10x16xf32>, vector<8xf32>
+// CHECK-COUNT-2:   arith.addf {{.*}} : vector<8xf64>
 // CHECK:         vector.maskedstore %arg3
 // CHECK:         vector.maskedstore %arg4
 func.func @runs(%x: memref<?x3x100xf16>, %dy: memref<?x3x100xbf16>, %c: memref<3xf64>, %s: memref<3xf64>,

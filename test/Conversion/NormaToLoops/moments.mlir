@@ -240,18 +240,27 @@ func.func @runs(%x: memref<?x3x3136xf32>, %n: memref<3xf64>, %m: memref<3xf64>, 
 
 // -----
 
-// Short runs: those of 32 / (1 step + 1 tail) samples are one group, with one sum over lanes.
+// Short runs: those of 32 / (1 step + 1 tail) samples are one group, with one sum over lanes, of eight kept indices of
+// a strip at once.
 
 // CHECK-LABEL: func @short_runs
 // CHECK:         scf.for %[[N:.*]] = %c0 to %{{.*}} step %c16
-// CHECK:           scf.for %[[K:.*]] = %c0 to %c64
-// CHECK:             %[[SUMS:.*]]:6 = scf.for %[[I:.*]] = %[[N]] to
-// CHECK:               vector.load %arg0[%[[I]], %[[K]], %c0]
-// CHECK:               vector.load %arg0[%[[I]], %[[K]], %c16]
-// CHECK:               vector.load %arg0[%[[I]], %[[K]], %c32]
-// CHECK:               vector.maskedload %arg0[%[[I]], %[[K]], %c48]
-// CHECK:               scf.yield
-// CHECK-COUNT-2:     vector.reduction <add>, %{{.*}} fastmath<reassoc> : vector<8xf64> into f64
+// CHECK:           scf.for %[[FIRST:.*]] = %c0 to %c64 step %c16
+// CHECK:             scf.for %[[K:.*]] = %[[FIRST]] to %[[END:.*]] step %c1
+// CHECK:               %[[SUMS:.*]]:6 = scf.for %[[I:.*]] = %[[N]] to
+// CHECK:                 vector.load %arg0[%[[I]], %[[K]], %c0]
+// CHECK:                 vector.load %arg0[%[[I]], %[[K]], %c16]
+// CHECK:                 vector.load %arg0[%[[I]], %[[K]], %c32]
+// CHECK:                 vector.maskedload %arg0[%[[I]], %[[K]], %c48]
+// CHECK:                 scf.yield
+// CHECK-COUNT-2:       vector.store {{.*}} : memref<2x16x16xf32>, vector<16xf32>
+// CHECK:             scf.for %[[K:.*]] = %[[FIRST]] to %[[END]] step %c8
+// CHECK:               scf.for %{{.*}} = %c0 to %c2
+// CHECK-COUNT-16:        vector.load {{.*}} : memref<2x16x16xf32>, vector<8xf32>
+// CHECK:               arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:               vector.store %{{.*}}[%[[K]]] : memref<79xf64>, vector<8xf64>
+// CHECK:               arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:               vector.store %{{.*}}[%[[K]]] : memref<79xf64>, vector<8xf64>
 func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64x49xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
@@ -266,7 +275,8 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 // interleaved, then as wholes.
 
 // CHECK-LABEL: func @one_run
-// CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c1
+// CHECK:         scf.for %[[FIRST:.*]] = %c0 to %c64 step %c16
+// CHECK:         scf.for %[[K:.*]] = %[[FIRST]] to %[[END:.*]] step %c1
 // CHECK:           %[[A:.*]] = vector.load %arg0[%[[K]], %c0] : memref<64x32xf32>, vector<4xf32>
 // CHECK:           %[[B:.*]] = vector.load %arg0[%[[K]], %c9]
 // CHECK:           vector.load %arg0[%[[K]], %c18]
@@ -281,22 +291,24 @@ func.func @short_runs(%x: memref<?x64x49xf32>, %n: memref<64xf64>, %m: memref<64
 // CHECK:           %[[DY2:.*]] = arith.mulf %[[DY]], %[[DY]]
 // CHECK:           %[[SUM:.*]] = arith.addf %[[DX]], %[[DY]]
 // CHECK:           %[[SUM2:.*]] = arith.addf %[[DX2]], %[[DY2]]
-// CHECK:           vector.store %[[SUM]], %[[LANES:.*]][%c0, %[[K]], %c0] : memref<2x64x16xf32>
-// CHECK:           vector.store %[[SUM2]], %[[LANES]][%c1, %[[K]], %c0]
-// CHECK:         scf.for %[[K:.*]] = %c0 to %c64 step %c8
+// CHECK:           %[[AT:.*]] = arith.subi %[[K]], %[[FIRST]]
+// CHECK:           vector.store %[[SUM]], %[[LANES:.*]][%c0, %[[AT]], %c0] : memref<2x16x16xf32>
+// CHECK:           vector.store %[[SUM2]], %[[LANES]][%c1, %[[AT]], %c0]
+// CHECK:         scf.for %[[K:.*]] = %[[FIRST]] to %[[END]] step %c8
+// CHECK:           %[[AT:.*]] = arith.subi %[[K]], %[[FIRST]]
 // CHECK:           scf.for %[[S:.*]] = %c0 to %c2
-// CHECK:             %[[LOW:.*]] = vector.load %[[LANES]][%[[S]], %[[K]], %c0]
-// CHECK:             %[[HIGH:.*]] = vector.load %[[LANES]][%[[S]], %[[K]], %c8]
-// CHECK:             %[[FIRST:.*]] = arith.addf %[[LOW]], %[[HIGH]] : vector<8xf32>
+// CHECK:             %[[LOW:.*]] = vector.load %[[LANES]][%[[S]], %[[AT]], %c0]
+// CHECK:             %[[HIGH:.*]] = vector.load %[[LANES]][%[[S]], %[[AT]], %c8]
+// CHECK:             %[[FIRSTS:.*]] = arith.addf %[[LOW]], %[[HIGH]] : vector<8xf32>
 // CHECK-COUNT-14:    vector.load %[[LANES]][%[[S]]
-// CHECK:             vector.shuffle %[[FIRST]], %[[SECOND:.*]] [0, 8, 1, 9, 4, 12, 5, 13]
-// CHECK:             vector.shuffle %[[FIRST]], %[[SECOND]] [2, 10, 3, 11, 6, 14, 7, 15]
+// CHECK:             vector.shuffle %[[FIRSTS]], %[[SECOND:.*]] [0, 8, 1, 9, 4, 12, 5, 13]
+// CHECK:             vector.shuffle %[[FIRSTS]], %[[SECOND]] [2, 10, 3, 11, 6, 14, 7, 15]
 // CHECK:             vector.shuffle {{.*}} [0, 1, 8, 9, 4, 5, 12, 13]
 // CHECK:             vector.shuffle {{.*}} [2, 3, 10, 11, 6, 7, 14, 15]
 // CHECK:             vector.shuffle {{.*}} [0, 1, 2, 3, 8, 9, 10, 11]
 // CHECK:             vector.shuffle {{.*}} [4, 5, 6, 7, 12, 13, 14, 15]
 // CHECK-NOT:         vector.shuffle
-// CHECK:             vector.store %{{.*}}, %[[LANES]][%[[S]], %[[K]], %c0]
+// CHECK:             vector.store %{{.*}}, %[[LANES]][%[[S]], %[[AT]], %c0]
 // CHECK-COUNT-2:   arith.extf %{{.*}} : vector<8xf32> to vector<8xf64>
 func.func @one_run(%x: memref<64x32xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [0] ins(%x : memref<64x32xf32>)
