@@ -269,21 +269,21 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
   return steps.byRuns() && form.kinds.size() > 2 && steps.vectors < kGroup;
 }
 
-/// As many samples of short runs as a group has room for go side by side like rows, with `abreast`
-/// vectors at most. Those of narrow elements take longer to add than to read, and are a cache line
-/// or two: twice as many. Others go one vector after the other, if there is room for that. Streams
-/// of a block are whole steps of its runs.
+/// Samples of short runs that go side by side like rows, where a group has room for as many. Those
+/// of narrow elements take longer to add than to read, and are a cache line or two: several vectors
+/// go abreast, of twice as many samples. Others go one vector after the other. Streams of a block
+/// are whole steps of its runs.
 static std::optional<Samples> chooseShortSamples(const Reduction &reduction, int64_t innermost,
                                                  const Steps &steps, int64_t abreast) {
   constexpr int64_t kUsual = 4, kOfNarrow = 8;
-  if (steps.isBlock || !reduction.isPlain())
+  const bool isNarrow = reduction.bytes() < 4;
+  if (steps.isBlock || !reduction.isPlain() || (isNarrow && reduction.tensors.size() > 1))
     return std::nullopt;
-  const bool isNarrow = reduction.bytes() < 4 && reduction.tensors.size() == 1;
-  const int64_t whole = innermost / steps.vector, tail = innermost % steps.vector != 0;
+  const int64_t step = isNarrow ? abreast : 1, whole = innermost / steps.vector;
+  const int64_t vectorsOfSum = whole / step + whole % step + (innermost % steps.vector != 0);
   for (int64_t streams = isNarrow ? kOfNarrow : kUsual; streams >= kUsual; streams /= 2)
-    for (int64_t other : {isNarrow ? abreast : 1, abreast})
-      if (streams * (whole / other + whole % other + tail) <= reduction.group())
-        return Samples{streams, other};
+    if (streams * vectorsOfSum <= reduction.group())
+      return Samples{streams, step};
   return std::nullopt;
 }
 

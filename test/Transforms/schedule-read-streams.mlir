@@ -57,13 +57,13 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // nor several of them side by side,
     // STREAM: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     norma.moments kept [0] ins(%each : memref<?x1000xf32>) outs(%ns, %ns, %ns : memref<?xf64>, memref<?xf64>, memref<?xf64>)
-    // but short runs, from memory, of four samples with loads of their own: whole blocks of these,
+    // nor, from memory, of several samples.
     // STREAM: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 10>
-    // MEMORY: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 12, prefetch = 512, streams = 4>
+    // MEMORY: norma.moments {{.*}}x196xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 10, prefetch = 512>
     norma.moments kept [1] ins(%r196 : memref<?x256x196xf32>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
-    // one vector after the other where a group has room for that.
+    // Very short runs are of four samples then, with loads of their own: blocks are whole groups of these.
     // STREAM: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = {{[0-9]+}}>
-    // MEMORY: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 512, streams = 4>
+    // MEMORY: norma.moments {{.*}}x49xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = 44, prefetch = 512, streams = 4>
     norma.moments kept [1] ins(%r49 : memref<?x256x49xf32>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
     // But not those of a block.
     // MEMORY: norma.grad_sums {{.*}}x48xf32{{.*}}<runs, vector = 16, unroll = 1, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = {{[0-9]+}}>

@@ -262,34 +262,34 @@ void ReductionLoops::emitRuns(Value pivots) {
       forRunsAbreast(indices, e.index(0), e.extent(data, keptAxis), addRuns);
     });
   // One run of every kept index.
+  const int64_t most = streams > 0 ? kStripOfStreams : kNearStrip;
   if (!repeats)
-    return emitStrips(keptAxis, streams > 0 ? kStripOfStreams : kNearStrip,
-                      [&](const Strip &strip, const Values &indices) {
-                        auto addRuns = [&](ArrayRef<Values> places, ValueRange) {
-                          Values sums = sumsOfShortRuns(places, pivots, {});
-                          for (auto [r, at] : llvm::enumerate(places))
-                            storeTo(strip, at[keptAxis], added(sumsOf(sums, r, places.size())));
-                        };
-                        forRunsAbreast(indices, strip.first, strip.end, addRuns);
-                        addStripToTotals(strip, indices);
-                      });
-  // Several samples are a group, so that lanes are added up once for all of them.
-  Value lanes = streams > 0 ? Value() : lanesOfStrips(kNearStrip);
+    return emitStrips(keptAxis, most, [&](const Strip &strip, const Values &indices) {
+      auto addRuns = [&](ArrayRef<Values> places, ValueRange) {
+        Values sums = sumsOfShortRuns(places, pivots, {});
+        for (auto [r, at] : llvm::enumerate(places))
+          storeTo(strip, at[keptAxis], added(sumsOf(sums, r, places.size())));
+      };
+      forRunsAbreast(indices, strip.first, strip.end, addRuns);
+      addStripToTotals(strip, indices);
+    });
+  // Several samples are a group, so that lanes are added up once for all of them. Beside streams
+  // that is done run by run: while the lanes of a strip are added up, nothing comes from memory.
+  Value lanes = streams > 0 ? Value() : lanesOfStrips(most);
   e.nest(data, axesBefore(sampleAxis), [&](Values indices) {
-    auto sumsOf = [&](Value k, const Samples &samples) {
+    auto sumsAt = [&](Value k, const Samples &samples) {
       indices[keptAxis] = k;
       return sumsOfShortRuns(indices, pivots, samples);
     };
     auto addGroup = [&](const Samples &samples) {
-      // While those of a strip are added up, nothing comes from memory.
       if (streams > 0)
         return e.forEach(e.index(0), e.extent(data, keptAxis), 1, [&](Value k) {
-          Values sums = sumsOf(k, samples);
+          Values sums = sumsAt(k, samples);
           addLanes(joined(sums), keptOf(indices));
         });
-      forEachStrip(lanes, kNearStrip, indices, [&](const Strip &strip, const Values &first) {
+      forEachStrip(lanes, most, indices, [&](const Strip &strip, const Values &first) {
         e.forEach(strip.first, strip.end, 1,
-                  [&](Value k) { storeTo(strip, k, added(sumsOf(k, samples))); });
+                  [&](Value k) { storeTo(strip, k, added(sumsAt(k, samples))); });
         addStripToTotals(strip, first);
       });
     };
