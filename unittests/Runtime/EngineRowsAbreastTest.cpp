@@ -144,7 +144,7 @@ TEST_P(EngineRowsAbreast, GradientSums) {
 }
 
 TEST_P(EngineRowsAbreast, ShortRunsOfSeveralSamples) {
-  // Eight of narrow elements, four of others.
+  // Eight of narrow elements; four of others, if their vectors are long: a group has 32 of these.
   for (const auto &[dtype, streams] :
        {std::pair(DType::F32, "streams = 4"), std::pair(DType::F64, "streams = 4"),
         std::pair(DType::F16, "streams = 8"), std::pair(DType::BF16, "streams = 8"),
@@ -161,7 +161,10 @@ TEST_P(EngineRowsAbreast, ShortRunsOfSeveralSamples) {
     for (const KernelInfo &kernel : engine->kernels())
       if (kernel.key.find(";ahead") != std::string::npos) {
         someAhead = true;
-        EXPECT_THAT(kernel.schedule, HasSubstr(streams));
+        const bool areLong = kernel.schedule.find("vector = 16,") != std::string::npos ||
+                             kernel.schedule.find("vector = 8,") != std::string::npos;
+        EXPECT_EQ(kernel.schedule.find(streams) != std::string::npos, areLong || sizeOf(dtype) < 4)
+            << kernel.schedule;
       }
     EXPECT_TRUE(someAhead);
   }
