@@ -373,7 +373,9 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   // What a block costs by itself, its call, pivots, and the totals of a line, is little beside its
   // sums, and so is what it costs for each of its kept indices. Rows have many of these. Where
   // there is none of it, small blocks keep more threads at work, and leave short runs in a cache.
-  bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat || reads.streams > 0;
+  const bool hasSamples = reads.streams > 0 && areFarApart(form, steps);
+  bool costs = reduction.findsPivots || steps.traversal == Traversal::Flat ||
+               (hasSamples && reduction.isExact());
   constexpr int64_t kKiB = 1024;
   int64_t blockBytes = (costs ? 2048 : steps.traversal == Traversal::Rows ? 1024 : 256) * kKiB;
   int64_t ofKept = costs ? 1024 : 256;
@@ -381,7 +383,7 @@ static ScheduleAttr chooseReduction(const Reduction &reduction, const TargetDesc
   int64_t atLeast = llvm::divideCeil(ofKept, each);
   int64_t block = blockOf(form.row(), reduction.rowBytes(form), steps.vector, blockBytes, atLeast);
   // No sample is left over but in the last block.
-  if (reads.streams > 0 && areFarApart(form, steps))
+  if (hasSamples)
     block = llvm::alignTo(block, reads.streams);
   return ScheduleAttr::get(reduction.type().getContext(), steps.traversal, steps.vector,
                            reads.abreast, reads.group, steps.line, reduction.accumulate, block,

@@ -44,7 +44,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     // MEMORY: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
     norma.moments kept [1] ins(%b1000 : memref<?x1000xbf16>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
-    // MEMORY: norma.grad_sums {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // MEMORY: norma.grad_sums {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, block = 320, streams = 4>
     norma.grad_sums kept [1] ins(%b1000, %b1000 : memref<?x1000xbf16>, memref<?x1000xbf16>) center(%n1000 : memref<1000xf64>)
         outs(%n1000, %n1000 : memref<1000xf64>, memref<1000xf64>)
     // Neither parts of runs,
@@ -71,7 +71,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
         center(%n3 : memref<3xf64>) outs(%n3, %n3 : memref<3xf64>, memref<3xf64>)
     // Those of narrow elements are of eight.
     // STREAM: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = {{[0-9]+}}>
-    // MEMORY: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = {{[0-9]+}}, prefetch = 2048, streams = 8>
+    // MEMORY: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = 48, prefetch = 2048, streams = 8>
     norma.moments kept [1] ins(%u196 : memref<?x256x196xi8>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
     return
   }
