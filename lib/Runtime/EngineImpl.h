@@ -210,10 +210,12 @@ struct Engine::State {
   /// The data of a map of blocks that is larger is not kept in caches. Beyond the second level,
   /// which each thread has to itself, a store through the caches costs a read and a write between
   /// them, while other data waits for the same way, unless the last level is near, too. One thread
-  /// that reads two tensors has nothing left of that way.
+  /// that reads two tensors has nothing left of that way; several that read one keep half as much
+  /// again there, since they may write to memory no faster than one does.
   int64_t keptOfBlocks(bool isGradient) const {
-    const bool isWayTaken = isGradient && pool->size() == 1;
-    return std::max(pool->size() * l2Bytes, isWayTaken ? 0 : machine.keptInLastLevel);
+    const int64_t half = machine.keptInLastLevel;
+    const int64_t ofOne = isGradient ? 0 : half, ofSeveral = isGradient ? half : half / 2 * 3;
+    return std::max(pool->size() * l2Bytes, pool->size() > 1 ? ofSeveral : ofOne);
   }
   /// The same of a map of the whole. Several threads get more from all of that level than from
   /// memory.

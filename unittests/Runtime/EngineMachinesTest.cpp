@@ -85,6 +85,32 @@ TEST_F(EngineMachines, ResultsStayInANearLastLevel) {
   }
 }
 
+TEST_F(EngineMachines, ResultsOfBlocksStayInANearLastLevel) {
+  // Data and result of 14, 18 and 26 MiB, of which a last level of 32 MiB holds three quarters for
+  // several threads, and half for one.
+  for (const auto &[samples, threads, stays] : {std::tuple(4, 1, true),
+                                                {5, 1, false},
+                                                {4, 2, true},
+                                                {5, 2, true},
+                                                {7, 2, false},
+                                                {7, 3, false}}) {
+    SCOPED_TRACE(std::to_string(samples) + " samples, threads: " + std::to_string(threads));
+    const Dims shape{samples, 128, 60, 61};
+    const Array x = dataOf(shape);
+    const auto make = [](int64_t begin, int64_t end, const Statistics &) {
+      return Coefficients{{end - begin}, std::vector<double>(size_t(end - begin), 0.25), {}, {}};
+    };
+    const Array onMesh = *Array::create(DType::F32, shape),
+                near = *Array::create(DType::F32, shape);
+    for (const auto &[memory, y] : {std::pair(&kMesh, &onMesh), {&kNearLastLevel, &near}}) {
+      const std::shared_ptr<Engine> engine = engineWithCaches({.threads = threads}, *memory);
+      ASSERT_TRUE(engine->momentsThenAffine(x, Dims{1}, {}, make, DType::F32, *y));
+      EXPECT_EQ(isStreaming(*engine, "affine"), !(memory == &kNearLastLevel && stays));
+    }
+    EXPECT_EQ(std::memcmp(onMesh.view().data, near.view().data, onMesh.sizeInBytes()), 0);
+  }
+}
+
 TEST_F(EngineMachines, ResultsOfGradientsStayInANearLastLevel) {
   // x, dy and dx of 6, 15, 25 and 51 MiB by rows, which one thread writes past the caches; and in
   // blocks of channels, for which half of that level is counted on.
