@@ -106,9 +106,9 @@ static bool crowdsFirstLevel(const Map &map, const ScheduleForm &form,
   return form.row() * map.coefficients * computeBytes > target.l1Bytes / 8 * 5;
 }
 
-/// Four lines abreast, which share what they read of the coefficients, if there is a line.
-static std::optional<Lines> linesAbreast(int64_t line) {
-  return line > 0 ? std::optional(Lines{line, 1, kStreams}) : std::nullopt;
+/// Lines abreast, which share what they read of the coefficients, if there is a line.
+static std::optional<Lines> linesAbreast(int64_t line, int64_t abreast = kStreams) {
+  return line > 0 ? std::optional(Lines{line, 1, abreast}) : std::nullopt;
 }
 
 /// The least elements of a line that goes abreast of others.
@@ -129,7 +129,11 @@ static std::optional<Lines> chooseLinesAbreast(const Map &map, const ScheduleFor
     // are many or what is read is near.
     if (inner % vector == 0 && (inner >= kManyVectors * vector || !use.ahead || dataBytes < 4))
       return std::nullopt;
-    return linesAbreast(partOfRow(row, inner, vector, kLeastAbreast, most));
+    // From the second level they come as slowly as the data, so more share them, unless other
+    // elements than these are to be converted, or are few in a vector.
+    const bool areFar = row * elementBytes > target.l1Bytes && dataBytes == 4;
+    return linesAbreast(partOfRow(row, inner, vector, kLeastAbreast, most),
+                        areFar ? 2 * kStreams : kStreams);
   }
   // Reads of single bytes are few beside what is written.
   if (dataBytes < 2)

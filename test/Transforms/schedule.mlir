@@ -176,9 +176,9 @@ module @blocks attributes {dlti.target_system_spec = #dlti.target_system_spec<
 // -----
 
 // Short runs of many channels: their coefficients do not fit the first level, and the runs
-// are not whole vectors. Through the caches they go as they are; past them, four rows abreast go by
-// parts that have their coefficients in the first level, or whole where no parts are whole vectors,
-// with coefficients from the second level.
+// are not whole vectors. Through the caches they go as they are; past them, eight rows abreast, which
+// share what they read of them from the second level, go by parts that are whole vectors, or four
+// whole rows where no parts are.
 // CHECK-LABEL: @short_runs
 // STREAM-LABEL: @short_runs
 module @short_runs attributes {dlti.target_system_spec = #dlti.target_system_spec<
@@ -187,11 +187,11 @@ module @short_runs attributes {dlti.target_system_spec = #dlti.target_system_spe
                %x500: memref<?x500x49xf32>, %c500: memref<500xf32>, %x501: memref<?x501x49xf32>,
                %c501: memref<501xf32>, %kr: memref<?x1000xf32>, %k: memref<?xf32>) {
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
-    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 8, line = 784, block = 8, nontemporal = true>
     norma.affine kept [1] ins(%x : memref<?x512x49xf32>) center(%c : memref<512xf32>)
         scale(%c : memref<512xf32>) outs(%x : memref<?x512x49xf32>)
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
-    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>
+    // STREAM: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 8, line = 784, block = 8, nontemporal = true>
     norma.affine kept [1] ins(%x196 : memref<?x512x196xf32>) center(%c : memref<512xf32>)
         scale(%c : memref<512xf32>) outs(%x196 : memref<?x512x196xf32>)
     // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 1>
@@ -732,7 +732,7 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
         slope(%s : memref<4097xf32>) offset(%s : memref<4097xf32>) scale(%s : memref<4097xf32>)
         outs(%v : memref<?x4097xf32>)
     // Runs: short ones, of narrow elements, and of whole vectors.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 784, block = 4, nontemporal = true>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 8, line = 784, block = 8, nontemporal = true>}
     norma.affine kept [1] ins(%r : memref<?x512x49xf32>) scale(%k : memref<512xf32>) outs(%t : memref<?x512x49xf32>)
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 1568, block = 4, nontemporal = true, prefetch = 100352>}
     norma.affine kept [1] ins(%h : memref<?x512x49xbf16>) scale(%k : memref<512xf32>) outs(%h : memref<?x512x49xbf16>)
@@ -747,7 +747,7 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // MEMORY: norma.affine {{.*}}xi8{{.*}}<runs, {{.*}} nontemporal = true, prefetch = 16384>
     norma.affine kept [1] ins(%bytes : memref<?x512x784xi8>) scale(%k : memref<512xf32>) outs(%r784 : memref<?x512x784xf32>)
     // Few vectors of a run are not worth registers of its own, and rows of a vector nothing.
-    // MEMORY: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 4, nontemporal = true>
+    // MEMORY: norma.affine {{.*}}<flat, vector = 16, unroll = 1, group = 8, line = 512, block = 8, nontemporal = true>
     norma.affine kept [1] ins(%few : memref<?x512x32xf32>) scale(%k : memref<512xf32>) outs(%few : memref<?x512x32xf32>)
     // MEMORY: norma.affine {{.*}}memref<?x16xf32>{{.*}} nontemporal = true, prefetch = 4096>
     norma.affine kept [0] ins(%short : memref<?x16xf32>) scale(%each : memref<?xf32>) outs(%short : memref<?x16xf32>)
