@@ -103,13 +103,7 @@ bool writesPastCaches(const Problem &problem, Layout layout, int64_t cacheBytes)
 
 bool readsFromMemory(const Problem &problem, Layout layout, int64_t cacheBytes) {
   // Narrow elements are more instructions for a byte: the processor sees less far ahead.
-  const auto bytesOf = [](const GroupedTensor &tensor) {
-    return std::max<int64_t>(int64_t(sizeOf(tensor.dtype)), 4);
-  };
-  int64_t each = bytesOf(problem.tensors.front());
-  for (size_t t = 1; t < problem.broadcastFrom; ++t)
-    each += bytesOf(problem.tensors[t]);
-  return problem.size() > cacheBytes / each && layout == Layout::Contiguous;
+  return problem.bytesAsF32() > cacheBytes && layout == Layout::Contiguous;
 }
 
 /// Data from which the map of the whole gains more than blocks do.
@@ -156,7 +150,8 @@ void RoundedValues::toKernelOrder(const Problem &problem) {
 }
 
 MapCall::MapCall(KernelCall prepared, RoundedValues values)
-    : call(std::move(prepared)), coefficients(std::move(values)), dataBytes(call.problem.bytes()) {
+    : call(std::move(prepared)), coefficients(std::move(values)), dataBytes(call.problem.bytes()),
+      workBytes(call.problem.bytesAsF32()) {
   coefficients.toKernelOrder(call.problem);
   if (call.blocks() > 0)
     pushArguments(whole, call.block(0, call.blocks()), data(), out());
@@ -186,7 +181,7 @@ static int64_t backwards(int64_t i, int64_t steps, int64_t parts) {
 void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const {
   // There may be better code than when the plan was made.
   const EntryPoint entry = call.entry();
-  const int64_t most = threads.partsOf(dataBytes);
+  const int64_t most = threads.partsOf(workBytes);
   // Little data is one part, without the divisions that say so.
   int64_t together = 1, parts = 1;
   if (most > 1) {

@@ -156,6 +156,8 @@ private:
   KernelCall call;
   RoundedValues coefficients;
   int64_t dataBytes;
+  /// What decides how many threads share a call.
+  int64_t workBytes;
   /// Those of all blocks as one.
   KernelArguments whole;
 };

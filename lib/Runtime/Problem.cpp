@@ -25,6 +25,12 @@ int64_t Problem::bytes() const {
     each += int64_t(sizeOf(tensors[t].dtype));
   return size() * each;
 }
+int64_t Problem::bytesAsF32() const {
+  size_t each = 0;
+  for (size_t t = 0; t < broadcastFrom; ++t)
+    each += std::max(sizeOf(tensors[t].dtype), sizeOf(DType::F32));
+  return size() * int64_t(each);
+}
 int64_t Problem::keptSize() const { return product(keptExtents); }
 
 Slice Problem::slice(int64_t begin, int64_t end) const {

@@ -51,6 +51,8 @@ struct Problem {
   int64_t size() const;
   /// Of the data and of the tensors with its shape: what a kernel reads and writes.
   int64_t bytes() const;
+  /// The same, were elements f32 at least: narrower ones are as much work.
+  int64_t bytesAsF32() const;
   int64_t outer() const { return extents[0]; }
   bool outerKept() const { return kinds[0] == 'K'; }
   int64_t keptSize() const;

@@ -194,8 +194,9 @@ static std::optional<Lines> chooseLines(const Map &map, const ScheduleForm &form
   return std::nullopt;
 }
 
-/// What one thread takes of a map at least: beside it, to call the kernel costs little.
-static constexpr int64_t kMapBlockBytes = 64 * 1024;
+/// Threads take any number of blocks of a map as one: these are so short that all have about as
+/// much.
+static constexpr int64_t kMapBlockBytes = 16 * 1024;
 
 /// How many elements ahead a map of contiguous data in memory asks for more. Processors do so by
 /// themselves in several streams, and in one to the end of a page; but not far where there are many

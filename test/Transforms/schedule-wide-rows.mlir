@@ -22,7 +22,7 @@ module @wide attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%u4096 : memref<?x4096xi8>) center(%c4096 : memref<4096xf32>) scale(%c4096 : memref<4096xf32>)
         outs(%x4096 : memref<?x4096xf32>)
     // One coefficient leaves room enough.
-    // CHECK: norma.affine {{.*}}x4096xf32{{.*}}<rows, vector = 16, unroll = 4, block = 2>
+    // CHECK: norma.affine {{.*}}x4096xf32{{.*}}<rows, vector = 16, unroll = 4, block = 1>
     norma.affine kept [1] ins(%x4096 : memref<?x4096xf32>) center(%c4096 : memref<4096xf32>) outs(%x4096 : memref<?x4096xf32>)
     // Where no line divides rows, four that lie apart do; of bytes, too, if the result stays in the caches.
     // CHECK: norma.affine {{.*}}x4097xf32{{.*}}<rows, vector = 16, unroll = 4, block = 1, streams = 4>
@@ -32,10 +32,10 @@ module @wide attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.affine {{.*}}x4097xi8{{.*}}<rows, vector = 16, unroll = 4, block = {{[0-9]+}}, nontemporal = true>
     norma.affine kept [1] ins(%u4097 : memref<?x4097xi8>) center(%c4097 : memref<4097xf32>) scale(%c4097 : memref<4097xf32>)
         outs(%x4097 : memref<?x4097xf32>)
-    // CHECK: norma.affine {{.*}}x3000xf32{{.*}}<rows, vector = 16, unroll = 4, block = 2>
+    // CHECK: norma.affine {{.*}}x3000xf32{{.*}}<rows, vector = 16, unroll = 4, block = 1>
     norma.affine kept [1] ins(%x3000 : memref<?x3000xf32>) center(%c3000 : memref<3000xf32>) scale(%c3000 : memref<3000xf32>)
         outs(%x3000 : memref<?x3000xf32>)
-    // CHECK: norma.affine {{.*}}x3000xf32{{.*}}<rows, vector = 16, unroll = 4, block = 2, streams = 4>
+    // CHECK: norma.affine {{.*}}x3000xf32{{.*}}<rows, vector = 16, unroll = 4, block = 1, streams = 4>
     norma.affine kept [1] ins(%x3000 : memref<?x3000xf32>) center(%c3000 : memref<3000xf32>) scale(%c3000 : memref<3000xf32>)
         shift(%c3000 : memref<3000xf32>) outs(%x3000 : memref<?x3000xf32>)
     // Four coefficients of a gradient.
@@ -49,7 +49,7 @@ module @wide attributes {dlti.target_system_spec = #dlti.target_system_spec<
         slope(%c2048 : memref<2048xf32>) offset(%c2048 : memref<2048xf32>) scale(%c2048 : memref<2048xf32>)
         mask(%mask : memref<?x1xi8>) outs(%x2048 : memref<?x2048xf32>)
     // as do those that lie apart, and rows of kept axes that are not one.
-    // CHECK: norma.affine {{.*}}strided{{.*}}<rows, vector = 16, unroll = 4, block = 2>
+    // CHECK: norma.affine {{.*}}strided{{.*}}<rows, vector = 16, unroll = 4, block = 1>
     norma.affine kept [1] ins(%apart : memref<?x4096xf32, strided<[5000, 1]>>) center(%c4096 : memref<4096xf32>)
         scale(%c4096 : memref<4096xf32>) outs(%apart : memref<?x4096xf32, strided<[5000, 1]>>)
     // CHECK: norma.affine {{.*}}x512x5x8xf32{{.*}}<rows, vector = {{[0-9]+}}, unroll = {{[0-9]+}}, block = {{[0-9]+}}>

@@ -15,16 +15,16 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
   func.func @f(%x: memref<?x13xf32>, %c: memref<13xf32>, %d: memref<13xf64>, %n: memref<13xf64>,
                %narrow: memref<?x13xbf16>) {
     // One line is lcm(13, 16) elements.
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640>}
-    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 640, nontemporal = true>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 192>}
+    // STREAM: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 192, nontemporal = true>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
         outs(%x : memref<?x13xf32>)
     // The compute type decides how many elements a vector has.
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 640>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 192>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%d : memref<13xf64>) scale(%d : memref<13xf64>)
         outs(%x : memref<?x13xf32>)
     // Vectors of two registers go two at a time, but not where one of a line would be left over.
-    // CHECK: norma.affine {{.*}}memref<?x13xbf16>{{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, line = 416, block = 896>}
+    // CHECK: norma.affine {{.*}}memref<?x13xbf16>{{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, line = 416, block = 256>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) center(%c : memref<13xf32>) scale(%c : memref<13xf32>)
         outs(%narrow : memref<?x13xbf16>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 40384>}
@@ -43,7 +43,7 @@ module @bits_512 attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 256 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 640>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, line = 104, block = 192>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
     // CHECK: norma.moments {{.*}} {schedule = #norma.schedule<flat, vector = 8, unroll = 4, group = 32, line = 104, accumulate = f32, block = 40384>}
     norma.moments kept [1] ins(%x : memref<?x13xf32>)
@@ -59,7 +59,7 @@ module @bits_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
 module @unknown attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "GPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64>>} {
   func.func @f(%x: memref<?x13xf32>, %n: memref<13xf64>) {
-    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 4, line = 52, block = 640>}
+    // CHECK: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 4, unroll = 4, line = 52, block = 192>}
     norma.affine kept [1] ins(%x : memref<?x13xf32>) outs(%x : memref<?x13xf32>)
     return
   }
@@ -93,11 +93,11 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %f16: memref<?x3xf16>, %scalar: memref<f32>, %c1500: memref<1500xf32>,
                %rk1500: memref<?x1500xf32>) {
     // R: no period but that of a few vectors.
-    // CHECK: norma.affine kept [] {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 8192>
+    // CHECK: norma.affine kept [] {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 2048>
     norma.affine kept [] ins(%r : memref<?xf32>) outs(%r : memref<?xf32>)
     // Two coefficients of lcm(1001, 16) elements do not fit the cache: by rows,
     // of which blocks may begin in the middle of a vector, but where stores go past the caches.
-    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 8>
+    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 2>
     // STREAM: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 16, nontemporal = true>
     norma.affine kept [1] ins(%rk1000 : memref<?x1001xf32>) center(%c1000 : memref<1001xf32>)
         scale(%c1000 : memref<1001xf32>) outs(%rk1000 : memref<?x1001xf32>)
@@ -106,8 +106,8 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4>}
     norma.affine kept [1] ins(%rk : memref<?x?xf32>) outs(%rk : memref<?x?xf32>)
     // K.
-    // CHECK: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 8192>
-    // STREAM: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 8192, nontemporal = true>
+    // CHECK: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 2048>
+    // STREAM: norma.affine kept [0] {{.*}}<rows, vector = 16, unroll = 4, block = 2048, nontemporal = true>
     norma.affine kept [0] ins(%k : memref<17xf32>) outs(%k : memref<17xf32>)
     // RKR with short runs: one line of 64 * 49.
     // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 3136, block = 4>
@@ -122,13 +122,13 @@ module @maps attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.affine kept [0] {{.*}}<runs, vector = 16, unroll = 4>}
     norma.affine kept [0] ins(%kr : memref<32x?xf32>) outs(%kr : memref<32x?xf32>)
     // Past the cache go whole registers of f16: twice the elements.
-    // CHECK: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 16, unroll = 6, line = 96, block = 7296>
-    // STREAM: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 32, unroll = 3, line = 96, block = 7296, nontemporal = true>
+    // CHECK: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 16, unroll = 6, line = 96, block = 1856>
+    // STREAM: norma.affine kept [1] {{.*}} unsigned {{.*}}<flat, vector = 32, unroll = 3, line = 96, block = 1856, nontemporal = true>
     norma.affine kept [1] ins(%u8 : memref<?x3xi8>) unsigned outs(%f16 : memref<?x3xf16>)
-    // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 8192>
+    // CHECK: norma.affine kept [] {{.*}}<runs, vector = 1, unroll = 1, block = 2048>
     norma.affine kept [] ins(%scalar : memref<f32>) outs(%scalar : memref<f32>)
     // Past the cache go lines, four abreast, which are used four times at least.
-    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 5>
+    // CHECK: norma.affine kept [1] {{.*}}<rows, vector = 16, unroll = 4, block = 1>
     // STREAM: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 6000, block = 64, nontemporal = true>
     norma.affine kept [1] ins(%rk1500 : memref<?x1500xf32>) center(%c1500 : memref<1500xf32>)
         outs(%rk1500 : memref<?x1500xf32>)
@@ -149,8 +149,8 @@ module @blocks attributes {dlti.target_system_spec = #dlti.target_system_spec<
   func.func @f(%runs: memref<?x2x784xf32, strided<[?, 784, 1]>>, %short: memref<?x128x49xf32, strided<[?, 49, 1]>>,
                %odd: memref<?x16x289xf32, strided<[?, 289, 1]>>, %part: memref<?x3x49xf32, strided<[?, 49, 1]>>,
                %c2: memref<2xf32>, %c128: memref<128xf32>, %c16: memref<16xf32>, %c3: memref<3xf32>) {
-    // CHECK: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 5>}
-    // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 5, nontemporal = true, prefetch = 1568>
+    // CHECK: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 1>}
+    // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 1, nontemporal = true, prefetch = 1568>
     norma.affine kept [1] ins(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>) center(%c2 : memref<2xf32>)
         scale(%c2 : memref<2xf32>) shift(%c2 : memref<2xf32>) outs(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>)
     // CHECK: norma.affine kept [1] {{.*}}<flat, vector = 16, unroll = 4, line = 1568, block = 4>
@@ -162,10 +162,10 @@ module @blocks attributes {dlti.target_system_spec = #dlti.target_system_spec<
     norma.affine kept [1] ins(%odd : memref<?x16x289xf32, strided<[?, 289, 1]>>) center(%c16 : memref<16xf32>)
         scale(%c16 : memref<16xf32>) shift(%c16 : memref<16xf32>) outs(%odd : memref<?x16x289xf32, strided<[?, 289, 1]>>)
     // Not whole vectors.
-    // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 55>}
+    // STREAM: norma.affine kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 13>}
     norma.affine kept [1] ins(%part : memref<?x3x49xf32, strided<[?, 49, 1]>>) center(%c3 : memref<3xf32>)
         scale(%c3 : memref<3xf32>) shift(%c3 : memref<3xf32>) outs(%part : memref<?x3x49xf32, strided<[?, 49, 1]>>)
-    // STREAM: norma.grad_map kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 3, nontemporal = true, prefetch = 1568>
+    // STREAM: norma.grad_map kept [1] {{.*}}<runs, vector = 16, unroll = 4, block = 1, nontemporal = true, prefetch = 1568>
     norma.grad_map kept [1] ins(%runs, %runs : memref<?x2x784xf32, strided<[?, 784, 1]>>, memref<?x2x784xf32, strided<[?, 784, 1]>>)
         center(%c2 : memref<2xf32>) slope(%c2 : memref<2xf32>) offset(%c2 : memref<2xf32>) scale(%c2 : memref<2xf32>)
         outs(%runs : memref<?x2x784xf32, strided<[?, 784, 1]>>)
@@ -204,8 +204,8 @@ module @short_runs attributes {dlti.target_system_spec = #dlti.target_system_spe
     norma.affine kept [1] ins(%x501 : memref<?x501x49xf32>) center(%c501 : memref<501xf32>)
         scale(%c501 : memref<501xf32>) outs(%x501 : memref<?x501x49xf32>)
     // Long runs have a head up to the first whole vector.
-    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 8>
-    // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 8, nontemporal = true>
+    // CHECK: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 2>
+    // STREAM: norma.affine {{.*}}<runs, vector = 16, unroll = 4, block = 2, nontemporal = true>
     norma.affine kept [0] ins(%kr : memref<?x1000xf32>) scale(%k : memref<?xf32>)
         outs(%kr : memref<?x1000xf32>)
     return
@@ -316,10 +316,10 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
   // STREAM-LABEL: func @strides(
   func.func @strides(%inner: memref<?x13xf32, strided<[26, 2]>>, %outer: memref<?x16xf32, strided<[20, 1]>>,
                      %n13: memref<13xf64>, %n16: memref<16xf64>) {
-    // CHECK: norma.affine {{.*}}<rows, vector = 1, unroll = 1, block = 640>
+    // CHECK: norma.affine {{.*}}<rows, vector = 1, unroll = 1, block = 192>
     norma.affine kept [1] ins(%inner : memref<?x13xf32, strided<[26, 2]>>) outs(%inner : memref<?x13xf32, strided<[26, 2]>>)
-    // CHECK: norma.affine {{.*}}<rows, vector = 16, unroll = 4, block = 512>
-    // STREAM: strided<[20, 1]>{{.*}}<rows, vector = 16, unroll = 4, block = 512>}
+    // CHECK: norma.affine {{.*}}<rows, vector = 16, unroll = 4, block = 128>
+    // STREAM: strided<[20, 1]>{{.*}}<rows, vector = 16, unroll = 4, block = 128>}
     norma.affine kept [1] ins(%outer : memref<?x16xf32, strided<[20, 1]>>) outs(%outer : memref<?x16xf32, strided<[20, 1]>>)
     // CHECK: norma.moments {{.*}}<rows, vector = 1,
     norma.moments kept [1] ins(%inner : memref<?x13xf32, strided<[26, 2]>>)
@@ -347,22 +347,22 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
                %mask: memref<?x1xi8>, %bits: memref<?x1xi1>, %w: memref<?x64xf32>,
                %pairs: memref<?x64xf32, strided<[128, 2]>>) {
     // Three tensors are read and written: blocks are smaller than those of affine.
-    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 448>}
-    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 448, nontemporal = true>}
+    // CHECK: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 128>}
+    // STREAM: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 128, nontemporal = true>}
     norma.grad_map kept [1] ins(%x13, %x13 : memref<?x13xf32>, memref<?x13xf32>) center(%c13 : memref<13xf32>)
         slope(%c13 : memref<13xf32>) offset(%c13 : memref<13xf32>) scale(%c13 : memref<13xf32>)
         outs(%x13 : memref<?x13xf32>)
     // Four coefficients of four vectors stay in 32 registers,
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 128>
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 64, block = 21>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
         slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
         outs(%x64 : memref<?x64xf32>)
     // those of eight do not, and are loaded.
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 128, block = 42>
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 16, unroll = 4, line = 128, block = 10>
     norma.grad_map kept [1] ins(%x128, %x128 : memref<?x128xf32>, memref<?x128xf32>)
         center(%c128 : memref<128xf32>) slope(%c128 : memref<128xf32>) offset(%c128 : memref<128xf32>)
         scale(%c128 : memref<128xf32>) outs(%x128 : memref<?x128xf32>)
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 4, line = 64, block = 128>
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 4, line = 64, block = 21>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%d64 : memref<64xf64>)
         slope(%d64 : memref<64xf64>) offset(%d64 : memref<64xf64>) scale(%d64 : memref<64xf64>)
         outs(%x64 : memref<?x64xf32>)
@@ -372,22 +372,22 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
         center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
         scale(%c64 : memref<64xf32>) outs(%rkr : memref<?x64x3136xbf16>)
     // Rows of many whole vectors are lines as they are. Every block starts at a whole vector.
-    // CHECK: norma.grad_map {{.*}}<rows, vector = 16, unroll = 4, block = 3>
+    // CHECK: norma.grad_map {{.*}}<rows, vector = 16, unroll = 4, block = 1>
     norma.grad_map kept [1] ins(%x1600, %x1600 : memref<?x1600xf32>, memref<?x1600xf32>)
         center(%c1600 : memref<1600xf32>) slope(%c1600 : memref<1600xf32>) offset(%c1600 : memref<1600xf32>)
         scale(%c1600 : memref<1600xf32>) outs(%x1600 : memref<?x1600xf32>)
     // A mask or weights have rows of their own.
-    // CHECK: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 128>
-    // STREAM: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 128, nontemporal = true>
+    // CHECK: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 21>
+    // STREAM: norma.grad_map {{.*}} mask({{.*}}<rows, vector = 16, unroll = 4, block = 21, nontemporal = true>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
         slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
         mask(%mask : memref<?x1xi8>) outs(%x64 : memref<?x64xf32>)
-    // CHECK: norma.grad_map {{.*}} mask({{.*}} weights({{.*}}<rows, vector = 1, unroll = 1, block = 128>
+    // CHECK: norma.grad_map {{.*}} mask({{.*}} weights({{.*}}<rows, vector = 1, unroll = 1, block = 21>
     norma.grad_map kept [1] ins(%x64, %x64 : memref<?x64xf32>, memref<?x64xf32>) center(%c64 : memref<64xf32>)
         slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>) scale(%c64 : memref<64xf32>)
         mask(%bits : memref<?x1xi1>) weights(%w : memref<?x64xf32>) outs(%x64 : memref<?x64xf32>)
     // The gradient's strides count, too.
-    // CHECK: norma.grad_map {{.*}}<rows, vector = 1, unroll = 1, block = 128>
+    // CHECK: norma.grad_map {{.*}}<rows, vector = 1, unroll = 1, block = 21>
     norma.grad_map kept [1] ins(%x64, %pairs : memref<?x64xf32>, memref<?x64xf32, strided<[128, 2]>>)
         center(%c64 : memref<64xf32>) slope(%c64 : memref<64xf32>) offset(%c64 : memref<64xf32>)
         scale(%c64 : memref<64xf32>) outs(%x64 : memref<?x64xf32>)
@@ -535,13 +535,13 @@ module @runs_apart attributes {dlti.target_system_spec = #dlti.target_system_spe
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64>>} {
   func.func @f(%x: memref<?x2x784xf32, strided<[?, 784, 1]>>, %y: memref<?x2x196xf32, strided<[?, 196, 1]>>,
                %z: memref<?x2x784xf32, strided<[?, 788, 1]>>, %c: memref<2xf32>) {
-    // STREAM: norma.affine {{.*}}strided<[?, 784, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5, nontemporal = true, prefetch = 1568>}
+    // STREAM: norma.affine {{.*}}strided<[?, 784, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 1, nontemporal = true, prefetch = 1568>}
     norma.affine kept [1] ins(%x : memref<?x2x784xf32, strided<[?, 784, 1]>>) scale(%c : memref<2xf32>)
         outs(%x : memref<?x2x784xf32, strided<[?, 784, 1]>>)
-    // STREAM: norma.affine {{.*}}strided<[?, 196, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 20>}
+    // STREAM: norma.affine {{.*}}strided<[?, 196, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5>}
     norma.affine kept [1] ins(%y : memref<?x2x196xf32, strided<[?, 196, 1]>>) scale(%c : memref<2xf32>)
         outs(%y : memref<?x2x196xf32, strided<[?, 196, 1]>>)
-    // STREAM: norma.affine {{.*}}strided<[?, 788, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 5>}
+    // STREAM: norma.affine {{.*}}strided<[?, 788, 1]>>) {schedule = #norma.schedule<runs, vector = 16, unroll = 4, block = 1>}
     norma.affine kept [1] ins(%z : memref<?x2x784xf32, strided<[?, 788, 1]>>) scale(%c : memref<2xf32>)
         outs(%z : memref<?x2x784xf32, strided<[?, 788, 1]>>)
     return
@@ -710,14 +710,14 @@ module @memory attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // MEMORY: norma.grad_map {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 624, block = 768, nontemporal = true>}
     norma.grad_map kept [1] ins(%x, %x : memref<?x13xf32>, memref<?x13xf32>) center(%c : memref<13xf32>)
         slope(%c : memref<13xf32>) offset(%c : memref<13xf32>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 832, block = 1280, nontemporal = true, prefetch = 4096>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 832, block = 1024, nontemporal = true, prefetch = 4096>}
     norma.affine kept [1] ins(%b : memref<?x13xbf16>) scale(%c : memref<13xf32>) outs(%b : memref<?x13xbf16>)
     // Bytes.
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 1024, nontemporal = true, prefetch = 16384>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 4, line = 208, block = 256, nontemporal = true, prefetch = 16384>}
     norma.affine kept [1] ins(%u : memref<?x13xi8>) scale(%c : memref<13xf32>) outs(%y : memref<?x13xf32>)
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 128, nontemporal = true>}
     norma.affine kept [1] ins(%x64 : memref<?x64xf32>) scale(%c64 : memref<64xf32>) outs(%x64 : memref<?x64xf32>)
-    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 512, block = 256, nontemporal = true, prefetch = 4096>}
+    // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 512, block = 128, nontemporal = true, prefetch = 4096>}
     norma.affine kept [1] ins(%b64 : memref<?x64xbf16>) scale(%c64 : memref<64xf32>) outs(%b64 : memref<?x64xbf16>)
     // MEMORY: norma.affine {{.*}} {schedule = #norma.schedule<flat, vector = 16, unroll = 1, group = 4, line = 512, block = 8192, nontemporal = true>}
     norma.affine kept [] ins(%flat : memref<?xf32>) outs(%flat : memref<?xf32>)
