@@ -335,6 +335,9 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   reads.abreast = chooseAbreast(steps.vectors, isRagged, limitAbreast(reduction, target, rows));
   if (rows > 0) {
     reads.streams = reads.group = rows;
+    // The rows hide the latency of additions, and what is near is not waited for: short code.
+    if (!use.streaming)
+      reads.abreast = 1;
     return reads;
   }
   const bool inOrder = target.readsInOrder();

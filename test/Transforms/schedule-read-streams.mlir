@@ -15,8 +15,9 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>, %r49: memref<?x256x49xf32>,
                %b48: memref<?x3x48xf32, strided<[?, 48, 1]>>, %n3: memref<3xf64>,
                %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
-    // Lines go four side by side, or eight where memory is waited for, and nothing is asked for in advance,
-    // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // Lines go four side by side, a vector of each, or eight where memory is waited for, several of each, and nothing is
+    // asked for in advance,
+    // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
     // STREAM: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 8, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 8, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x13 : memref<?x13xf32>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
@@ -36,7 +37,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x64 : memref<?x64xf32>) outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // and wide ones side by side, too.
-    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 1, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
     // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     // MEMORY: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x1000 : memref<?x1000xf32>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace norma {
@@ -150,6 +151,13 @@ static LogicalResult checkKernel(Operation *kernel) {
       .Case<MomentsOp, GradSumsOp>([](auto reduction) { return checkLowerable(reduction); });
 }
 
+/// Whether the loops of a reduction read several vectors of each of several rows: a long body, of
+/// which the last loads would wait for the arithmetic of the first.
+static bool readsStreamsOfRows(ScheduleAttr schedule) {
+  return schedule.getStreams() > 1 && schedule.getUnroll() > 1 &&
+         schedule.getTraversal() != Traversal::Runs;
+}
+
 namespace {
 
 struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<ConvertNormaToLoopsPass> {
@@ -176,6 +184,9 @@ struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<Conver
               emitLoops(map, rewriter);
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
+            if (readsStreamsOfRows(reduction.getScheduleAttr()))
+              if (auto function = kernel->getParentOfType<FunctionOpInterface>())
+                function->setAttr(kReadsStreamsAttr, rewriter.getUnitAttr());
             emitLoops(reduction, rewriter, beside.get());
             if (beside)
               beside->finish(rewriter.saveInsertionPoint());

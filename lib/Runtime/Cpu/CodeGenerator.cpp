@@ -62,7 +62,12 @@ void CodegenPasses::add(llvm::Pass *pass) {
   }
   if (name == "x86-isel")
     PassManager::add(createPrepareFastSelectionPass(selectsFast));
+  const bool schedules = name == "post-RA-sched";
+  if (schedules)
+    PassManager::add(createKeepOrderPass(selectsFast, /*begins=*/true));
   PassManager::add(pass);
+  if (schedules)
+    PassManager::add(createKeepOrderPass(selectsFast, /*begins=*/false));
 }
 
 Expected<std::unique_ptr<CodeGenerator>>

@@ -45,7 +45,11 @@ static void inlineWrapped(llvm::Module &module) {
       wrapped.push_back(&function);
   for (llvm::Function *function : wrapped) {
     auto *call = llvm::dyn_cast<llvm::CallInst>(function->user_back());
-    if (call && call->getCalledFunction() == function && !moveCalleeHere(*call))
+    if (!call || call->getCalledFunction() != function)
+      continue;
+    if (readsStreams(*function))
+      markAsReadingStreams(*call->getFunction());
+    if (!moveCalleeHere(*call))
       function->addFnAttr(llvm::Attribute::AlwaysInline);
   }
 }

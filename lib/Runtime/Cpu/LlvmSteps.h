@@ -59,6 +59,15 @@ void loadConstants(llvm::Function &function);
 /// something better. Loads constants, too.
 llvm::FunctionPass *createPrepareFastSelectionPass(const bool &selectsFast);
 
+/// Says of a kernel that it waits for several vectors of several rows.
+void markAsReadingStreams(llvm::Function &function);
+bool readsStreams(const llvm::Function &function);
+
+/// For the pipeline of a code generator, immediately before and behind LLVM's scheduler of
+/// instructions in registers: where `applies` is true when they run, it has only the kernels that
+/// are marked.
+llvm::FunctionPass *createKeepOrderPass(const bool &applies, bool begins);
+
 std::string textOf(const llvm::Module &module);
 
 } // namespace norma

@@ -13,7 +13,10 @@
 
 #include "LoopTranslation.h"
 
+#include "LlvmSteps.h"
 #include "LoopTranslator.h"
+
+#include "norma/Conversion/Passes.h"
 
 #include <fmt/format.h>
 
@@ -175,6 +178,8 @@ void LoopTranslator::declareArguments(func::FuncOp source) {
   }
   function = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), types, false),
                                     llvm::GlobalValue::ExternalLinkage, source.getName(), module);
+  if (source->hasAttr(kReadsStreamsAttr))
+    markAsReadingStreams(*function);
   b.SetInsertPoint(llvm::BasicBlock::Create(b.getContext(), "", function));
   unsigned next = 0;
   for (BlockArgument argument : source.getArguments()) {

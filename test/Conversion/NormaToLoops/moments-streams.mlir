@@ -7,6 +7,7 @@
 // they are added to the totals.
 
 // CHECK-LABEL: func @streams_of_rows
+// CHECK-SAME:    attributes {norma.reads_streams}
 // CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
 // CHECK:         %[[PART:.*]] = arith.divui %[[ROWS]], %c4
 // CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c36
@@ -42,9 +43,10 @@ func.func @streams_of_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<
 
 // -----
 
-// Rows that are one step keep their sums in registers for as many as the group has of each.
+// Rows that are one step keep their sums in registers for as many as the group has of each. Their loops are short.
 
 // CHECK-LABEL: func @groups_of_streams
+// CHECK-NOT:     norma.reads_streams
 // CHECK:         %[[PART:.*]] = arith.divui %{{.*}}, %c2
 // CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c128
 // CHECK:           scf.for %[[G:.*]] = %[[MOST]] to %{{.*}} step %c16 {
