@@ -335,9 +335,10 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   reads.abreast = chooseAbreast(steps.vectors, isRagged, limitAbreast(reduction, target, rows));
   if (rows > 0) {
     reads.streams = reads.group = rows;
-    // The rows hide the latency of additions, and what is near is not waited for: short code.
+    // The rows hide the latency of additions, and what is near is not waited for: short code. Wide
+    // rows gain from a second vector.
     if (!use.streaming)
-      reads.abreast = 1;
+      reads.abreast = std::min<int64_t>(reads.abreast, steps.traversal == Traversal::Rows ? 2 : 1);
     return reads;
   }
   const bool inOrder = target.readsInOrder();

@@ -36,8 +36,8 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     // STREAM: norma.moments {{.*}}x64xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x64 : memref<?x64xf32>) outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-    // and wide ones side by side, too.
-    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 1, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // and wide ones side by side, too, of which two vectors are near.
+    // CHECK: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
     // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     // MEMORY: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x1000 : memref<?x1000xf32>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)

@@ -22,8 +22,8 @@ namespace norma {
 #define GEN_PASS_REGISTRATION
 #include "norma/Conversion/Passes.h.inc"
 
-/// What convert-norma-to-loops leaves on the function of a reduction that reads several vectors of
-/// each of several rows: a code generator does well to load early in its loops.
+/// What convert-norma-to-loops leaves on the function of a reduction that reads more than two
+/// vectors of each of several rows: a code generator does well to load early in its loops.
 inline constexpr llvm::StringLiteral kReadsStreamsAttr = "norma.reads_streams";
 
 /// The patterns of convert-norma-to-linalg.

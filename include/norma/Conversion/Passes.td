@@ -29,7 +29,7 @@ def ConvertNormaToLoopsPass : Pass<"convert-norma-to-loops"> {
     `#norma.schedule` says; an op without one is an error. Any axis form, static
     or dynamic extents, any strides (a buffer whose innermost stride is not one
     needs `vector = 1`). A function with a reduction that reads
-    several vectors of each of several rows (`streams`, `unroll`) gets the attribute
+    more than two vectors of each of several rows (`streams`, `unroll`) gets the attribute
     `norma.reads_streams`: its loops gain from loads that go early.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",

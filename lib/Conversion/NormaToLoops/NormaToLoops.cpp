@@ -151,10 +151,10 @@ static LogicalResult checkKernel(Operation *kernel) {
       .Case<MomentsOp, GradSumsOp>([](auto reduction) { return checkLowerable(reduction); });
 }
 
-/// Whether the loops of a reduction read several vectors of each of several rows: a long body, of
-/// which the last loads would wait for the arithmetic of the first.
+/// Whether the loops of a reduction read more than two vectors of each of several rows: a long
+/// body, of which the last loads would wait for the arithmetic of the first.
 static bool readsStreamsOfRows(ScheduleAttr schedule) {
-  return schedule.getStreams() > 1 && schedule.getUnroll() > 1 &&
+  return schedule.getStreams() > 1 && schedule.getUnroll() > 2 &&
          schedule.getTraversal() != Traversal::Runs;
 }
 

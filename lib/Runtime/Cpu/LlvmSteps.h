@@ -59,7 +59,7 @@ void loadConstants(llvm::Function &function);
 /// something better. Loads constants, too.
 llvm::FunctionPass *createPrepareFastSelectionPass(const bool &selectsFast);
 
-/// Says of a kernel that it waits for several vectors of several rows.
+/// Says of a kernel that it waits for many vectors of several rows.
 void markAsReadingStreams(llvm::Function &function);
 bool readsStreams(const llvm::Function &function);
 

@@ -7,7 +7,7 @@
 // they are added to the totals.
 
 // CHECK-LABEL: func @streams_of_rows
-// CHECK-SAME:    attributes {norma.reads_streams}
+// CHECK-NOT:     norma.reads_streams
 // CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
 // CHECK:         %[[PART:.*]] = arith.divui %[[ROWS]], %c4
 // CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c36
@@ -43,10 +43,22 @@ func.func @streams_of_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<
 
 // -----
 
-// Rows that are one step keep their sums in registers for as many as the group has of each. Their loops are short.
+// More than two vectors of several rows are a long loop: a code generator does well to load early.
+
+// CHECK-LABEL: func @long_loops
+// CHECK-SAME:    attributes {norma.reads_streams}
+func.func @long_loops(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, streams = 4>}
+  return
+}
+
+// -----
+
+// Rows that are one step keep their sums in registers for as many as the group has of each.
 
 // CHECK-LABEL: func @groups_of_streams
-// CHECK-NOT:     norma.reads_streams
 // CHECK:         %[[PART:.*]] = arith.divui %{{.*}}, %c2
 // CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c128
 // CHECK:           scf.for %[[G:.*]] = %[[MOST]] to %{{.*}} step %c16 {
