@@ -178,10 +178,12 @@ static int64_t backwards(int64_t i, int64_t steps, int64_t parts) {
   return begin + end - 1 - i;
 }
 
+int64_t MapCall::mostParts(const ThreadPool &threads) const { return threads.partsOf(workBytes); }
+
 void MapCall::run(char *data, char *out, const ThreadPool &threads, BlockOrder order) const {
   // There may be better code than when the plan was made.
   const EntryPoint entry = call.entry();
-  const int64_t most = threads.partsOf(workBytes);
+  const int64_t most = mostParts(threads);
   // Little data is one part, without the divisions that say so.
   int64_t together = 1, parts = 1;
   if (most > 1) {

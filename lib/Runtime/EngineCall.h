@@ -140,6 +140,8 @@ public:
   RoundedValues takeCoefficients() { return std::move(coefficients); }
   /// What a call reads and writes, coefficients aside.
   int64_t bytes() const { return dataBytes; }
+  /// How many parts a call has for the sake of threads, if there are as many blocks.
+  int64_t mostParts(const ThreadPool &threads) const;
 
   void run(const ThreadPool &threads, BlockOrder order) const {
     run(data(), out(), threads, order);

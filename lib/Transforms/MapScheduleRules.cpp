@@ -114,9 +114,9 @@ static std::optional<Lines> linesAbreast(int64_t line, int64_t abreast = kStream
 /// The least elements of a line that goes abreast of others.
 static constexpr int64_t kLeastAbreast = 512;
 
-/// Lines of contiguous data that is written past the caches, four of them abreast: so many streams
-/// of reads at once get more from memory than one does. What they share of the coefficients comes
-/// from the first level.
+/// Lines of contiguous data that is written past the caches, four of them abreast or eight: so many
+/// streams of reads at once get more from memory than one does. Where a row's coefficients do not
+/// fit the first level, lines are parts of it that do.
 static std::optional<Lines> chooseLinesAbreast(const Map &map, const ScheduleForm &form,
                                                int64_t vector, int64_t elementBytes,
                                                const TargetDescription &target, const MapUse &use) {
@@ -129,8 +129,8 @@ static std::optional<Lines> chooseLinesAbreast(const Map &map, const ScheduleFor
     // are many or what is read is near.
     if (inner % vector == 0 && (inner >= kManyVectors * vector || !use.ahead || dataBytes < 4))
       return std::nullopt;
-    // From the second level they come as slowly as the data, so more share them, unless other
-    // elements than these are to be converted, or are few in a vector.
+    // From the second level they come as slowly as the data, so more rows share them. Bytes, bf16
+    // and f64 take longer that way.
     const bool areFar = row * elementBytes > target.l1Bytes && dataBytes == 4;
     return linesAbreast(partOfRow(row, inner, vector, kLeastAbreast, most),
                         areFar ? 2 * kStreams : kStreams);

@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Runtime/EngineCall.h"
 #include "Runtime/EngineImpl.h"
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
 #include <vector>
 
 using namespace norma;
@@ -17,10 +19,16 @@ namespace {
 
 /// The parts of a map from one type to another, which two threads share.
 int64_t partsOfMap(DType from, DType to, int64_t rows) {
-  alignas(64) static char memory[2][64];
+  const std::shared_ptr<Engine> engine = *Engine::create({.threads = 1, .cacheDirectory = "off"});
   const Dims shape{rows, 1024};
-  const std::vector<Tensor> tensors{Tensor(memory[0], from, shape), Tensor(memory[1], to, shape)};
-  return ThreadPool(2).partsOf(makeProblem(tensors, tensors.size(), Dims{1}).bytesAsF32());
+  const Array x = *Array::create(from, shape), y = *Array::create(to, shape);
+  const DType compute = from == DType::F64 ? DType::F64 : DType::F32;
+  Expected<KernelCall> call =
+      stateOf(*engine).affineCall(x, Dims{1}, {false, true, false}, compute, y);
+  if (!call)
+    throw std::runtime_error(call.error().message());
+  const std::vector<double> scale(1024, 1.0);
+  return MapCall(std::move(*call), RoundedValues({scale}, compute)).mostParts(ThreadPool(2));
 }
 
 TEST(ThreadPool, PartsOfMapsHave192KiB) {

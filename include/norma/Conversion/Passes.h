@@ -24,7 +24,7 @@ namespace norma {
 
 /// What convert-norma-to-loops leaves on the function of a reduction that reads more than two
 /// vectors of each of several rows: a code generator does well to load early in its loops.
-inline constexpr llvm::StringLiteral kReadsStreamsAttr = "norma.reads_streams";
+inline constexpr llvm::StringLiteral kLoadsEarlyAttr = "norma.loads_early";
 
 /// The patterns of convert-norma-to-linalg.
 void populateNormaToLinalgPatterns(mlir::RewritePatternSet &patterns);

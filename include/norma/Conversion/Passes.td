@@ -30,7 +30,7 @@ def ConvertNormaToLoopsPass : Pass<"convert-norma-to-loops"> {
     or dynamic extents, any strides (a buffer whose innermost stride is not one
     needs `vector = 1`). A function with a reduction that reads
     more than two vectors of each of several rows (`streams`, `unroll`) gets the attribute
-    `norma.reads_streams`: its loops gain from loads that go early.
+    `norma.loads_early`: its loops gain from loads that go early.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",

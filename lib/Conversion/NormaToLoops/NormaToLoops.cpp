@@ -153,7 +153,7 @@ static LogicalResult checkKernel(Operation *kernel) {
 
 /// Whether the loops of a reduction read more than two vectors of each of several rows: a long
 /// body, of which the last loads would wait for the arithmetic of the first.
-static bool readsStreamsOfRows(ScheduleAttr schedule) {
+static bool gainsFromEarlyLoads(ScheduleAttr schedule) {
   return schedule.getStreams() > 1 && schedule.getUnroll() > 2 &&
          schedule.getTraversal() != Traversal::Runs;
 }
@@ -184,9 +184,9 @@ struct ConvertNormaToLoopsPass : norma::impl::ConvertNormaToLoopsPassBase<Conver
               emitLoops(map, rewriter);
           })
           .Case<MomentsOp, GradSumsOp>([&](auto reduction) {
-            if (readsStreamsOfRows(reduction.getScheduleAttr()))
+            if (gainsFromEarlyLoads(reduction.getScheduleAttr()))
               if (auto function = kernel->getParentOfType<FunctionOpInterface>())
-                function->setAttr(kReadsStreamsAttr, rewriter.getUnitAttr());
+                function->setAttr(kLoadsEarlyAttr, rewriter.getUnitAttr());
             emitLoops(reduction, rewriter, beside.get());
             if (beside)
               beside->finish(rewriter.saveInsertionPoint());

@@ -47,8 +47,8 @@ static void inlineWrapped(llvm::Module &module) {
     auto *call = llvm::dyn_cast<llvm::CallInst>(function->user_back());
     if (!call || call->getCalledFunction() != function)
       continue;
-    if (readsStreams(*function))
-      markAsReadingStreams(*call->getFunction());
+    if (loadsEarly(*function))
+      markAsLoadingEarly(*call->getFunction());
     if (!moveCalleeHere(*call))
       function->addFnAttr(llvm::Attribute::AlwaysInline);
   }

@@ -59,9 +59,9 @@ void loadConstants(llvm::Function &function);
 /// something better. Loads constants, too.
 llvm::FunctionPass *createPrepareFastSelectionPass(const bool &selectsFast);
 
-/// Says of a kernel that it waits for many vectors of several rows.
-void markAsReadingStreams(llvm::Function &function);
-bool readsStreams(const llvm::Function &function);
+/// Says of a kernel that its loops gain from loads that go early.
+void markAsLoadingEarly(llvm::Function &function);
+bool loadsEarly(const llvm::Function &function);
 
 /// For the pipeline of a code generator, immediately before and behind LLVM's scheduler of
 /// instructions in registers: where `applies` is true when they run, it has only the kernels that

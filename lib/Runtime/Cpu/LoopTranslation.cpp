@@ -178,8 +178,8 @@ void LoopTranslator::declareArguments(func::FuncOp source) {
   }
   function = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), types, false),
                                     llvm::GlobalValue::ExternalLinkage, source.getName(), module);
-  if (source->hasAttr(kReadsStreamsAttr))
-    markAsReadingStreams(*function);
+  if (source->hasAttr(kLoadsEarlyAttr))
+    markAsLoadingEarly(*function);
   b.SetInsertPoint(llvm::BasicBlock::Create(b.getContext(), "", function));
   unsigned next = 0;
   for (BlockArgument argument : source.getArguments()) {

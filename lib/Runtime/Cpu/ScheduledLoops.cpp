@@ -19,10 +19,10 @@
 
 namespace norma {
 
-static constexpr llvm::StringLiteral kReadsStreams = "norma-reads-streams";
+static constexpr llvm::StringLiteral kLoadsEarly = "norma-loads-early";
 
-void markAsReadingStreams(llvm::Function &function) { function.addFnAttr(kReadsStreams); }
-bool readsStreams(const llvm::Function &function) { return function.hasFnAttribute(kReadsStreams); }
+void markAsLoadingEarly(llvm::Function &function) { function.addFnAttr(kLoadsEarly); }
+bool loadsEarly(const llvm::Function &function) { return function.hasFnAttribute(kLoadsEarly); }
 
 namespace {
 
@@ -37,7 +37,7 @@ public:
 
   bool runOnMachineFunction(llvm::MachineFunction &machine) override {
     llvm::Function &function = machine.getFunction();
-    if (applies && !readsStreams(function)) {
+    if (applies && !loadsEarly(function)) {
       if (begins)
         function.addFnAttr(llvm::Attribute::OptimizeNone);
       else

@@ -7,7 +7,7 @@
 // they are added to the totals.
 
 // CHECK-LABEL: func @streams_of_rows
-// CHECK-NOT:     norma.reads_streams
+// CHECK-NOT:     norma.loads_early
 // CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
 // CHECK:         %[[PART:.*]] = arith.divui %[[ROWS]], %c4
 // CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c36
@@ -46,7 +46,7 @@ func.func @streams_of_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<
 // More than two vectors of several rows are a long loop: a code generator does well to load early.
 
 // CHECK-LABEL: func @long_loops
-// CHECK-SAME:    attributes {norma.reads_streams}
+// CHECK-SAME:    attributes {norma.loads_early}
 func.func @long_loops(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
