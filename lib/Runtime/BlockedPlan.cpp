@@ -77,7 +77,7 @@ Expected<BlockKernel> Preparation::kernel(const KernelSpec &chosen, int64_t widt
   KernelSpec spec = specOf(chosen, part, parts);
   if (byRuns)
     spec.layout = std::max(spec.layout, Layout::DenseRows);
-  spec.streaming = blocks.streams && isMap(chosen.family);
+  spec.streaming = isMap(chosen.family) ? blocks.streams : chosen.streaming;
   Expected<KernelCall> made = findKernel(std::move(part), spec);
   if (!made)
     return made.takeError();
@@ -112,8 +112,9 @@ static constexpr int64_t kShortRun = 256;
 /// follow an input; and there must be several blocks of this width for each thread.
 bool Preparation::interleaves(int64_t width) const {
   const bool waits = !blocks.isNear || problem.extents.back() <= kShortRun;
-  return canInterleave(call, problem) && waits && !call.resultFollowsInput() &&
-         width == blocks.width && blocks.count() >= kLeastOfThread * threads.size();
+  return canInterleave(call, problem) && waits && !blocks.takesTurns &&
+         !call.resultFollowsInput() && width == blocks.width &&
+         blocks.count() >= kLeastOfThread * threads.size();
 }
 
 Expected<BlockKernels> Preparation::kernels(int64_t width) const {
@@ -130,6 +131,9 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
     reduce = {.family = KernelFamily::GradSums, .dy = dy};
     map = {.family = KernelFamily::GradMap, .out = out, .compute = call.compute, .dy = dy};
   }
+  // As beside a map, so that sums are the same.
+  if (canInterleave(call, problem))
+    reduce.streaming = reduce.ahead = blocks.isFar;
   KernelSpec both = map;
   both.interleaved = true;
   both.ahead = blocks.isFar;
@@ -195,14 +199,28 @@ BlockedPlan::create(const BlockedCall &call, const BlockCaches &caches, const Th
   return std::shared_ptr<const BlockedPlan>(std::move(plan));
 }
 
+BlockCaches Engine::State::cachesOfBlocks(bool isGradient) const {
+  // Some cores have so many second levels. In there, what is asked for in advance costs a little,
+  // beyond it saves a tenth, unless a near last level holds it.
+  constexpr int64_t kNearCaches = 4;
+  BlockCaches caches{.l2Bytes = l2Bytes,
+                     .keptBytes = keptOfBlocks(isGradient),
+                     .nearBytes = std::max(kNearCaches * l2Bytes, machine.keptInLastLevel)};
+  // Behind such a level, reads of two tensors take longer beside writes than these take by
+  // themselves.
+  if (isGradient && machine.keptInLastLevel > 0)
+    caches.mixedBytes = lastLevelBytes();
+  return caches;
+}
+
 Expected<std::shared_ptr<const BlockedPlan>>
 Engine::State::blockedPlan(const BlockedCall &blocked, const FindWhole &findWhole) {
   const auto findKernel = [&](Problem problem, const KernelSpec &spec) {
     return call(std::move(problem), spec);
   };
   const auto make = [&] {
-    return BlockedPlan::create(blocked, {l2Bytes, keptOfBlocks(blocked.isGradient())}, *pool,
-                               findKernel, findWhole);
+    return BlockedPlan::create(blocked, cachesOfBlocks(blocked.isGradient()), *pool, findKernel,
+                               findWhole);
   };
   return plans.get(blocked.key(), make);
 }

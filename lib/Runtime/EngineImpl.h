@@ -159,6 +159,7 @@ struct KernelOrder {
   std::string schedule = {};
 };
 
+struct BlockCaches;
 struct BlockedCall;
 struct FindWhole;
 class BlockedPlan;
@@ -223,6 +224,8 @@ struct Engine::State {
     return pool->size() > 1 ? std::max(pool->size() * l2Bytes, 2 * machine.keptInLastLevel)
                             : keptOfBlocks(isGradient);
   }
+  /// All that blocks are cut, summed and mapped by.
+  BlockCaches cachesOfBlocks(bool isGradient) const;
   int64_t lastLevelBytes() const { return machine.caches.lastLevel; }
   /// Data that is larger comes from memory, mostly: others use that cache, too. Reductions add in
   /// another order then, so the number of threads has no say in it.

@@ -66,10 +66,6 @@ static int64_t bytesPerElement(const Problem &problem, bool streams) {
   return bytes;
 }
 
-/// Some cores have so many second-level caches. In there, what is asked for in advance costs a
-/// little, beyond it saves a tenth.
-static constexpr int64_t kNearCaches = 4;
-
 static int64_t inputBytes(const Problem &problem) {
   int64_t bytes = 0;
   for (size_t t = 0; t + 1 < problem.broadcastFrom; ++t)
@@ -131,7 +127,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const Block
                    reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
   // Each thread has the same blocks in every call, as far as it can.
   blocks.isNear = !isLargeResult(problem, caches.keptBytes / 4 * 3);
-  blocks.isFar = inputBytes(problem) > kNearCaches * l2Bytes;
+  blocks.isFar = inputBytes(problem) > caches.nearBytes;
 
   // Cuts are the same for any number of threads: those for results past the caches begin where two
   // threads would not hold the data.
@@ -173,6 +169,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const Block
   }
   blocks.width = std::min(widest, roundUp(worthwhile, run));
   blocks.isCrowded = blocks.group > 0 && shareOfPlaces(problem, blocks, l2Bytes) > 0.5;
+  blocks.takesTurns = inputBytes(problem) > caches.mixedBytes;
   return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
 }
 

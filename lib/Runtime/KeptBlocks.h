@@ -16,6 +16,8 @@
 
 #include "Problem.h"
 
+#include <limits>
+
 namespace norma {
 
 /// What there is for a reduction and a map.
@@ -24,6 +26,10 @@ struct BlockCaches {
   int64_t l2Bytes = 0;
   /// What all threads have to keep the inputs and results of maps.
   int64_t keptBytes = 0;
+  /// What inputs may have to be near when their block's turn comes.
+  int64_t nearBytes = 0;
+  /// Of larger inputs, a block is summed and mapped before the next one is summed.
+  int64_t mixedBytes = std::numeric_limits<int64_t>::max();
 };
 
 /// Ranges of kept indices along one group of a problem, equal but for the last.
@@ -34,9 +40,11 @@ struct KeptBlocks {
   /// whether it does, and is written past the caches.
   bool wholeLines = false, streams = false;
   /// Whether the caches of all threads hold inputs and result, so that each finds its
-  /// blocks again; and whether the inputs are more than those of some cores hold, so that a
-  /// block is in none when its turn comes.
+  /// blocks again; and whether the inputs are more than is near, so that a block must be waited for
+  /// when its turn comes.
   bool isNear = false, isFar = false;
+  /// Whether no map of a block goes beside the sums of the next.
+  bool takesTurns = false;
   /// Whether the inputs of a block take more than half of the second level, or of its part in which
   /// they find a place: before a block is mapped, the sums of the next drive some of it out.
   bool isCrowded = false;

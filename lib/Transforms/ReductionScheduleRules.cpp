@@ -128,10 +128,13 @@ static int64_t choosePrefetch(const ScheduleForm &form, int64_t line, int64_t st
 }
 
 /// The same for a block of kept indices, of which every row is a piece of memory by itself: as many
-/// rows as hide the way to the last level, and leave room for the blocks in the second.
-static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes) {
-  constexpr int64_t kAheadBytes = 32 * 1024;
-  return std::max<int64_t>(kAheadBytes / rowBytes, 1) * row;
+/// rows as hide the way to a last level that is far, and leave room for the blocks in the second;
+/// or to memory, behind one that is near, and leave room in the first.
+static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes,
+                                    const TargetDescription &target) {
+  constexpr int64_t kAheadBytes = 32 * 1024, kNearBytes = 10 * 1024;
+  const int64_t bytes = target.readsInOrder() ? kNearBytes : kAheadBytes;
+  return std::max<int64_t>(bytes / rowBytes, 1) * row;
 }
 
 /// How many parts of a run of so many `vectors` are read side by side: where they are about a page,
@@ -251,9 +254,13 @@ struct Samples {
 } // namespace
 
 /// As many as have a whole cache line each, and an address in registers for every tensor, if runs
-/// are longer than a group: of short ones several are added up at a time.
+/// are longer than a group: of short ones several are added up at a time. From memory two tensors
+/// are enough for a processor that reads in order.
 static std::optional<Samples> chooseSamples(const Reduction &reduction, int64_t innermost,
-                                            const Steps &steps) {
+                                            const Steps &steps, const TargetDescription &target,
+                                            const ReductionUse &use) {
+  if (target.readsInOrder() && use.ahead && reduction.tensors.size() > 1)
+    return std::nullopt;
   constexpr int64_t kLineBytes = 64;
   int64_t ofLine = llvm::divideCeil(kLineBytes, steps.vector * reduction.bytes());
   int64_t streams =
@@ -324,10 +331,13 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
     reads.prefetch = use.ahead ? kFurther : 0;
     return reads;
   }
+  const bool inOrder = target.readsInOrder();
+  constexpr int64_t kAheadOfSample = 2048;
   if (steps.isBlock && steps.byRuns())
-    if (std::optional<Samples> samples = chooseSamples(reduction, innermost, steps)) {
+    if (std::optional<Samples> samples = chooseSamples(reduction, innermost, steps, target, use)) {
       reads.streams = samples->streams;
       reads.abreast = samples->abreast;
+      reads.prefetch = inOrder && use.ahead ? kAheadOfSample / bytes : 0;
       return reads;
     }
   bool isRagged = steps.traversal == Traversal::Rows && innermost % steps.vector != 0;
@@ -341,14 +351,12 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
       reads.abreast = std::min<int64_t>(reads.abreast, steps.traversal == Traversal::Rows ? 2 : 1);
     return reads;
   }
-  const bool inOrder = target.readsInOrder();
   if (inOrder && use.ahead && areFarApart(form, steps)) {
     if (std::optional<Samples> samples =
             chooseShortSamples(reduction, innermost, steps, reads.abreast)) {
-      constexpr int64_t kAheadBytes = 2048;
       reads.streams = samples->streams;
       reads.abreast = samples->abreast;
-      reads.prefetch = kAheadBytes / bytes;
+      reads.prefetch = kAheadOfSample / bytes;
       return reads;
     }
     if (!reduction.isExact())
@@ -357,11 +365,13 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   if (steps.byRuns() && !inOrder)
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
-  // Along pieces of wide rows, such a processor itself looks ahead.
-  if (inOrder && steps.traversal == Traversal::Rows && reads.abreast < steps.vectors)
+  // Along pieces of wide rows and long runs of two tensors, such a processor itself looks ahead.
+  const bool isLongRun = steps.isBlock && steps.byRuns() && steps.vectors >= kGroup;
+  if (inOrder && ((steps.traversal == Traversal::Rows && reads.abreast < steps.vectors) ||
+                  (isLongRun && reduction.tensors.size() > 1)))
     return reads;
   if (use.ahead && steps.isBlock)
-    reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form));
+    reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form), target);
   else if (use.ahead)
     reads.prefetch = choosePrefetch(form, steps.traversal == Traversal::Flat ? steps.line : 0,
                                     reads.abreast * steps.vector, bytes);

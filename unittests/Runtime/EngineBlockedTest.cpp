@@ -255,7 +255,7 @@ TEST_F(EngineBlocked, WritesPastCachesWhereBlocksAreWholeCacheLines) {
       const auto [through, same, others] = run(bytes);
       EXPECT_TRUE(haveSameBits(past, through)) << bytes;
       EXPECT_EQ(std::memcmp(y.data(), same.data(), x.sizeInBytes()), 0) << bytes;
-      EXPECT_EQ(others.find("streaming") != others.npos, isAligned) << bytes << others;
+      EXPECT_EQ(others.find("nontemporal") != others.npos, isAligned) << bytes << others;
       EXPECT_EQ(others.find("interleaved") != others.npos, isApart) << bytes << others;
     }
   }

@@ -183,6 +183,50 @@ TEST_F(EngineMachines, ShortRunsGoSideBySideWhereTheyAreNear) {
   }
 }
 
+TEST_F(EngineMachines, GradientsOfMemoryTakeTurns) {
+  // x and dy of 24 and 37 MiB, where the last level has 32; runs that are long, and short ones.
+  for (const auto &[shape, takesTurns] : {std::pair(Dims{8, 512, 28, 28}, false),
+                                          {Dims{12, 512, 28, 28}, true},
+                                          {Dims{48, 512, 14, 14}, true}}) {
+    const Array x = dataOf(shape), dy = dataOf(shape);
+    const Dims kept{1};
+    const std::vector<double> center(size_t(shape[1]), 20);
+    const auto make = [](int64_t begin, int64_t end, const GradientSums &sums) {
+      const auto all = [&](double value) {
+        return std::vector<double>(size_t(end - begin), value);
+      };
+      GradientCoefficients made{{end - begin}, all(20), all(0.5), all(-1), all(2)};
+      std::copy(sums.dot.begin() + begin, sums.dot.begin() + end, made.offset.begin());
+      return made;
+    };
+    const Behind dx(x, DType::F32, 0), again(x, DType::F32, 0);
+    for (const auto &[memory, threads] :
+         {std::pair(&kMesh, 2), {&kNearLastLevel, 1}, {&kNearLastLevel, 2}, {&kNearLastLevel, 7}}) {
+      SCOPED_TRACE(toString(shape) + ", threads: " + std::to_string(threads));
+      const bool isMesh = memory == &kMesh, isFirst = threads == 1;
+      const Behind &result = isFirst ? dx : again;
+      const std::shared_ptr<Engine> engine = engineWithCaches({.threads = threads}, *memory);
+      Expected<GradientSums> sums =
+          engine->gradientSumsThenMap(x, dy, kept, center, {}, make, DType::F32, result);
+      ASSERT_TRUE(sums) << sums.error().message();
+      std::string keys;
+      for (const KernelInfo &kernel : engine->kernels())
+        keys += kernel.key + "\n";
+      EXPECT_EQ(keys.find(";interleaved") != keys.npos, isMesh || !takesTurns) << keys;
+      if (isMesh)
+        continue;
+      EXPECT_THAT(keys, AllOf(HasSubstr("grad_sums;R"), HasSubstr(";ahead;streaming")));
+      if (!isFirst) {
+        EXPECT_EQ(std::memcmp(Tensor(again).data, Tensor(dx).data, x.sizeInBytes()), 0);
+        continue;
+      }
+      EXPECT_EQ(differenceOfGradientSums(x, dy, kept, center, {}, *sums), "");
+      EXPECT_EQ(differenceOfGradientMap(x, dy, kept, make(0, shape[1], *sums), DType::F32, {}, dx),
+                "");
+    }
+  }
+}
+
 TEST_F(EngineMachines, CoefficientsAreKeptBesideTheData) {
   // 12 MiB of data and result, and 12 of two coefficients for each element.
   const int64_t size = int64_t(3) << 19;

@@ -15,7 +15,8 @@ using namespace norma;
 
 namespace {
 
-constexpr int64_t kL2Bytes = int64_t(2) << 20;
+constexpr int64_t kL2Bytes = int64_t(2) << 20, kNearBytes = 4 * kL2Bytes,
+                  kMixedBytes = int64_t(32) << 20;
 
 /// The cuts for channels first, of f32 tensors: `inputs` of them and a result. Only the last
 /// address counts, which is that of a cache line.
@@ -26,7 +27,8 @@ std::optional<KeptBlocks> cuts(const Dims &shape, int inputs, int threads = 2,
   for (int t = 0; t <= inputs; ++t)
     tensors.emplace_back(memory + 64 * t, DType::F32, shape);
   const Problem problem = makeProblem(tensors, tensors.size(), Dims{1});
-  return KeptBlocks::choose(problem, {kL2Bytes, threads * kL2Bytes}, canInterleave);
+  return KeptBlocks::choose(problem, {kL2Bytes, threads * kL2Bytes, kNearBytes, kMixedBytes},
+                            canInterleave);
 }
 
 constexpr int kTraining = 1, kGradient = 2;
@@ -65,6 +67,18 @@ TEST(KeptBlocks, AreLargerThanACacheWhereMapsGoBesideSums) {
   // Where a block fits, nothing depends on what is beside what.
   EXPECT_EQ(cuts({32, 64, 56, 56}, kTraining, 2, true)->width,
             cuts({32, 64, 56, 56}, kTraining, 2, false)->width);
+}
+
+TEST(KeptBlocks, AreFarWhereInputsAreMoreThanIsNear) {
+  // Inputs of 8 MiB and a little more, of 32 and a little more.
+  EXPECT_FALSE(cuts({8, 64, 64, 64}, kTraining)->isFar);
+  EXPECT_TRUE(cuts({8, 65, 64, 64}, kTraining)->isFar);
+  EXPECT_FALSE(cuts({4, 64, 64, 64}, kGradient)->isFar);
+  EXPECT_TRUE(cuts({4, 65, 64, 64}, kGradient)->isFar);
+  EXPECT_FALSE(cuts({16, 64, 64, 64}, kGradient)->takesTurns);
+  EXPECT_TRUE(cuts({16, 65, 64, 64}, kGradient)->takesTurns);
+  // What exceeds a second level gains the more by maps beside sums.
+  EXPECT_FALSE(cuts({166, 64, 56, 56}, kGradient)->takesTurns);
 }
 
 TEST(KeptBlocks, AreTheSameForAnyNumberOfThreads) {

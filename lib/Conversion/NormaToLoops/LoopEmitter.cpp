@@ -245,10 +245,10 @@ void LoopEmitter::store(Value vector, Value memref, ValueRange indices, Value ma
   }
 }
 
-void LoopEmitter::prefetch(Value memref, ValueRange indices) {
+void LoopEmitter::prefetch(Value memref, ValueRange indices, bool soon) {
   // Hints count from 0, not at all, to 3, in all levels.
-  memref::PrefetchOp::create(*this, memref, indices, /*isWrite=*/false, /*localityHint=*/2,
-                             /*isDataCache=*/true);
+  memref::PrefetchOp::create(*this, memref, indices, /*isWrite=*/false,
+                             /*localityHint=*/soon ? 3 : 2, /*isDataCache=*/true);
 }
 
 Value LoopEmitter::loadScalar(Value memref, ValueRange indices) {

@@ -99,9 +99,9 @@ public:
   /// what memory holds.
   void store(Value vector, Value memref, mlir::ValueRange indices, Value mask = {},
              bool nontemporal = false);
-  /// Asks for the cache line of an element, which need not be within the memref, in the
-  /// second-level cache.
-  void prefetch(Value memref, mlir::ValueRange indices);
+  /// Asks for the cache line of an element, which need not be within the memref, in all caches or,
+  /// where it is not wanted soon, in the second level.
+  void prefetch(Value memref, mlir::ValueRange indices, bool soon = false);
   Value loadScalar(Value memref, mlir::ValueRange indices);
   void storeScalar(Value value, Value memref, mlir::ValueRange indices);
   /// Scratch memory: on the stack of the enclosing function where it is static and

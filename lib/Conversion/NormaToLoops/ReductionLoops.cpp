@@ -92,16 +92,30 @@ Values ReductionLoops::placeAhead(Values indices) {
   return indices;
 }
 
+static int64_t bytesOfElement(Value view) {
+  return getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
+}
+
+bool ReductionLoops::isWantedSoon(ValueRange views) const {
+  // A small part of any first level.
+  constexpr int64_t kSoonBytes = 10 * 1024;
+  int64_t bytes = 0;
+  for (Value view : views)
+    bytes += ahead * bytesOfElement(view);
+  return bytes * std::max({schedule.getStreams(), schedule.getParts(), int64_t(1)}) <= kSoonBytes;
+}
+
 void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
   constexpr int64_t kCacheLine = 64;
   if (ahead == 0 || indices.empty())
     return;
   indices = placeAhead(std::move(indices));
+  const bool soon = isWantedSoon(views);
   for (Value view : views) {
-    int64_t bytes = getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
+    int64_t bytes = bytesOfElement(view);
     // One of the vectors that share a cache line.
     if (v * e.width * bytes % kCacheLine < e.width * bytes)
-      e.prefetch(view, indices);
+      e.prefetch(view, indices, soon);
   }
 }
 

@@ -472,9 +472,9 @@ func.func @half(%x: memref<?x16xf16>, %n: memref<16xf64>, %m: memref<16xf64>, %s
 // CHECK-LABEL: func @prefetched_rows
 // CHECK:         step %c256
 // CHECK:         scf.for %[[R:.*]] = %{{.*}} iter_args
-// CHECK:           memref.prefetch %arg0[%[[R]], %c2048], read, locality<2>, data : memref<?x64xf32>
+// CHECK:           memref.prefetch %arg0[%[[R]], %c2048], read, locality<3>, data : memref<?x64xf32>
 // CHECK:           vector.load %arg0[%[[R]], %c0]
-// CHECK:           memref.prefetch %arg0[%[[R]], %c2064], read, locality<2>, data : memref<?x64xf32>
+// CHECK:           memref.prefetch %arg0[%[[R]], %c2064], read, locality<3>, data : memref<?x64xf32>
 // CHECK:           vector.load %arg0[%[[R]], %c16]
 // CHECK-COUNT-2:   memref.prefetch
 // CHECK:           scf.yield
@@ -486,6 +486,27 @@ func.func @prefetched_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<
   norma.moments kept [1] ins(%x : memref<?x64xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
       {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 2048>}
+  return
+}
+
+// -----
+
+// More than a small part of a first level waits in the second.
+
+// CHECK-LABEL: func @prefetched_far
+// CHECK:         memref.prefetch {{.*}}, read, locality<2>
+// CHECK-LABEL: func @prefetched_streams
+// CHECK:         memref.prefetch {{.*}}, read, locality<2>
+func.func @prefetched_far(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 2576>}
+  return
+}
+func.func @prefetched_streams(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
+  norma.moments kept [1] ins(%x : memref<?x64xf32>)
+      outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, prefetch = 656, streams = 4>}
   return
 }
 
@@ -518,7 +539,7 @@ func.func @prefetched_runs(%x: memref<?x3x4096xi8>, %n: memref<3xf64>, %m: memre
 // CHECK:           %[[BESIDE:.*]] = arith.subi %[[LATER]], %[[ROWS]]
 // CHECK:           %[[ROW:.*]] = arith.select %[[IS_OF_THIS]], %[[LATER]], %[[BESIDE]]
 // CHECK:           %[[FURTHER:.*]] = arith.select %[[IS_OF_THIS]], %c0, %c96
-// CHECK:           memref.prefetch %[[X]][%[[ROW]], %{{.*}}, %[[FURTHER]]], read, locality<2>
+// CHECK:           memref.prefetch %[[X]][%[[ROW]], %{{.*}}, %[[FURTHER]]], read, locality<3>
 // CHECK-COUNT-2:   memref.prefetch %[[X]][%[[ROW]],
 // CHECK-NOT:     memref.prefetch
 func.func @prefetched_block(%x: memref<?x2x48xf32, strided<[?, 48, 1]>>, %n: memref<2xf64>, %m: memref<2xf64>,
