@@ -131,9 +131,8 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
     reduce = {.family = KernelFamily::GradSums, .dy = dy};
     map = {.family = KernelFamily::GradMap, .out = out, .compute = call.compute, .dy = dy};
   }
-  // As beside a map, so that sums are the same.
-  if (canInterleave(call, problem))
-    reduce.streaming = reduce.ahead = blocks.isFar;
+  // Beside a map, too, so that sums are the same.
+  reduce.streaming = reduce.ahead = blocks.isFar && blocks.wholeLines;
   KernelSpec both = map;
   both.interleaved = true;
   both.ahead = blocks.isFar;

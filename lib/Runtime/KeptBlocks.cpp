@@ -73,6 +73,13 @@ static int64_t inputBytes(const Problem &problem) {
   return bytes;
 }
 
+static bool hasNarrowInputs(const Problem &problem) {
+  const std::span<const GroupedTensor> tensors = problem.tensors;
+  return std::ranges::any_of(tensors.first(problem.broadcastFrom - 1), [](const auto &tensor) {
+    return sizeOf(tensor.dtype) < sizeOf(DType::F32);
+  });
+}
+
 /// Second-level caches have about so many lines of every set.
 static constexpr int64_t kWays = 16;
 
@@ -169,7 +176,8 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const Block
   }
   blocks.width = std::min(widest, roundUp(worthwhile, run));
   blocks.isCrowded = blocks.group > 0 && shareOfPlaces(problem, blocks, l2Bytes) > 0.5;
-  blocks.takesTurns = inputBytes(problem) > caches.mixedBytes;
+  // Of narrow elements, sums and maps compute for longer than memory is waited for.
+  blocks.takesTurns = inputBytes(problem) > caches.mixedBytes && !hasNarrowInputs(problem);
   return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
 }
 

@@ -132,7 +132,7 @@ static int64_t choosePrefetch(const ScheduleForm &form, int64_t line, int64_t st
 /// or to memory, behind one that is near, and leave room in the first.
 static int64_t choosePrefetchOfRows(int64_t row, int64_t rowBytes,
                                     const TargetDescription &target) {
-  constexpr int64_t kAheadBytes = 32 * 1024, kNearBytes = 10 * 1024;
+  constexpr int64_t kAheadBytes = 32 * 1024, kNearBytes = 8 * 1024;
   const int64_t bytes = target.readsInOrder() ? kNearBytes : kAheadBytes;
   return std::max<int64_t>(bytes / rowBytes, 1) * row;
 }
@@ -255,11 +255,11 @@ struct Samples {
 
 /// As many as have a whole cache line each, and an address in registers for every tensor, if runs
 /// are longer than a group: of short ones several are added up at a time. From memory two tensors
-/// are enough for a processor that reads in order.
+/// are enough for a processor that reads in order, unless elements are narrow.
 static std::optional<Samples> chooseSamples(const Reduction &reduction, int64_t innermost,
                                             const Steps &steps, const TargetDescription &target,
                                             const ReductionUse &use) {
-  if (target.readsInOrder() && use.ahead && reduction.tensors.size() > 1)
+  if (target.readsInOrder() && use.ahead && reduction.tensors.size() > 1 && reduction.bytes() >= 4)
     return std::nullopt;
   constexpr int64_t kLineBytes = 64;
   int64_t ofLine = llvm::divideCeil(kLineBytes, steps.vector * reduction.bytes());
@@ -365,10 +365,11 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   if (steps.byRuns() && !inOrder)
     reads.parts =
         chooseParts(steps.vectors, steps.vector * bytes, reads.abreast, reduction.group());
-  // Along pieces of wide rows and long runs of two tensors, such a processor itself looks ahead.
+  // Along pieces of wide rows and long runs of two tensors, such a processor itself looks ahead,
+  // unless there are many instructions for a byte.
   const bool isLongRun = steps.isBlock && steps.byRuns() && steps.vectors >= kGroup;
   if (inOrder && ((steps.traversal == Traversal::Rows && reads.abreast < steps.vectors) ||
-                  (isLongRun && reduction.tensors.size() > 1)))
+                  (isLongRun && reduction.tensors.size() > 1 && bytes >= 4)))
     return reads;
   if (use.ahead && steps.isBlock)
     reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form), target);

@@ -14,7 +14,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %x64: memref<?x64xf32>, %n64: memref<64xf64>, %x1000: memref<?x1000xf32>, %b1000: memref<?x1000xbf16>, %n1000: memref<1000xf64>,
                %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>, %r49: memref<?x256x49xf32>,
                %b48: memref<?x3x48xf32, strided<[?, 48, 1]>>, %n3: memref<3xf64>,
-               %l784: memref<?x1x784xf32, strided<[?, 784, 1]>>, %n1: memref<1xf64>, %b196: memref<?x4x196xf32, strided<[?, 196, 1]>>,
+               %l784: memref<?x1x784xf32, strided<[?, 784, 1]>>, %h800: memref<?x1x800xbf16, strided<[?, 800, 1]>>, %n1: memref<1xf64>, %b196: memref<?x4x196xf32, strided<[?, 196, 1]>>,
                %n4: memref<4xf64>, %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
     // Lines go four side by side, a vector of each, or eight where memory is waited for, several of each, and nothing is
     // asked for in advance,
@@ -73,7 +73,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
         center(%n3 : memref<3xf64>) outs(%n3, %n3 : memref<3xf64>, memref<3xf64>)
     // Rows of short runs, which fill these together, are asked for as many ahead as leave room in a first level; near ones are not.
     // CHECK: norma.moments {{.*}}x4x196xf32{{.*}}<runs, vector = 16, unroll = 5, group = 32, line = 784, accumulate = f32, block = {{[0-9]+}}>
-    // MEMORY: norma.moments {{.*}}x4x196xf32{{.*}}<runs, vector = 16, unroll = 5, group = 32, line = 784, accumulate = f32, block = {{[0-9]+}}, prefetch = 2352>
+    // MEMORY: norma.moments {{.*}}x4x196xf32{{.*}}<runs, vector = 16, unroll = 5, group = 32, line = 784, accumulate = f32, block = {{[0-9]+}}, prefetch = 1568>
     norma.moments kept [1] ins(%b196 : memref<?x4x196xf32, strided<[?, 196, 1]>>) outs(%n4, %n4, %n4 : memref<4xf64>, memref<4xf64>, memref<4xf64>)
     // MEMORY: norma.grad_sums {{.*}}x4x196xf32{{.*}}<runs, vector = 16, unroll = 5, group = 32, line = 784, accumulate = f32, block = {{[0-9]+}}, prefetch = 784>
     norma.grad_sums kept [1] ins(%b196, %b196 : memref<?x4x196xf32, strided<[?, 196, 1]>>, memref<?x4x196xf32, strided<[?, 196, 1]>>)
@@ -85,6 +85,10 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // CHECK: norma.grad_sums {{.*}}x1x784xf32{{.*}}<runs, vector = 16, unroll = 2, group = 32, accumulate = f32, block = {{[0-9]+}}, streams = 2>
     // MEMORY: norma.grad_sums {{.*}}x1x784xf32{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     norma.grad_sums kept [1] ins(%l784, %l784 : memref<?x1x784xf32, strided<[?, 784, 1]>>, memref<?x1x784xf32, strided<[?, 784, 1]>>)
+        center(%n1 : memref<1xf64>) outs(%n1, %n1 : memref<1xf64>, memref<1xf64>)
+    // Narrow ones keep both, and ask as far ahead.
+    // MEMORY: norma.grad_sums {{.*}}x1x800xbf16{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 1024, streams = 2>
+    norma.grad_sums kept [1] ins(%h800, %h800 : memref<?x1x800xbf16, strided<[?, 800, 1]>>, memref<?x1x800xbf16, strided<[?, 800, 1]>>)
         center(%n1 : memref<1xf64>) outs(%n1, %n1 : memref<1xf64>, memref<1xf64>)
     // Those of narrow elements are of eight.
     // STREAM: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = {{[0-9]+}}>

@@ -18,14 +18,14 @@ namespace {
 constexpr int64_t kL2Bytes = int64_t(2) << 20, kNearBytes = 4 * kL2Bytes,
                   kMixedBytes = int64_t(32) << 20;
 
-/// The cuts for channels first, of f32 tensors: `inputs` of them and a result. Only the last
+/// The cuts for channels first: `inputs` of them and a result. Only the last
 /// address counts, which is that of a cache line.
 std::optional<KeptBlocks> cuts(const Dims &shape, int inputs, int threads = 2,
-                               bool canInterleave = true) {
+                               bool canInterleave = true, DType dtype = DType::F32) {
   alignas(64) static char memory[256];
   std::vector<Tensor> tensors;
   for (int t = 0; t <= inputs; ++t)
-    tensors.emplace_back(memory + 64 * t, DType::F32, shape);
+    tensors.emplace_back(memory + 64 * t, dtype, shape);
   const Problem problem = makeProblem(tensors, tensors.size(), Dims{1});
   return KeptBlocks::choose(problem, {kL2Bytes, threads * kL2Bytes, kNearBytes, kMixedBytes},
                             canInterleave);
@@ -77,6 +77,9 @@ TEST(KeptBlocks, AreFarWhereInputsAreMoreThanIsNear) {
   EXPECT_TRUE(cuts({4, 65, 64, 64}, kGradient)->isFar);
   EXPECT_FALSE(cuts({16, 64, 64, 64}, kGradient)->takesTurns);
   EXPECT_TRUE(cuts({16, 65, 64, 64}, kGradient)->takesTurns);
+  // Narrow elements take as long to compute.
+  EXPECT_TRUE(cuts({32, 66, 64, 64}, kGradient)->takesTurns);
+  EXPECT_FALSE(cuts({32, 66, 64, 64}, kGradient, 2, true, DType::BF16)->takesTurns);
   // What exceeds a second level gains the more by maps beside sums.
   EXPECT_FALSE(cuts({166, 64, 56, 56}, kGradient)->takesTurns);
 }
