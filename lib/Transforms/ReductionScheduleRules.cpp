@@ -277,18 +277,19 @@ static bool areFarApart(const ScheduleForm &form, const Steps &steps) {
 }
 
 /// Samples of short runs that go side by side like rows, where a group has room for as many. Those
-/// of narrow elements take longer to add than to read, and are a cache line or two: several vectors
-/// go abreast, of twice as many samples. Others go one vector after the other. Streams of a block
-/// are whole steps of its runs.
+/// of narrow elements take longer to add than to read: several vectors go abreast, of twice as many
+/// samples, unless runs are so many cache lines that the processor follows them. Others go one
+/// vector after the other. Streams of a block are whole steps of its runs.
 static std::optional<Samples> chooseShortSamples(const Reduction &reduction, int64_t innermost,
                                                  const Steps &steps, int64_t abreast) {
-  constexpr int64_t kUsual = 4, kOfNarrow = 8;
+  constexpr int64_t kUsual = 4, kMost = 8, kFollowedBytes = 256;
   const bool isNarrow = reduction.bytes() < 4;
   if (steps.isBlock || !reduction.isPlain() || (isNarrow && reduction.tensors.size() > 1))
     return std::nullopt;
   const int64_t step = isNarrow ? abreast : 1, whole = innermost / steps.vector;
   const int64_t vectorsOfSum = whole / step + whole % step + (innermost % steps.vector != 0);
-  for (int64_t streams = isNarrow ? kOfNarrow : kUsual; streams >= kUsual; streams /= 2)
+  const bool areMany = isNarrow && innermost * reduction.bytes() < kFollowedBytes;
+  for (int64_t streams = areMany ? kMost : kUsual; streams >= kUsual; streams /= 2)
     if (streams * vectorsOfSum <= reduction.group())
       return Samples{streams, step};
   return std::nullopt;

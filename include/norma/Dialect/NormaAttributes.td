@@ -155,7 +155,7 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       elements on; in a map of a block of kept indices, which
       has dense rows that lie apart, the block beside it; in a reduction of such a block
       by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
-      What a reduction asks for comes into all caches if it is 8 KiB or less at a time, else
+      What a reduction asks for comes into all caches if it is 16 KiB or less at a time, else
       into the second level.
     - `parts`: in reductions by runs, equal parts of a long run over which the `unroll`
       vectors of an iteration are spread: several pages are read side by side.

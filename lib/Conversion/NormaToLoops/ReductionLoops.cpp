@@ -97,8 +97,8 @@ static int64_t bytesOfElement(Value view) {
 }
 
 bool ReductionLoops::isWantedSoon(ValueRange views) const {
-  // A small part of any first level.
-  constexpr int64_t kSoonBytes = 8 * 1024;
+  // A part of any first level.
+  constexpr int64_t kSoonBytes = 16 * 1024;
   int64_t bytes = 0;
   for (Value view : views)
     bytes += ahead * bytesOfElement(view);

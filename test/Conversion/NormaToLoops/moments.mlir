@@ -491,7 +491,7 @@ func.func @prefetched_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<
 
 // -----
 
-// More than a small part of a first level waits in the second.
+// More than a part of a first level waits in the second.
 
 // CHECK-LABEL: func @prefetched_far
 // CHECK:         memref.prefetch {{.*}}, read, locality<2>
@@ -500,13 +500,13 @@ func.func @prefetched_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<
 func.func @prefetched_far(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 2064>}
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, prefetch = 4112>}
   return
 }
 func.func @prefetched_streams(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
-      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, prefetch = 528, streams = 4>}
+      {schedule = #norma.schedule<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, prefetch = 1040, streams = 4>}
   return
 }
 
