@@ -201,16 +201,19 @@ static constexpr int64_t kMapBlockBytes = 16 * 1024;
 /// How many elements ahead a map of contiguous data in memory asks for more. Processors do so by
 /// themselves in several streams, and in one to the end of a page; but not far where there are many
 /// instructions for a byte: for narrow elements. A `line` that is part of a row has the next ones
-/// in the next rows.
+/// in the next rows. Behind a near last level less is enough, which finds room in the first.
 static int64_t aheadOf(const Map &map, const ScheduleForm &form, int64_t line, int64_t abreast,
-                       int64_t streams) {
-  constexpr int64_t kAheadBytes = 16 * 1024, kAheadOfStream = 8 * 1024;
+                       int64_t streams, const TargetDescription &target) {
+  constexpr int64_t kAheadBytes = 16 * 1024, kAheadOfStream = 8 * 1024, kNearBytes = 2 * 1024;
   const int64_t bytes = bytesOf(map.tensors.front());
   if (bytes >= 4 && (line > 0 || streams > 0))
     return 0;
+  const bool areSeveral = abreast > 1 || streams > 0;
+  if (areSeveral && target.readsInOrder())
+    return kNearBytes / bytes;
   if (line > 0 && line < form.row())
     return abreast * form.row();
-  return (abreast > 1 || streams > 0 ? kAheadOfStream : kAheadBytes) / bytes;
+  return (areSeveral ? kAheadOfStream : kAheadBytes) / bytes;
 }
 
 /// How many rows or runs go side by side, which are far apart: memory gives more to several streams
@@ -296,7 +299,7 @@ static ScheduleAttr chooseMap(const Map &map, const TargetDescription &target, c
       streams = chooseStreams(map, form, traversal, registers, target);
     if (streams > 0)
       unroll = std::max<int64_t>(kMapRegisters / registers / streams, 1);
-    prefetch = aheadOf(map, form, line, abreast, streams);
+    prefetch = aheadOf(map, form, line, abreast, streams, target);
   }
   // Rows that no line divides share what they read of such coefficients, too.
   if (form.kinds == "RK" && traversal == Traversal::Rows && contiguous && vector > 1 &&

@@ -15,7 +15,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>, %r49: memref<?x256x49xf32>,
                %b48: memref<?x3x48xf32, strided<[?, 48, 1]>>, %n3: memref<3xf64>,
                %l784: memref<?x1x784xf32, strided<[?, 784, 1]>>, %h800: memref<?x1x800xbf16, strided<[?, 800, 1]>>, %n1: memref<1xf64>, %b196: memref<?x4x196xf32, strided<[?, 196, 1]>>,
-               %n4: memref<4xf64>, %h196: memref<?x256x196xbf16>, %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
+               %n4: memref<4xf64>, %h196: memref<?x256x196xbf16>, %s256: memref<256xf32>, %s1000: memref<1000xf32>, %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
     // Lines go four side by side, a vector of each, or eight where memory is waited for, several of each, and nothing is
     // asked for in advance,
     // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
@@ -90,7 +90,12 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // MEMORY: norma.grad_sums {{.*}}x1x800xbf16{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 1024, streams = 2>
     norma.grad_sums kept [1] ins(%h800, %h800 : memref<?x1x800xbf16, strided<[?, 800, 1]>>, memref<?x1x800xbf16, strided<[?, 800, 1]>>)
         center(%n1 : memref<1xf64>) outs(%n1, %n1 : memref<1xf64>, memref<1xf64>)
-    // Those of narrow elements are of eight, unless they are four cache lines or more.
+    // Maps of narrow elements ask 2 KiB ahead in each of four streams, of rows and of runs.
+    // MEMORY: norma.affine {{.*}}x1000xbf16{{.*}}<flat, vector = 32, unroll = 1, group = 4, line = {{[0-9]+}}, block = {{[0-9]+}}, nontemporal = true, prefetch = 1024>
+    norma.affine kept [1] ins(%b1000 : memref<?x1000xbf16>) scale(%s1000 : memref<1000xf32>) outs(%b1000 : memref<?x1000xbf16>)
+    // MEMORY: norma.affine {{.*}}x196xbf16{{.*}}<flat, vector = 32, unroll = 1, group = 4, line = {{[0-9]+}}, block = {{[0-9]+}}, nontemporal = true, prefetch = 1024>
+    norma.affine kept [1] ins(%h196 : memref<?x256x196xbf16>) scale(%s256 : memref<256xf32>) outs(%h196 : memref<?x256x196xbf16>)
+    // Very short runs of narrow elements are of eight samples, unless they are four cache lines or more.
     // MEMORY: norma.moments {{.*}}x196xbf16{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}, prefetch = 1024, streams = 4>
     norma.moments kept [1] ins(%h196 : memref<?x256x196xbf16>) outs(%n256, %n256, %n256 : memref<256xf64>, memref<256xf64>, memref<256xf64>)
     // STREAM: norma.moments {{.*}}x196xi8{{.*}}<runs, vector = 16, unroll = 4, group = 256, accumulate = i32, block = {{[0-9]+}}>

@@ -155,8 +155,8 @@ def Norma_ScheduleAttr : AttrDef<NormaDialect, "Schedule"> {
       elements on; in a map of a block of kept indices, which
       has dense rows that lie apart, the block beside it; in a reduction of such a block
       by runs, whole rows ahead, and behind the last row the first ones of the block beside it.
-      What a reduction asks for comes into all caches if it is 16 KiB or less at a time, else
-      into the second level.
+      Into all caches if that is 16 KiB or less at a time, else into the second level, and
+      so the block beside that of a map.
     - `parts`: in reductions by runs, equal parts of a long run over which the `unroll`
       vectors of an iteration are spread: several pages are read side by side.
     - `streams`: what goes side by side, as several pages at once give more from memory than

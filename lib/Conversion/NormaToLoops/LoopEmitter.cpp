@@ -251,6 +251,12 @@ void LoopEmitter::prefetch(Value memref, ValueRange indices, bool soon) {
                              /*localityHint=*/soon ? 3 : 2, /*isDataCache=*/true);
 }
 
+bool LoopEmitter::isSoon(int64_t bytes) {
+  // A part of any.
+  constexpr int64_t kSoonBytes = 16 * 1024;
+  return bytes <= kSoonBytes;
+}
+
 Value LoopEmitter::loadScalar(Value memref, ValueRange indices) {
   return memref::LoadOp::create(*this, memref, indices);
 }

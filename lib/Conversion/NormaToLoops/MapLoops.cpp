@@ -108,15 +108,21 @@ void MapLoops::storeElements(ValueRange from, Value to, size_t count,
   }
 }
 
-/// Asks for what the next block has where this one has `indices`.
+/// Asks for what follows what is at `indices` or, in a block of kept indices, what the next block
+/// has there, whose turn comes when this one is done.
 void MapLoops::prefetch(ValueRange from, ValueRange indices) {
   const int64_t ahead = schedule.getPrefetch();
   if (ahead == 0 || indices.empty())
     return;
   Values next(indices);
   next.back() = e.add(next.back(), e.index(ahead));
+  const int64_t abreast = std::max({schedule.getGroup(), schedule.getStreams(), int64_t(1)});
+  int64_t bytes = 0;
   for (Value input : from)
-    e.prefetch(input, next);
+    bytes += ahead * abreast * (getElementTypeOrSelf(input).getIntOrFloatBitWidth() / 8);
+  const bool isBlock = !cast<MemRefType>(inputs.front().getType()).getLayout().isIdentity();
+  for (Value input : from)
+    e.prefetch(input, next, !isBlock && e.isSoon(bytes));
 }
 
 Values MapLoops::eachCoefficient(ArrayRef<Value> from, function_ref<Value(Value)> make) {

@@ -96,13 +96,11 @@ static int64_t bytesOfElement(Value view) {
   return getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
 }
 
-bool ReductionLoops::isWantedSoon(ValueRange views) const {
-  // A part of any first level.
-  constexpr int64_t kSoonBytes = 16 * 1024;
+int64_t ReductionLoops::bytesAhead(ValueRange views) const {
   int64_t bytes = 0;
   for (Value view : views)
     bytes += ahead * bytesOfElement(view);
-  return bytes * std::max({schedule.getStreams(), schedule.getParts(), int64_t(1)}) <= kSoonBytes;
+  return bytes * std::max({schedule.getStreams(), schedule.getParts(), int64_t(1)});
 }
 
 void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
@@ -110,7 +108,7 @@ void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
   if (ahead == 0 || indices.empty())
     return;
   indices = placeAhead(std::move(indices));
-  const bool soon = isWantedSoon(views);
+  const bool soon = e.isSoon(bytesAhead(views));
   for (Value view : views) {
     int64_t bytes = bytesOfElement(view);
     // One of the vectors that share a cache line.

@@ -388,6 +388,26 @@ func.func @flat_rows(%x: memref<?x32x49xf32, strided<[?, 49, 1]>>, %s: memref<32
 
 // -----
 
+// What is asked for in contiguous data is wanted soon, and comes into the first level if all lines
+// together are 16 KiB or less; what is asked for of the next block is not.
+
+// CHECK-LABEL: func @prefetched_lines
+// CHECK:         memref.prefetch {{.*}}, read, locality<3>
+// CHECK-LABEL: func @prefetched_far
+// CHECK:         memref.prefetch {{.*}}, read, locality<2>
+func.func @prefetched_lines(%x: memref<?x64xf16>, %s: memref<64xf32>, %y: memref<?x64xf16>) {
+  norma.affine kept [1] ins(%x : memref<?x64xf16>) scale(%s : memref<64xf32>) outs(%y : memref<?x64xf16>)
+      {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 64, prefetch = 2048>}
+  return
+}
+func.func @prefetched_far(%x: memref<?x64xf16>, %s: memref<64xf32>, %y: memref<?x64xf16>) {
+  norma.affine kept [1] ins(%x : memref<?x64xf16>) scale(%s : memref<64xf32>) outs(%y : memref<?x64xf16>)
+      {schedule = #norma.schedule<flat, vector = 32, unroll = 1, group = 4, line = 64, prefetch = 2080>}
+  return
+}
+
+// -----
+
 // So do the parts of rows that lie together: two rows abreast, which share the coefficients.
 
 // CHECK-LABEL: func @flat_parts
