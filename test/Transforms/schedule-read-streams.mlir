@@ -15,7 +15,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
                %all: memref<?xf32>, %n: memref<f64>, %r3136: memref<?x64x3136xf32>, %r196: memref<?x256x196xf32>, %r49: memref<?x256x49xf32>,
                %b48: memref<?x3x48xf32, strided<[?, 48, 1]>>, %n3: memref<3xf64>,
                %l784: memref<?x1x784xf32, strided<[?, 784, 1]>>, %h800: memref<?x1x800xbf16, strided<[?, 800, 1]>>, %n1: memref<1xf64>, %b196: memref<?x4x196xf32, strided<[?, 196, 1]>>,
-               %n4: memref<4xf64>, %h196: memref<?x256x196xbf16>, %s256: memref<256xf32>, %s1000: memref<1000xf32>, %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
+               %n4: memref<4xf64>, %u1000: memref<?x1000xi8>, %h196: memref<?x256x196xbf16>, %s256: memref<256xf32>, %s1000: memref<1000xf32>, %u196: memref<?x256x196xi8>, %n256: memref<256xf64>, %each: memref<?x1000xf32>, %ns: memref<?xf64>) {
     // Lines go four side by side, a vector of each, or eight where memory is waited for, several of each, and nothing is
     // asked for in advance,
     // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 1, group = 4, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 4>
@@ -23,7 +23,7 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // MEMORY: norma.moments {{.*}}<flat, vector = 16, unroll = 4, group = 8, line = 208, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x13 : memref<?x13xf32>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     // but not those of bytes, of which a group is longer,
-    // MEMORY: norma.moments {{.*}}xi8{{.*}}<flat, vector = 16, unroll = 13, group = 256, line = 208, accumulate = i32, block = {{[0-9]+}}, prefetch = {{[0-9]+}}>
+    // MEMORY: norma.moments {{.*}}xi8{{.*}}<flat, vector = 16, unroll = 13, group = 256, line = 208, accumulate = i32, block = {{[0-9]+}}, prefetch = 8192>
     norma.moments kept [1] ins(%u13 : memref<?x13xi8>) outs(%n13, %n13, %n13 : memref<13xf64>, memref<13xf64>, memref<13xf64>)
     // nor what is one step, whose sums stay in registers from line to line, unless memory is waited for;
     // CHECK: norma.moments {{.*}}<flat, vector = 16, unroll = 5, group = 32, line = 80, accumulate = f32, block = {{[0-9]+}}>
@@ -42,13 +42,17 @@ module @in_order attributes {dlti.target_system_spec = #dlti.target_system_spec<
     // STREAM: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     // MEMORY: norma.moments {{.*}}x1000xf32{{.*}}<rows, vector = 16, unroll = 4, group = 8, accumulate = f32, block = {{[0-9]+}}, streams = 8>
     norma.moments kept [1] ins(%x1000 : memref<?x1000xf32>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
-    // Of narrow elements one alone in the caches, and as many as have their registers from memory.
+    // Of narrow elements one alone in the caches, and as many as have their registers from memory, where they ask in advance.
     // CHECK: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
-    // MEMORY: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, block = {{[0-9]+}}, streams = 4>
+    // MEMORY: norma.moments {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 4, group = 4, accumulate = f32, block = {{[0-9]+}}, prefetch = 1024, streams = 4>
     norma.moments kept [1] ins(%b1000 : memref<?x1000xbf16>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
-    // MEMORY: norma.grad_sums {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, block = 320, streams = 4>
+    // MEMORY: norma.grad_sums {{.*}}x1000xbf16{{.*}}<rows, vector = 16, unroll = 2, group = 4, accumulate = f32, block = 320, prefetch = 1024, streams = 4>
     norma.grad_sums kept [1] ins(%b1000, %b1000 : memref<?x1000xbf16>, memref<?x1000xbf16>) center(%n1000 : memref<1000xf64>)
         outs(%n1000, %n1000 : memref<1000xf64>, memref<1000xf64>)
+    // Pieces of wide rows of bytes ask for those that follow in the same rows.
+    // CHECK: norma.moments {{.*}}x1000xi8{{.*}}<rows, vector = 16, unroll = 7, group = 256, accumulate = i32, block = {{[0-9]+}}>
+    // MEMORY: norma.moments {{.*}}x1000xi8{{.*}}<rows, vector = 16, unroll = 7, group = 256, accumulate = i32, block = {{[0-9]+}}, prefetch = 512>
+    norma.moments kept [1] ins(%u1000 : memref<?x1000xi8>) outs(%n1000, %n1000, %n1000 : memref<1000xf64>, memref<1000xf64>, memref<1000xf64>)
     // Neither parts of runs,
     // CHECK: norma.moments {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
     // STREAM: norma.moments {{.*}}memref<?xf32>{{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = {{[0-9]+}}>
