@@ -131,8 +131,8 @@ Expected<BlockKernels> Preparation::kernels(int64_t width) const {
     reduce = {.family = KernelFamily::GradSums, .dy = dy};
     map = {.family = KernelFamily::GradMap, .out = out, .compute = call.compute, .dy = dy};
   }
-  // Beside a map, too, so that sums are the same.
-  reduce.streaming = reduce.ahead = blocks.isFar && blocks.wholeLines;
+  // As beside a map: which sums go alone depends on the threads, and bits must not.
+  reduce.streaming = reduce.ahead = blocks.isFar;
   KernelSpec both = map;
   both.interleaved = true;
   both.ahead = blocks.isFar;

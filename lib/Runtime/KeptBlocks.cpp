@@ -134,7 +134,7 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const Block
                    reinterpret_cast<uintptr_t>(out) % kStreamingAlignment == 0;
   // Each thread has the same blocks in every call, as far as it can.
   blocks.isNear = !isLargeResult(problem, caches.keptBytes / 4 * 3);
-  blocks.isFar = inputBytes(problem) > caches.nearBytes;
+  blocks.isFar = blocks.wholeLines && inputBytes(problem) > caches.nearBytes;
 
   // Cuts are the same for any number of threads: those for results past the caches begin where two
   // threads would not hold the data.

@@ -26,9 +26,10 @@ struct BlockCaches {
   int64_t l2Bytes = 0;
   /// What all threads have to keep the inputs and results of maps.
   int64_t keptBytes = 0;
-  /// What inputs may have to be near when their block's turn comes.
+  /// Inputs up to which all of them are near when their block's turn comes.
   int64_t nearBytes = 0;
-  /// Of larger inputs, a block is summed and mapped before the next one is summed.
+  /// Inputs up to which maps of blocks go beside sums of others; larger ones are summed and mapped
+  /// in turns.
   int64_t mixedBytes = std::numeric_limits<int64_t>::max();
 };
 
@@ -40,8 +41,8 @@ struct KeptBlocks {
   /// whether it does, and is written past the caches.
   bool wholeLines = false, streams = false;
   /// Whether the caches of all threads hold inputs and result, so that each finds its
-  /// blocks again; and whether the inputs are more than is near, so that a block must be waited for
-  /// when its turn comes.
+  /// blocks again; and whether, of whole lines, the inputs are more than is near, so that a block
+  /// must be waited for when its turn comes.
   bool isNear = false, isFar = false;
   /// Whether no map of a block goes beside the sums of the next.
   bool takesTurns = false;

@@ -227,6 +227,31 @@ TEST_F(EngineMachines, GradientsOfMemoryTakeTurns) {
   }
 }
 
+TEST_F(EngineMachines, GradientsOfMemoryHaveTheSameBitsWhereSamplesBeginAnywhere) {
+  // x and dy of 24 MiB; samples of dx do not begin where cache lines do.
+  const Dims shape{8, 512, 28, 28};
+  const Array x = dataOf(shape), dy = dataOf(shape);
+  const std::vector<double> center(512, 20);
+  const auto make = [](int64_t begin, int64_t end, const GradientSums &) {
+    const auto all = [&](double value) { return std::vector<double>(size_t(end - begin), value); };
+    return GradientCoefficients{{end - begin}, all(20), all(0.5), all(-1), all(2)};
+  };
+  const int64_t sample = 512 * 28 * 28 + 8;
+  std::vector<float> dx(size_t(8 * sample));
+  std::optional<GradientSums> first;
+  for (const int threads : {1, 2, 7, 64}) {
+    const std::shared_ptr<Engine> engine = engineWithCaches({.threads = threads}, kNearLastLevel);
+    Expected<GradientSums> sums =
+        engine->gradientSumsThenMap(x, dy, Dims{1}, center, {}, make, DType::F32,
+                                    Tensor(dx.data(), DType::F32, shape, {sample, 28 * 28, 28, 1}));
+    ASSERT_TRUE(sums) << sums.error().message();
+    if (!first)
+      first = std::move(*sums);
+    else
+      EXPECT_TRUE(haveSameBits(*sums, *first)) << threads;
+  }
+}
+
 TEST_F(EngineMachines, CoefficientsAreKeptBesideTheData) {
   // 12 MiB of data and result, and 12 of two coefficients for each element.
   const int64_t size = int64_t(3) << 19;
