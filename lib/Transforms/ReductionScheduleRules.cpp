@@ -332,8 +332,9 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
     reads.prefetch = use.ahead ? kFurther : 0;
     return reads;
   }
-  // Where there are many instructions for a byte, a processor that reads in order sees less far.
-  const bool inOrder = target.readsInOrder(), asksFurther = inOrder && use.ahead && bytes < 4;
+  // A processor that reads in order looks ahead itself, but less far where there are many
+  // instructions for a byte.
+  const bool inOrder = target.readsInOrder(), mustAsk = inOrder && use.ahead && bytes < 4;
   constexpr int64_t kAheadOfSample = 2048, kAheadOfNarrow = 8192, kAheadOfPiece = 512;
   if (steps.isBlock && steps.byRuns())
     if (std::optional<Samples> samples = chooseSamples(reduction, innermost, steps, target, use)) {
@@ -351,7 +352,7 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
     // rows gain from a second vector.
     if (!use.streaming)
       reads.abreast = std::min<int64_t>(reads.abreast, steps.traversal == Traversal::Rows ? 2 : 1);
-    reads.prefetch = asksFurther ? kAheadOfSample / bytes : 0;
+    reads.prefetch = mustAsk ? kAheadOfSample / bytes : 0;
     return reads;
   }
   if (inOrder && use.ahead && areFarApart(form, steps)) {
@@ -372,12 +373,12 @@ static Reads chooseReads(const Reduction &reduction, const ScheduleForm &form, c
   const bool isPiece = steps.traversal == Traversal::Rows && reads.abreast < steps.vectors;
   const bool isLongRun = steps.isBlock && steps.byRuns() && steps.vectors >= kGroup;
   if (inOrder && (isPiece || (isLongRun && reduction.tensors.size() > 1 && bytes >= 4))) {
-    reads.prefetch = asksFurther ? kAheadOfPiece / bytes : 0;
+    reads.prefetch = mustAsk ? kAheadOfPiece / bytes : 0;
     return reads;
   }
   if (use.ahead && steps.isBlock)
     reads.prefetch = choosePrefetchOfRows(form.row(), reduction.rowBytes(form), target);
-  else if (asksFurther)
+  else if (mustAsk)
     reads.prefetch = kAheadOfNarrow / bytes;
   else if (use.ahead)
     reads.prefetch = choosePrefetch(form, steps.traversal == Traversal::Flat ? steps.line : 0,

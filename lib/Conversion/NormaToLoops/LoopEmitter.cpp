@@ -251,10 +251,13 @@ void LoopEmitter::prefetch(Value memref, ValueRange indices, bool soon) {
                              /*localityHint=*/soon ? 3 : 2, /*isDataCache=*/true);
 }
 
-bool LoopEmitter::isSoon(int64_t bytes) {
+bool LoopEmitter::isSoon(ValueRange memrefs, int64_t ahead, int64_t streams) {
   // A part of any.
   constexpr int64_t kSoonBytes = 16 * 1024;
-  return bytes <= kSoonBytes;
+  int64_t bytes = 0;
+  for (Value memref : memrefs)
+    bytes += ahead * getElementTypeOrSelf(memref).getIntOrFloatBitWidth() / 8;
+  return bytes * std::max<int64_t>(streams, 1) <= kSoonBytes;
 }
 
 Value LoopEmitter::loadScalar(Value memref, ValueRange indices) {

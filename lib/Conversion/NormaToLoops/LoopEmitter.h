@@ -102,8 +102,9 @@ public:
   /// Asks for the cache line of an element, which need not be within the memref, in all caches or,
   /// where it is not wanted soon, in the second level.
   void prefetch(Value memref, mlir::ValueRange indices, bool soon);
-  /// Whether so much that is asked for, and not read yet, finds room in a first level.
-  static bool isSoon(int64_t bytes);
+  /// Whether all that is asked for so many elements `ahead`, in each of some streams, and not read
+  /// yet, finds room in a first level.
+  static bool isSoon(mlir::ValueRange memrefs, int64_t ahead, int64_t streams);
   Value loadScalar(Value memref, mlir::ValueRange indices);
   void storeScalar(Value value, Value memref, mlir::ValueRange indices);
   /// Scratch memory: on the stack of the enclosing function where it is static and

@@ -116,13 +116,11 @@ void MapLoops::prefetch(ValueRange from, ValueRange indices) {
     return;
   Values next(indices);
   next.back() = e.add(next.back(), e.index(ahead));
-  const int64_t abreast = std::max({schedule.getGroup(), schedule.getStreams(), int64_t(1)});
-  int64_t bytes = 0;
-  for (Value input : from)
-    bytes += ahead * abreast * (getElementTypeOrSelf(input).getIntOrFloatBitWidth() / 8);
   const bool isBlock = !cast<MemRefType>(inputs.front().getType()).getLayout().isIdentity();
+  const int64_t abreast = std::max(schedule.getGroup(), schedule.getStreams());
+  const bool soon = !isBlock && LoopEmitter::isSoon(from, ahead, abreast);
   for (Value input : from)
-    e.prefetch(input, next, !isBlock && e.isSoon(bytes));
+    e.prefetch(input, next, soon);
 }
 
 Values MapLoops::eachCoefficient(ArrayRef<Value> from, function_ref<Value(Value)> make) {

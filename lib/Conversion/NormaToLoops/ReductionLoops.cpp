@@ -92,25 +92,15 @@ Values ReductionLoops::placeAhead(Values indices) {
   return indices;
 }
 
-static int64_t bytesOfElement(Value view) {
-  return getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
-}
-
-int64_t ReductionLoops::bytesAhead(ValueRange views) const {
-  int64_t bytes = 0;
-  for (Value view : views)
-    bytes += ahead * bytesOfElement(view);
-  return bytes * std::max({schedule.getStreams(), schedule.getParts(), int64_t(1)});
-}
-
 void ReductionLoops::prefetch(ValueRange views, Values indices, int64_t v) {
   constexpr int64_t kCacheLine = 64;
   if (ahead == 0 || indices.empty())
     return;
   indices = placeAhead(std::move(indices));
-  const bool soon = e.isSoon(bytesAhead(views));
+  const int64_t streams = std::max(schedule.getStreams(), schedule.getParts());
+  const bool soon = LoopEmitter::isSoon(views, ahead, streams);
   for (Value view : views) {
-    int64_t bytes = bytesOfElement(view);
+    int64_t bytes = getElementTypeOrSelf(view).getIntOrFloatBitWidth() / 8;
     // One of the vectors that share a cache line.
     if (v * e.width * bytes % kCacheLine < e.width * bytes)
       e.prefetch(view, indices, soon);

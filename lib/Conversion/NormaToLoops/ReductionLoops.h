@@ -235,8 +235,6 @@ private:
   bool isBlock() const;
   /// Where what is `ahead` of a vector lies.
   Values placeAhead(Values indices);
-  /// All that is asked for, and not read yet.
-  int64_t bytesAhead(mlir::ValueRange views) const;
   /// Asks for what will be read when vector `v` of those abreast is this far on.
   void prefetch(mlir::ValueRange views, Values indices, int64_t v);
 
