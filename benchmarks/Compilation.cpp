@@ -72,8 +72,9 @@ static std::vector<Compilation> compilations(bool quick) {
 }
 
 /// The kernel of `family` that a fresh engine compiled for the case.
-static Expected<KernelInfo> compileOnce(const Compilation &what, Buffers &buffers) {
-  Expected<Subject> subject = Subject::create(what.subject, 1, buffers);
+static Expected<KernelInfo> compileOnce(const Compilation &what, const std::string &targetCpu,
+                                        Buffers &buffers) {
+  Expected<Subject> subject = Subject::create(what.subject, 1, targetCpu, buffers);
   if (!subject)
     return subject.takeError();
   // The first kernel of an engine pays for what all use. This one is of no case.
@@ -91,11 +92,12 @@ static Expected<KernelInfo> compileOnce(const Compilation &what, Buffers &buffer
   return Error(ErrorCode::Internal, fmt::format("no kernel of {} was compiled", what.family));
 }
 
-static void measureCompilation(benchmark::State &state, const Compilation &what) {
+static void measureCompilation(benchmark::State &state, const Compilation &what,
+                               const std::string &targetCpu) {
   Buffers buffers;
   std::vector<double> total, lower, codegen, load;
   for (auto _ : state) {
-    Expected<KernelInfo> kernel = compileOnce(what, buffers);
+    Expected<KernelInfo> kernel = compileOnce(what, targetCpu, buffers);
     if (!kernel)
       return state.SkipWithError(kernel.error().message().c_str());
     lower.push_back(kernel->lowerMilliseconds * 1e-3);
@@ -110,12 +112,14 @@ static void measureCompilation(benchmark::State &state, const Compilation &what)
   state.counters["load_seconds"] = median(load);
 }
 
-void registerCompilations(bool quick, const Effort &effort) {
+void registerCompilations(bool quick, const Settings &settings) {
   for (const Compilation &what : compilations(quick))
-    benchmark::RegisterBenchmark(
-        what.name.c_str(), [what](benchmark::State &state) { measureCompilation(state, what); })
+    benchmark::RegisterBenchmark(what.name.c_str(),
+                                 [what, cpu = settings.targetCpu](benchmark::State &state) {
+                                   measureCompilation(state, what, cpu);
+                                 })
         ->UseManualTime()
-        ->Iterations(effort.rounds)
+        ->Iterations(settings.rounds)
         ->Unit(benchmark::kMillisecond);
 }
 

@@ -16,7 +16,7 @@ namespace norma::benchmarks {
 /// code that can be called, by an engine that has compiled before and keeps nothing on the disk.
 /// Counters: `seconds` in all, `lower_seconds` (MLIR), `codegen_seconds` (LLVM),
 /// `load_seconds` (linking); medians.
-void registerCompilations(bool quick, const Effort &effort);
+void registerCompilations(bool quick, const Settings &settings);
 
 } // namespace norma::benchmarks
 

@@ -15,16 +15,24 @@
 
 namespace norma::benchmarks {
 
-static const LimitLoops &loops() {
+/// Those for the machine, the best first.
+static const std::vector<const LimitLoops *> &allLoops() {
+  static const std::vector<const LimitLoops *> all = [] {
+    std::vector<const LimitLoops *> found;
 #ifdef NORMA_LIMITS_X86
-  static const LimitLoops &chosen = __builtin_cpu_supports("avx512bw") ? avx512LimitLoops()
-                                    : __builtin_cpu_supports("avx2")   ? avx2LimitLoops()
-                                                                       : baseLimitLoops();
-  return chosen;
-#else
-  return baseLimitLoops();
+    if (__builtin_cpu_supports("avx512bw"))
+      found.push_back(&avx512LimitLoops());
+    if (__builtin_cpu_supports("avx2"))
+      found.push_back(&avx2LimitLoops());
 #endif
+    found.push_back(&baseLimitLoops());
+    return found;
+  }();
+  return all;
 }
+
+static const LimitLoops *chosen = nullptr;
+static const LimitLoops &loops() { return chosen ? *chosen : *allLoops().front(); }
 
 static std::optional<MapLoop> mapLoop(DType in, DType out) {
   const bool out16 = out == DType::F16 || out == DType::BF16;
@@ -41,6 +49,19 @@ static std::optional<MapLoop> mapLoop(DType in, DType out) {
 
 bool Limits::supports(DType in, DType out) { return mapLoop(in, out).has_value(); }
 const char *Limits::instructionSet() { return loops().instructionSet; }
+
+std::vector<std::string> Limits::instructionSets() {
+  std::vector<std::string> names;
+  for (const LimitLoops *each : allLoops())
+    names.emplace_back(each->instructionSet);
+  return names;
+}
+
+void Limits::choose(const std::string &instructionSet) {
+  for (const LimitLoops *each : allLoops())
+    if (each->instructionSet == instructionSet)
+      chosen = each;
+}
 
 struct Limits::Arena {
   explicit Arena(int count) : parts(count), tasks(count) {}

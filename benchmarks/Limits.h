@@ -18,6 +18,8 @@
 #include "norma/Support/Tensor.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace norma::benchmarks {
 
@@ -52,7 +54,13 @@ public:
 
   /// Whether there is a loop from `in` to `out`.
   static bool supports(DType in, DType out);
-  /// The instruction set that the loops were chosen for: "avx512", "avx2", "base".
+  /// The instruction sets that there are loops for and that the machine has, the best first:
+  /// "avx512", "avx2", "base".
+  static std::vector<std::string> instructionSets();
+  /// Takes the loops for one of them from now on; the best where nothing is chosen. Not while loops
+  /// run.
+  static void choose(const std::string &instructionSet);
+  /// What the loops are for.
   static const char *instructionSet();
 
 private:

@@ -54,9 +54,9 @@ static Stopwatch fastest(const LimitPart &part, double leastSeconds) {
   return *best;
 }
 
-void measureCase(benchmark::State &state, const Case &c, int threads, double leastSeconds,
+void measureCase(benchmark::State &state, const Case &c, int threads, const Settings &settings,
                  Buffers &buffers) {
-  Expected<Subject> subject = Subject::create(c, threads, buffers);
+  Expected<Subject> subject = Subject::create(c, threads, settings.targetCpu, buffers);
   if (!subject)
     return state.SkipWithError(subject.error().message().c_str());
 
@@ -66,14 +66,14 @@ void measureCase(benchmark::State &state, const Case &c, int threads, double lea
         if (Expected<void> done = subject->call(); !done)
           failure = done.error().message();
       },
-      leastSeconds);
+      settings.seconds);
   if (!failure.empty())
     return state.SkipWithError(failure.c_str());
 
   const Limits alone(1), all(threads);
   std::vector<Stopwatch> limits;
   for (const LimitPart &part : limitOf(c, *subject, threads == 1 ? all : alone, all))
-    limits.push_back(fastest(part, leastSeconds));
+    limits.push_back(fastest(part, settings.seconds));
 
   // The loops touch fewer bytes where coefficients are as large as the data.
   const double share =

@@ -18,14 +18,18 @@
 
 #include <benchmark/benchmark.h>
 #include <functional>
+#include <string>
 #include <vector>
 
 namespace norma::benchmarks {
 
-struct Effort {
+/// How all is measured.
+struct Settings {
   int rounds = 7;
   /// What one measurement takes at least.
   double seconds = 2e-3;
+  /// As of EngineOptions.
+  std::string targetCpu = {};
 };
 
 /// Runs `call` as often as takes a while, found beforehand, and tells the seconds of one.
@@ -44,7 +48,7 @@ double median(std::vector<double> values);
 /// Measures a case in rounds. Counters: `seconds` and `limit_seconds` of one call, `ratio`
 /// of the second to the first, medians; `best_seconds` and `best_limit_seconds`, the least
 /// of all rounds; `bytes` that one call must move.
-void measureCase(benchmark::State &state, const Case &c, int threads, double leastSeconds,
+void measureCase(benchmark::State &state, const Case &c, int threads, const Settings &settings,
                  Buffers &buffers);
 
 } // namespace norma::benchmarks

@@ -31,13 +31,13 @@ struct BareKernel {
   // Holds addresses of itself, so it stays where it is.
   std::unique_ptr<KernelArguments> arguments = std::make_unique<KernelArguments>();
 
-  static Expected<BareKernel> create(const Subject &subject) {
+  static Expected<BareKernel> create(const Subject &subject, const std::string &targetCpu) {
     const std::string key = subject.engine->kernels().at(0).key;
     Expected<KernelSpec> spec = parseKernelSpec(key.substr(0, key.find(";cpu=")));
     if (!spec)
       return spec.takeError();
     BareKernel kernel;
-    Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget("");
+    Expected<std::shared_ptr<const CpuTarget>> target = createCpuTarget(targetCpu);
     if (!target)
       return target.takeError();
     kernel.target = *target;
@@ -83,19 +83,20 @@ struct BareKernel {
 } // namespace
 
 static void measureSmallCall(benchmark::State &state, const Case &c, int threads,
-                             double leastSeconds) {
+                             const Settings &settings) {
   Buffers buffers;
-  Expected<Subject> subject = Subject::create(c, threads, buffers);
+  Expected<Subject> subject = Subject::create(c, threads, settings.targetCpu, buffers);
   if (!subject)
     return state.SkipWithError(subject.error().message().c_str());
   if (Expected<void> done = subject->call(); !done)
     return state.SkipWithError(done.error().message().c_str());
-  Expected<BareKernel> bare = BareKernel::create(*subject);
+  Expected<BareKernel> bare = BareKernel::create(*subject, settings.targetCpu);
   if (!bare)
     return state.SkipWithError(bare.error().message().c_str());
 
-  const Stopwatch call([&] { benchmark::DoNotOptimize(subject->call().hasValue()); }, leastSeconds);
-  const Stopwatch kernel([&] { bare->arguments->call(bare->code->entry); }, leastSeconds);
+  const Stopwatch call([&] { benchmark::DoNotOptimize(subject->call().hasValue()); },
+                       settings.seconds);
+  const Stopwatch kernel([&] { bare->arguments->call(bare->code->entry); }, settings.seconds);
   std::vector<double> seconds, kernelSeconds, overhead;
   for (auto _ : state) {
     kernelSeconds.push_back(kernel.seconds());
@@ -109,17 +110,17 @@ static void measureSmallCall(benchmark::State &state, const Case &c, int threads
   state.counters["threads"] = threads;
 }
 
-void registerSmallCalls(const Effort &effort) {
+void registerSmallCalls(const Settings &settings) {
   for (const Dims &shape : {Dims{1, 13}, {32, 30}, {64, 1024}})
     for (int threads : {1, 2})
       benchmark::RegisterBenchmark(
           fmt::format("call/{}x{}/t{}", shape[0], shape[1], threads).c_str(),
-          [=, seconds = effort.seconds](benchmark::State &state) {
-            measureSmallCall(state, {Work::Normalize, shape, {1}}, threads, seconds);
+          [=](benchmark::State &state) {
+            measureSmallCall(state, {Work::Normalize, shape, {1}}, threads, settings);
           })
           ->UseManualTime()
           // A difference of some nanoseconds between microseconds.
-          ->Iterations(3 * effort.rounds)
+          ->Iterations(3 * settings.rounds)
           ->Unit(benchmark::kNanosecond);
 }
 

@@ -15,7 +15,7 @@ namespace norma::benchmarks {
 /// "call/32x30/t1": Normalization::apply, beside the machine code that it ends in, called by
 /// itself. Counters: `seconds`, `kernel_seconds`, and `overhead_seconds`, the difference
 /// within a round; medians.
-void registerSmallCalls(const Effort &effort);
+void registerSmallCalls(const Settings &settings);
 
 } // namespace norma::benchmarks
 

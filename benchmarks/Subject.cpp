@@ -87,10 +87,11 @@ static Expected<void> useBatchNormalization(const Case &c, Subject &subject) {
   return {};
 }
 
-Expected<Subject> Subject::create(const Case &c, int threads, Buffers &buffers) {
+Expected<Subject> Subject::create(const Case &c, int threads, const std::string &targetCpu,
+                                  Buffers &buffers) {
   Subject subject;
   Expected<std::shared_ptr<Engine>> engine =
-      Engine::create({.threads = threads, .cacheDirectory = "off"});
+      Engine::create({.threads = threads, .targetCpu = targetCpu, .cacheDirectory = "off"});
   if (!engine)
     return engine.takeError();
   subject.engine = *engine;

@@ -25,7 +25,8 @@ struct Subject {
   std::function<Expected<void>()> call;
 
   /// The engine keeps no kernels on the disk. Has not called anything that is timed.
-  static Expected<Subject> create(const Case &c, int threads, Buffers &buffers);
+  static Expected<Subject> create(const Case &c, int threads, const std::string &targetCpu,
+                                  Buffers &buffers);
 };
 
 /// The loops that the limit of a case is made of: one, or one after the other.
