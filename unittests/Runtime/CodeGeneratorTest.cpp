@@ -49,6 +49,26 @@ TEST_P(KeptCodeGenerator, RefersToConstantsNearby) {
   EXPECT_EQ(object(compiler, "moments;RK[?x13];f32").find(".ltext"), std::string::npos);
 }
 
+TEST_P(KeptCodeGenerator, CallsNoLibraryForNarrowFloats) {
+  // One call for every element, of processors that have no instructions.
+  for (const char *cpu : {"", "x86-64", "x86-64-v2", "x86-64-v3"}) {
+    auto target = createCpuTarget(cpu);
+    if (!target)
+      continue;
+    Compiler compiler(*target);
+    for (std::string_view spec :
+         {"affine;RK[?x13];f16;coefficients=csb", "affine;RK[?x64];f16;coefficients=csb",
+          "affine;RK[?x64];u8;to=f16;coefficients=csb", "moments;RK[?x64];f16",
+          "moments;RKR[?x64x49];f16;nan=omit", "affine;RK[?x64];f64;to=f16;coefficients=cs",
+          "moments;RK[?x64];f32;weights=f16", "grad_sums;RK[?x30];f16", "grad_map;RK[?x64];f16",
+          "affine;RK[?x64];bf16;coefficients=csb", "moments;RK[?x13];bf16"}) {
+      const std::string code = object(compiler, spec);
+      for (const char *function : {"__extend", "__trunc", "__gnu_"})
+        EXPECT_EQ(code.find(function), std::string::npos) << cpu << " " << spec;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiers, KeptCodeGenerator,
                          testing::Values(KernelTier::Quick, KernelTier::Optimized),
                          [](const auto &tier) {

@@ -85,11 +85,7 @@ Expected<void> AotEmitter::link(std::unique_ptr<llvm::Module> translated,
 Expected<void> AotEmitter::finish() {
   const llvm::TargetMachine &machine = generator->machine();
   trapWithoutMemory(*linked);
-  expandBfloats(*linked, machine, source);
-  moveBfloatAsInteger(*linked);
-  expandNarrowFloats(*linked,
-                     /*halves=*/linked->getTargetTriple().isX86() &&
-                         !machine.getMCSubtargetInfo()->checkFeatures("+f16c"));
+  expandNarrowFloats(*linked, machine, source);
   for (llvm::Function &function : *linked) {
     function.addFnAttr("target-cpu", target->machine.getCPU());
     function.addFnAttr("target-features", target->machine.getFeatures().getString());

@@ -89,4 +89,48 @@ void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine, IrS
   }
 }
 
+/// bf16 or a vector of it as integers of the same size; null for other types.
+static llvm::Type *integerFor(llvm::Type *type) {
+  if (!type->getScalarType()->isBFloatTy())
+    return nullptr;
+  llvm::Type *integer = llvm::Type::getInt16Ty(type->getContext());
+  auto *vector = llvm::dyn_cast<llvm::VectorType>(type);
+  return vector ? llvm::VectorType::get(integer, vector->getElementCount()) : integer;
+}
+
+void moveBfloatAsInteger(llvm::Module &module) {
+  llvm::SmallVector<llvm::Instruction *> work;
+  for (llvm::Function &function : module)
+    for (llvm::BasicBlock &block : function)
+      for (llvm::Instruction &instruction : block)
+        work.push_back(&instruction);
+  for (llvm::Instruction *instruction : work) {
+    llvm::IRBuilder<> b(instruction);
+    auto replace = [&](llvm::Value *loaded) {
+      instruction->replaceAllUsesWith(b.CreateBitCast(loaded, instruction->getType()));
+      instruction->eraseFromParent();
+    };
+    if (auto *load = llvm::dyn_cast<llvm::LoadInst>(instruction)) {
+      if (llvm::Type *type = integerFor(load->getType()))
+        replace(b.CreateAlignedLoad(type, load->getPointerOperand(), load->getAlign()));
+    } else if (auto *store = llvm::dyn_cast<llvm::StoreInst>(instruction)) {
+      if (llvm::Type *type = integerFor(store->getValueOperand()->getType()))
+        store->setOperand(0, b.CreateBitCast(store->getValueOperand(), type));
+    } else if (auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(instruction)) {
+      if (call->getIntrinsicID() == llvm::Intrinsic::masked_load) {
+        if (llvm::Type *type = integerFor(call->getType()))
+          replace(b.CreateMaskedLoad(type, call->getArgOperand(0),
+                                     call->getParamAlign(0).valueOrOne(), call->getArgOperand(1),
+                                     b.CreateBitCast(call->getArgOperand(2), type)));
+      } else if (call->getIntrinsicID() == llvm::Intrinsic::masked_store) {
+        if (llvm::Type *type = integerFor(call->getArgOperand(0)->getType())) {
+          b.CreateMaskedStore(b.CreateBitCast(call->getArgOperand(0), type), call->getArgOperand(1),
+                              call->getParamAlign(1).valueOrOne(), call->getArgOperand(2));
+          call->eraseFromParent();
+        }
+      }
+    }
+  }
+}
+
 } // namespace norma

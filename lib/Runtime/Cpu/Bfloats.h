@@ -8,6 +8,8 @@
 #ifndef NORMA_RUNTIME_CPU_BFLOATS_H
 #define NORMA_RUNTIME_CPU_BFLOATS_H
 
+#include "IrPasses.h"
+
 #include "llvm/IR/IRBuilder.h"
 
 namespace llvm {
@@ -15,6 +17,13 @@ class TargetMachine;
 } // namespace llvm
 
 namespace norma {
+
+/// Widens bf16 and rounds f32 to it.
+void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source);
+
+/// Moves bf16 numbers as the 16-bit integers they are: LLVM would, for processors
+/// without bf16 instructions, widen every element and narrow it by a library call.
+void moveBfloatAsInteger(llvm::Module &module);
 
 /// Rounds the bits of f32 that is not NaN to the upper half, to nearest even. What is below
 /// stays undefined.

@@ -24,19 +24,11 @@ class TargetMachine;
 
 namespace norma {
 
-/// Widens bf16 and rounds f32 to it, exactly for every number, in the lanes of a vector as for
-/// one number: by integer operations, and by instructions where the processor has them.
-void expandBfloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source);
-
-/// Moves bf16 numbers as the 16-bit integers they are: LLVM would, for processors
-/// without bf16 instructions, widen every element and narrow it by a library call.
-void moveBfloatAsInteger(llvm::Module &module);
-
-/// Integers become bf16 by integer operations. With `halves`, integers and f32 become f16 by
-/// them, too, and f16 is widened and compared by them. For processors without instructions
-/// for it, where LLVM would call a library that not every program has. (The other conversions
-/// of bf16 are integer operations already.)
-void expandNarrowFloats(llvm::Module &module, bool halves);
+/// Widens f16 and bf16 and rounds f32 to them, exactly for every number, in the lanes of a vector
+/// as for one number: by instructions where the processor has them, else by integer operations.
+/// Integers become bf16, and f16 where there are no instructions, by way of f32. LLVM by itself
+/// would call a library for every element, which not every program has.
+void expandNarrowFloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source);
 
 /// Moves the parts of addresses that a loop does not change out of it, and the constant
 /// parts to the end, where instructions have a place for them.

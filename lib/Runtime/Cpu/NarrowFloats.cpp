@@ -5,15 +5,20 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Exact for every number, subnormal ones and NaN included, rounding to nearest even,
-// in the lanes of a vector as for one number, and without a branch.
+// Exact for every number, subnormal ones included, rounding to nearest even, in the
+// lanes of a vector as for one number, and without a branch. NaN stays NaN. No operand of
+// arithmetic whose digits count is subnormal: that takes long, or is set to zero where a program
+// asks for it.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Bfloats.h"
 #include "LlvmSteps.h"
 
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/Target/TargetMachine.h"
 
 namespace norma {
 
@@ -45,49 +50,54 @@ public:
 
 private:
   llvm::Value *bits(uint32_t value) { return llvm::ConstantInt::get(i32, value); }
+  llvm::Value *number(double value) { return llvm::ConstantFP::get(f32, value); }
+  /// `other` if one of them is NaN: one instruction of x86.
+  llvm::Value *least(llvm::Value *one, llvm::Value *other) {
+    return b.CreateSelect(b.CreateFCmpOLT(one, other), one, other);
+  }
+  llvm::Value *greatest(llvm::Value *one, llvm::Value *other) {
+    return b.CreateSelect(b.CreateFCmpOGT(one, other), one, other);
+  }
 
   llvm::IRBuilder<> b;
   llvm::Type *i16, *i32, *f16, *bf16, *f32;
 };
 
+/// With the exponent rebased, a normal number is what it shall be, and a subnormal one, m * 2^-24,
+/// is the normal number n = 2^-15 + m * 2^-25 below 2^-14, to which n - 2^-14 is added.
 llvm::Value *NarrowConversion::extend(llvm::Value *half) {
-  llvm::Value *all = b.CreateZExt(b.CreateBitCast(half, i16), i32);
-  llvm::Value *magnitude = b.CreateAnd(all, bits(0x7fff));
-  llvm::Value *sign = b.CreateShl(b.CreateAnd(all, bits(0x8000)), bits(16));
-  // Normal: the exponent rebased. Subnormal: a multiple of 2^-24.
-  llvm::Value *shifted = b.CreateShl(magnitude, bits(13));
-  llvm::Value *normal = b.CreateAdd(shifted, bits(112u << 23));
-  llvm::Value *small =
-      b.CreateFMul(b.CreateSIToFP(magnitude, f32), llvm::ConstantFP::get(f32, 0x1p-24));
-  llvm::Value *result =
-      b.CreateSelect(b.CreateICmpULT(magnitude, bits(0x400)), b.CreateBitCast(small, i32), normal);
-  // Infinity and NaN, which becomes quiet.
-  llvm::Value *quiet =
-      b.CreateSelect(b.CreateICmpUGT(magnitude, bits(0x7c00)), bits(0x400000), bits(0));
-  llvm::Value *special = b.CreateOr(b.CreateOr(shifted, bits(0x7f800000)), quiet);
-  result = b.CreateSelect(b.CreateICmpUGE(magnitude, bits(0x7c00)), special, result);
+  llvm::Value *upper = b.CreateShl(b.CreateZExt(b.CreateBitCast(half, i16), i32), bits(16));
+  llvm::Value *sign = b.CreateAnd(upper, bits(0x80000000));
+  llvm::Value *magnitude = b.CreateLShr(b.CreateAnd(upper, bits(0x7fff0000)), bits(3));
+  llvm::Value *normal = b.CreateBitCast(b.CreateAdd(magnitude, bits(112u << 23)), f32);
+  llvm::Value *beyond = b.CreateFSub(normal, number(0x1p-14));
+  llvm::Value *result = b.CreateBitCast(b.CreateFAdd(normal, least(beyond, number(0))), i32);
+  // Infinity and NaN have all bits of the exponent.
+  llvm::Value *isSpecial = b.CreateICmpSGE(magnitude, bits(0x7c00u << 13));
+  result = b.CreateOr(result, b.CreateSelect(isSpecial, bits(0x7f800000), bits(0)));
   return b.CreateBitCast(b.CreateOr(result, sign), f32);
 }
 
+/// A power of two, 2^13 times that of the number's own exponent or of the least, is added, which
+/// rounds to as many bits as the result has: to nearest even, and a carry correctly raises the
+/// exponent, up to infinity.
 llvm::Value *NarrowConversion::truncateToHalf(llvm::Value *value) {
+  constexpr unsigned kLeastExponent = 113;
   llvm::Value *all = b.CreateBitCast(value, i32);
-  llvm::Value *magnitude = b.CreateAnd(all, bits(0x7fffffff));
   llvm::Value *sign = b.CreateLShr(b.CreateAnd(all, bits(0x80000000)), bits(16));
-  // Normal: to nearest even, where a carry correctly raises the exponent, up to infinity.
-  llvm::Value *odd = b.CreateAnd(b.CreateLShr(magnitude, bits(13)), bits(1));
-  llvm::Value *rounded =
-      b.CreateAdd(b.CreateAdd(b.CreateSub(magnitude, bits(112u << 23)), bits(0xfff)), odd);
-  llvm::Value *result = b.CreateLShr(rounded, bits(13));
-  // Subnormal: the addition of 0.5 rounds to multiples of 2^-24.
-  llvm::Value *half = llvm::ConstantFP::get(f32, 0.5);
-  llvm::Value *sum = b.CreateFAdd(b.CreateBitCast(magnitude, f32), half);
-  llvm::Value *small = b.CreateSub(b.CreateBitCast(sum, i32), b.CreateBitCast(half, i32));
-  result = b.CreateSelect(b.CreateICmpULT(magnitude, bits(0x38800000)), small, result);
-  // From 2^16 on infinity; NaN keeps the top of its payload and becomes quiet.
-  result = b.CreateSelect(b.CreateICmpUGE(magnitude, bits(0x47800000)), bits(0x7c00), result);
-  llvm::Value *payload = b.CreateAnd(b.CreateLShr(magnitude, bits(13)), bits(0x3ff));
-  llvm::Value *nan = b.CreateOr(payload, bits(0x7e00));
-  result = b.CreateSelect(b.CreateICmpUGT(magnitude, bits(0x7f800000)), nan, result);
+  llvm::Value *positive = b.CreateBitCast(b.CreateAnd(all, bits(0x7fffffff)), f32);
+  // Whatever is larger becomes infinity, too, as 2^16 does, and so does NaN for now.
+  llvm::Value *magnitude = least(positive, number(0x1p16));
+  llvm::Value *own =
+      b.CreateBitCast(b.CreateAnd(b.CreateBitCast(magnitude, i32), bits(0x7f800000)), f32);
+  llvm::Value *power = b.CreateBitCast(greatest(own, number(0x1p-14)), i32);
+  llvm::Value *addend = b.CreateAdd(power, bits(13u << 23));
+  llvm::Value *sum = b.CreateFAdd(magnitude, b.CreateBitCast(addend, f32));
+  llvm::Value *digits = b.CreateSub(b.CreateBitCast(sum, i32), addend);
+  llvm::Value *exponent = b.CreateSub(b.CreateLShr(power, bits(13)), bits(kLeastExponent << 10));
+  llvm::Value *result = b.CreateAdd(digits, exponent);
+  llvm::Value *isNan = b.CreateFCmpUNO(value, value);
+  result = b.CreateOr(result, b.CreateSelect(isNan, bits(0x200), bits(0)));
   return b.CreateBitCast(b.CreateTrunc(b.CreateOr(result, sign), i16), f16);
 }
 
@@ -135,7 +145,15 @@ llvm::Value *expandInteger(llvm::Instruction &instruction, bool halves) {
 
 } // namespace
 
-void expandNarrowFloats(llvm::Module &module, bool halves) {
+/// Whether the processor converts between f16 and f32.
+static bool convertsHalves(const llvm::TargetMachine &machine) {
+  return !machine.getTargetTriple().isX86() || machine.getMCSubtargetInfo()->checkFeatures("+f16c");
+}
+
+void expandNarrowFloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source) {
+  expandBfloats(module, machine, source);
+  moveBfloatAsInteger(module);
+  const bool halves = !convertsHalves(machine);
   llvm::SmallVector<llvm::Instruction *> work;
   for (llvm::Function &function : module)
     for (llvm::BasicBlock &block : function)
