@@ -7,8 +7,11 @@
 
 #include "Problem.h"
 
+#include "norma/Support/Checked.h"
+
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <numeric>
 
 namespace norma {
@@ -19,17 +22,23 @@ static int64_t product(const Dims &extents) {
 
 int64_t Problem::size() const { return product(extents); }
 
+/// The most there is where elements that repeat amount to more.
+static int64_t bytesOf(int64_t elements, size_t each) {
+  const Checked bytes = Checked(elements) * int64_t(each);
+  return bytes.fits() ? *bytes : std::numeric_limits<int64_t>::max();
+}
+
 int64_t Problem::bytes() const {
-  int64_t each = 0;
+  size_t each = 0;
   for (size_t t = 0; t < broadcastFrom; ++t)
-    each += int64_t(sizeOf(tensors[t].dtype));
-  return size() * each;
+    each += sizeOf(tensors[t].dtype);
+  return bytesOf(size(), each);
 }
 int64_t Problem::bytesAsF32() const {
   size_t each = 0;
   for (size_t t = 0; t < broadcastFrom; ++t)
     each += std::max(sizeOf(tensors[t].dtype), sizeOf(DType::F32));
-  return size() * int64_t(each);
+  return bytesOf(size(), each);
 }
 int64_t Problem::keptSize() const { return product(keptExtents); }
 

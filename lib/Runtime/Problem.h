@@ -49,7 +49,8 @@ struct Problem {
 
   /// Elements of the data.
   int64_t size() const;
-  /// Of the data and of the tensors with its shape: what a kernel reads and writes.
+  /// Of the data and of the tensors with its shape: what a kernel reads and writes. The most an
+  /// integer holds where elements that repeat amount to more.
   int64_t bytes() const;
   /// The same, were elements f32 at least: narrower ones are as much work.
   int64_t bytesAsF32() const;
