@@ -250,7 +250,7 @@ private:
   mlir::Value pivotOfRun(mlir::Value pivots, mlir::ValueRange k, mlir::Type type);
   Values addVectors(Runs runs, mlir::Value begin, mlir::Value end, mlir::ValueRange sums,
                     mlir::Value part = {});
-  Values addMasked(Runs runs, mlir::Value begin, mlir::Value extent, mlir::ValueRange sums);
+  Values addRest(Runs runs, mlir::Value begin, mlir::Value extent, mlir::ValueRange sums);
   Values added(mlir::ValueRange sums);
   Values joined(mlir::ValueRange sums);
   void addLanes(mlir::ValueRange sums, mlir::ValueRange k);

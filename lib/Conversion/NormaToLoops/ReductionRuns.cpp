@@ -48,24 +48,32 @@ Values ReductionLoops::addVectors(Runs runs, Value begin, Value end, ValueRange 
   });
 }
 
-/// Adds [begin, extent) to the first set of every run, a vector at a time.
-Values ReductionLoops::addMasked(Runs runs, Value begin, Value extent, ValueRange sums) {
+/// Adds [begin, extent) to the first set of every run, a vector at a time. Masks are for the last
+/// one alone, if it is known which that is: processors without instructions for masks ask of every
+/// lane whether it is there, but not where they know.
+Values ReductionLoops::addRest(Runs runs, Value begin, Value extent, ValueRange sums) {
   Values all(sums), firsts;
   for (size_t r = 0; r < runs.size(); ++r)
     llvm::append_range(firsts, setOf(sumsOf(sums, r, runs.size()), 0));
-  firsts = e.carry(begin, extent, e.width, firsts, [&](Value i, ValueRange carried) {
-    Values next;
-    Value tail = e.maskOf(i, extent);
-    for (auto [r, run] : llvm::enumerate(runs)) {
-      Values at = run.indices;
-      if (!at.empty())
-        at.back() = i;
-      llvm::append_range(
-          next, addElements({run.inputs, at, tail, run.lines}, run.pivot, setOf(carried, r)));
-      visit(at, tail);
-    }
-    return next;
-  });
+  auto add = [&](Value from, Value to, bool masked) {
+    firsts = e.carry(from, to, e.width, firsts, [&](Value i, ValueRange carried) {
+      Values next;
+      Value tail = masked ? e.maskOf(i, to) : Value();
+      for (auto [r, run] : llvm::enumerate(runs)) {
+        Values at = run.indices;
+        if (!at.empty())
+          at.back() = i;
+        llvm::append_range(
+            next, addElements({run.inputs, at, tail, run.lines}, run.pivot, setOf(carried, r)));
+        visit(at, tail);
+      }
+      return next;
+    });
+  };
+  const bool isKnown = getConstantIntValue(begin) && getConstantIntValue(extent);
+  Value whole = isKnown ? e.roundDown(extent, e.width) : begin;
+  add(begin, whole, /*masked=*/false);
+  add(whole, extent, /*masked=*/true);
   for (size_t r = 0; r < runs.size(); ++r)
     llvm::copy(setOf(firsts, r), all.begin() + r * (all.size() / runs.size()));
   return all;
@@ -167,7 +175,7 @@ Values ReductionLoops::sumsOfShortRuns(ArrayRef<Values> places, Value pivots,
   Value extent = lengthOfRun(), stepped = e.roundDown(extent, abreast * e.width);
   SmallVector<Run> runs = enterRunsAt(places, pivots);
   auto addRuns = [&](ValueRange sums) {
-    return addMasked(runs, stepped, extent, addVectors(runs, e.index(0), stepped, sums));
+    return addRest(runs, stepped, extent, addVectors(runs, e.index(0), stepped, sums));
   };
   Values none = noSums(abreast * int64_t(runs.size()), e.vectorOf(accumulate));
   if (samples.axis < 0)
@@ -213,7 +221,7 @@ Values ReductionLoops::sumsOfLongRuns(ArrayRef<Values> places, Value pivots) {
   });
   // Where nothing is left of a run, there is nothing to add.
   return stepped == extent ? wide
-                           : addTo(wide, addMasked(runs, stepped, extent, noSums(count, type)));
+                           : addTo(wide, addRest(runs, stepped, extent, noSums(count, type)));
 }
 
 /// Kept indices of a strip at most, which are whole vectors of any type: samples are read in long
@@ -321,8 +329,7 @@ void ReductionLoops::addLanes(ValueRange sums, ValueRange k) {
 void ReductionLoops::emitWideRuns(Value pivots) {
   e.nest(data, axesBefore(dataType.getRank() - 1), [&](Values indices) {
     Run run{inputs, indices, pivotOfRun(pivots, keptOf(indices), f64)};
-    addLanes(addMasked(run, e.index(0), lengthOfRun(), noSums(1, e.vectorOf(f64))),
-             keptOf(indices));
+    addLanes(addRest(run, e.index(0), lengthOfRun(), noSums(1, e.vectorOf(f64))), keptOf(indices));
   });
 }
 

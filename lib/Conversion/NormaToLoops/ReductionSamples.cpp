@@ -33,7 +33,7 @@ void ReductionLoops::emitSamplesAbreast(Value pivots) {
       // What its parts leave of the run.
       if (part * streams != extent) {
         Values none = noSums(1, e.vectorOf(accumulate));
-        Values left = joined(addMasked(run, choose(extent, part * streams), e.index(extent), none));
+        Values left = joined(addRest(run, choose(extent, part * streams), e.index(extent), none));
         for (auto [sum, more] : llvm::zip(sums, left))
           sum = e.addf(sum, more);
       }
