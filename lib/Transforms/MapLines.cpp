@@ -129,8 +129,10 @@ static std::optional<MapLines> choosePeriod(const Map &map, int64_t vector, int6
     // A line that is unrolled as a whole has its coefficients in registers.
     const int64_t registers =
         std::max<int64_t>(vector * map.computeBytes() * 8 / map.target.vectorBits, 1);
-    return MapLines{period, vectors * registers <= map.inRegisters ? vectors
-                                                                   : unrollOfLine(vectors, unroll)};
+    if (vectors * registers <= map.inRegisters)
+      return MapLines{period, vectors};
+    return map.isBoundByLoads() ? linesAbreast(period)
+                                : MapLines{period, unrollOfLine(vectors, unroll)};
   }
   // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
   // coefficients from the second level, shared by lines, cost less than what it saves.

@@ -100,19 +100,20 @@ static int64_t streamsOf(const Map &map, const MapVectors &vectors, Traversal tr
 
 /// Puts rows or runs side by side where that gives more.
 static void chooseStreams(const Map &map, const MapVectors &vectors, bool isPast, MapSteps &steps) {
-  if (!map.isContiguous())
+  if (!map.isContiguous() || vectors.elements == 1)
     return;
-  if (isPast) {
-    // Reads of single bytes are few beside what is written.
-    if (map.use.ahead && map.innermost() >= 2 * vectors.elements && map.bytes() >= 2)
-      steps.streams = streamsOf(map, vectors, steps.traversal);
-    if (steps.streams > 0)
-      steps.unroll = std::max<int64_t>(kMapRegisters / vectors.registers / steps.streams, 1);
-    return;
-  }
+  const bool isLong = map.innermost() >= 2 * vectors.elements;
+  // Reads of single bytes are few beside what is written.
+  const bool feedsStores = isPast && map.use.ahead && isLong && map.bytes() >= 2;
+  const bool areRows = !isPast && map.form.kinds == "RK";
   // Rows that no line divides share what they read of such coefficients, too.
-  if (map.form.kinds == "RK" && vectors.elements > 1 && map.crowdsFirstLevel())
+  const bool isCrowded = areRows && map.crowdsFirstLevel();
+  // Those of three tensors have too many addresses.
+  const bool isBound = areRows && isLong && map.isBoundByLoads() && map.tensors.size() == 2;
+  if (feedsStores || isCrowded || isBound)
     steps.streams = streamsOf(map, vectors, steps.traversal);
+  if (steps.streams > 0 && !isCrowded)
+    steps.unroll = std::max<int64_t>(kMapRegisters / vectors.registers / steps.streams, 1);
 }
 
 /// How many elements ahead a map that writes past the caches asks for more, while its writes wait

@@ -115,6 +115,12 @@ static std::optional<ReductionReads> readRunsAbreast(const Reduction &reduction,
                         .group = reduction.group()};
 }
 
+/// The vectors of a cache line.
+static int64_t vectorsOfLine(const Reduction &reduction, const ReductionSteps &steps) {
+  constexpr int64_t kLineBytes = 64;
+  return llvm::divideCeil(kLineBytes, steps.vector * reduction.bytes());
+}
+
 /// Samples of a block whose runs go side by side if these are longer than a group (of short ones
 /// several are added up at a time): as many as have a whole cache line each, and an address in
 /// registers for every tensor. From memory two tensors are enough for a processor that reads in
@@ -126,8 +132,7 @@ static std::optional<ReductionReads> readSamplesAbreast(const Reduction &reducti
     return std::nullopt;
   if (reduction.asksInOrder() && reduction.isOfTwo() && !reduction.isNarrow())
     return std::nullopt;
-  constexpr int64_t kLineBytes = 64;
-  const int64_t ofLine = llvm::divideCeil(kLineBytes, steps.vector * reduction.bytes());
+  const int64_t ofLine = vectorsOfLine(reduction, steps);
   const int64_t streams =
       std::min<int64_t>(4 / int64_t(reduction.tensors.size()), kUsualAbreast / ofLine);
   if (streams < 2 || reduction.form.extents.back() % (ofLine * steps.vector) != 0)
@@ -172,10 +177,17 @@ static std::optional<ReductionReads> readRowsAbreast(const Reduction &reduction,
                         .group = rows};
 }
 
+/// Whether one vector of sums after the other is as fast as memory is: those that are as long as a
+/// cache line. The latency of additions shows with shorter ones, but beside conversions.
+static bool areAsLongAsLines(const Reduction &reduction) {
+  constexpr int64_t kLineBits = 512;
+  return reduction.target.vectorBits >= kLineBits;
+}
+
 /// Samples of short runs that go side by side like rows, where a group has room for as many. Those
 /// of narrow elements take longer to add than to read: several vectors go abreast, of twice as many
 /// samples, unless runs are so many cache lines that the processor follows them. Others go one
-/// vector after the other. Streams of a block are whole steps of its runs.
+/// vector after the other, if it is a long one. Streams of a block are whole steps of its runs.
 static std::optional<ReductionReads> readShortSamplesAbreast(const Reduction &reduction,
                                                              const ReductionSteps &steps) {
   constexpr int64_t kUsual = 4, kMost = 8, kFollowedBytes = 256;
@@ -184,8 +196,12 @@ static std::optional<ReductionReads> readShortSamplesAbreast(const Reduction &re
       !reduction.isPlain() || (isNarrow && reduction.isOfTwo()))
     return std::nullopt;
   const int64_t innermost = reduction.form.extents.back();
-  const int64_t step = isNarrow ? chooseAbreast(reduction, steps) : 1;
+  const bool oneByOne = areAsLongAsLines(reduction) && !isNarrow;
+  int64_t step = oneByOne ? 1 : chooseAbreast(reduction, steps);
   const int64_t whole = innermost / steps.vector;
+  // Several that are left over of every run would be a loop of their own.
+  if (whole % step > 1 && whole % (step - 1) == 0)
+    --step;
   const int64_t vectorsOfSum = whole / step + whole % step + (innermost % steps.vector != 0);
   const bool areMany = isNarrow && innermost * reduction.bytes() < kFollowedBytes;
   for (int64_t streams = areMany ? kMost : kUsual; streams >= kUsual; streams /= 2)
@@ -264,7 +280,9 @@ static ReductionReads readOneAfterTheOther(const Reduction &reduction,
                                            const ReductionSteps &steps) {
   ReductionReads reads{.group = reduction.group()};
   const bool isWaitedFor = reduction.asksInOrder() && steps.areFarApart(reduction.form);
-  reads.abreast = isWaitedFor && !reduction.isExact() ? 1 : chooseAbreast(reduction, steps);
+  const bool hidesLatency = areAsLongAsLines(reduction) || reduction.isNarrow();
+  const bool oneByOne = isWaitedFor && hidesLatency && !reduction.isExact();
+  reads.abreast = oneByOne ? 1 : chooseAbreast(reduction, steps);
   reads.parts = chooseParts(reduction, steps, reads.abreast);
   reads.prefetch = chooseAhead(reduction, steps, reads.abreast);
   return reads;
