@@ -57,7 +57,7 @@ void BlockKernel::pushArguments(const KernelCall &call, KernelFamily family,
                                 bool ofNext) {
   const Problem &problem = call.problem;
   const KernelCall pushed = backwards ? turned(call) : call;
-  const Block all{0, problem.outer(), problem.slice(0, problem.outer()), 0};
+  const Block all = call.range(0, problem.outer());
   const auto pushTensor = [&](size_t t) {
     const int64_t offset = pushed.problem.tensors[t].data - problem.tensors[t].data;
     tensorArguments.push_back({first.size(), tensors[t], offset, ofNext});

@@ -185,7 +185,7 @@ BlockedPlan::create(const BlockedCall &call, const BlockCaches &caches, const Th
   }
   const KeptBlocks &blocks = *plan->blocks;
   const Preparation preparation{threads, findKernel, call, problem, blocks};
-  const int64_t width = blocks.end(0), last = blocks.extent - blocks.begin(blocks.count() - 1);
+  const int64_t width = blocks.end(0), last = blocks.lastWidth();
   for (auto [kernels, size] :
        {std::pair(&plan->kernels, width), std::pair(&plan->narrower, last)}) {
     if (kernels == &plan->narrower && last == width)

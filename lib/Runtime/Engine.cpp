@@ -111,6 +111,38 @@ Expected<KernelCall> Engine::State::call(Problem problem, const KernelSpec &spec
   return KernelCall{std::move(problem), std::move(*found), isMap(spec.family) && spec.streaming};
 }
 
+Expected<ReductionCall> Engine::State::reductionCall(const KernelSpec &chosen, Problem problem,
+                                                     const Operands &operands, const Dims &shape) {
+  const auto cuts = KeptCuts::ofFewRows(problem, machine.leastPartBytes);
+  const auto find = [&](int64_t width) -> Expected<ReductionKernel> {
+    KernelSpec spec = specOf(chosen, cuts ? cuts->first(problem, width) : problem, operands);
+    setStreaming(spec, problem);
+    Expected<std::shared_ptr<Kernel::State>> found = kernel(spec);
+    if (!found)
+      return found.takeError();
+    return ReductionKernel{std::move(spec), std::move(*found)};
+  };
+  const int64_t widths[] = {cuts ? cuts->width : 0, cuts ? cuts->lastWidth() : 0};
+  const bool hasNarrower = widths[1] < widths[0];
+  // At once, in case they must be compiled.
+  std::optional<Expected<ReductionKernel>> found[2];
+  pool->forEach(hasNarrower ? 2 : 1, ThreadPool::kManyBytes,
+                [&](int64_t i) { found[i].emplace(find(widths[i])); });
+  for (std::optional<Expected<ReductionKernel>> &each : found)
+    if (each && !*each)
+      return each->takeError();
+  ReductionKernel &first = **found[0];
+  ReductionCall made{.call = {std::move(problem), std::move(first.state)},
+                     .spec = std::move(first.spec),
+                     .shape = shape,
+                     .leastPartBytes = machine.leastPartBytes,
+                     .findKernel = [this](const KernelSpec &other) { return kernel(other); },
+                     .cuts = cuts};
+  if (hasNarrower)
+    made.narrower.emplace(std::move(**found[1]));
+  return made;
+}
+
 void Engine::State::setStreaming(KernelSpec &spec, const Problem &problem) const {
   const bool isFar = readsFromMemory(problem, spec.layout, farBytes());
   if (isMap(spec.family)) {

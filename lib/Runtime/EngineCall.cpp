@@ -25,7 +25,12 @@ Block KernelCall::block(int64_t b, int64_t count) const {
 }
 
 Block KernelCall::range(int64_t begin, int64_t end) const {
-  return {begin, end, problem.slice(begin, end), begin * problem.keptPerOuter()};
+  return {0, begin, end, problem.slice(0, begin, end), begin * problem.keptPerOuter()};
+}
+
+Block KernelCall::range(const KeptCuts &cuts, int64_t b) const {
+  const int64_t begin = cuts.begin(b), end = cuts.end(b);
+  return {cuts.group, begin, end, problem.slice(cuts.group, begin, end), begin};
 }
 
 KernelCall KernelCall::on(std::span<const Tensor> tensors) const {
@@ -47,7 +52,7 @@ void KernelCall::pushTensor(KernelArguments &arguments, const Block &block, size
       if (repeats >> group & 1)
         sizes[group] = 1;
   }
-  const int64_t offset = block.begin * tensor.strides[0] * int64_t(sizeOf(tensor.dtype));
+  const int64_t offset = block.begin * tensor.strides[block.group] * int64_t(sizeOf(tensor.dtype));
   arguments.push(data + offset, sizes, tensor.strides);
 }
 

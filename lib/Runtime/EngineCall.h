@@ -16,13 +16,15 @@
 
 #include "AlignedBytes.h"
 #include "EngineImpl.h"
+#include "KeptCuts.h"
 
 #include <chrono>
 
 namespace norma {
 
-/// A range of the outermost group.
+/// A range of a group, the outermost one or that of a cut.
 struct Block {
+  int group;
   int64_t begin, end;
   Slice slice;
   /// The first kept index of the range among all; 0 where blocks share them.
@@ -44,6 +46,8 @@ struct KernelCall {
   Block block(int64_t b, int64_t count = 1) const;
   /// Any range of the outermost group.
   Block range(int64_t begin, int64_t end) const;
+  /// Range `b` of kept indices, as they are cut.
+  Block range(const KeptCuts &cuts, int64_t b) const;
   /// The same call of tensors like these, which lie elsewhere: the first ones, in the same order.
   KernelCall on(std::span<const Tensor> tensors) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
@@ -55,8 +59,15 @@ struct KernelCall {
   void pushOperands(KernelArguments &arguments, const Block &block) const;
 };
 
+/// A kernel of a reduction, and what it was made for.
+struct ReductionKernel {
+  KernelSpec spec;
+  std::shared_ptr<Kernel::State> state;
+};
+
 /// A call of a reduction, which can be made again for data elsewhere.
 struct ReductionCall {
+  /// With the kernel of all blocks, but for a last slice that is narrower.
   KernelCall call;
   KernelSpec spec;
   /// That of the caller's kept indices.
@@ -64,7 +75,31 @@ struct ReductionCall {
   /// See MemorySystem.
   int64_t leastPartBytes;
   /// How the kernel of moments is found that does blocks again.
-  std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel;
+  std::function<Expected<std::shared_ptr<Kernel::State>>(const KernelSpec &)> findKernel = {};
+  /// Where kept indices are cut, if they are, and the kernel of a last slice that is narrower.
+  std::optional<KeptCuts> cuts = {};
+  std::optional<ReductionKernel> narrower = {};
+
+  bool isNarrower(const Block &block) const {
+    return narrower && block.end - block.begin < cuts->width;
+  }
+};
+
+/// The code of a reduction, which may be better later: to be asked for once a call.
+class ReductionCode {
+public:
+  /// The call must outlive this.
+  explicit ReductionCode(const ReductionCall &of)
+      : reduction(&of), entry(of.call.entry()),
+        narrower(of.narrower ? of.narrower->state->code().loaded->entry : EntryPoint()) {}
+
+  EntryPoint of(const Block &block) const {
+    return reduction->isNarrower(block) ? narrower : entry;
+  }
+
+private:
+  const ReductionCall *reduction;
+  EntryPoint entry, narrower;
 };
 
 /// A reduction of the whole, and a map of it.

@@ -30,14 +30,8 @@ struct AddSums {
 Expected<ReductionCall> Engine::State::gradientSumsCall(const Tensor &x, const Tensor &dy,
                                                         std::span<const int64_t> kept,
                                                         const Operands &operands) {
-  Problem problem = makeProblem({x, dy}, operands, kept);
-  KernelSpec spec = specOf({.family = KernelFamily::GradSums, .dy = dy.dtype}, problem, operands);
-  setStreaming(spec, problem);
-  Expected<KernelCall> made = call(std::move(problem), spec);
-  if (!made)
-    return made.takeError();
-  return ReductionCall{
-      std::move(*made), std::move(spec), keptShape(x.shape, kept), machine.leastPartBytes, {}};
+  return reductionCall({.family = KernelFamily::GradSums, .dy = dy.dtype},
+                       makeProblem({x, dy}, operands, kept), operands, keptShape(x.shape, kept));
 }
 
 Expected<GradientSums> Engine::State::gradientSums(const Tensor &x, const Tensor &dy,
@@ -60,9 +54,9 @@ GradientSums Engine::State::gradientSums(const ReductionCall &prepared, const Ke
     inKernelOrder = problem.toKernelOrder(center);
   const std::span<const double> centers =
       problem.keptInOrder ? center : std::span<const double>(inKernelOrder);
-  const EntryPoint entry = call.entry();
+  const ReductionCode code(prepared);
   Reduction sums(
-      call, prepared.leastPartBytes, memory ? std::move(*memory) : std::vector<GradientSums>(),
+      prepared, call, memory ? std::move(*memory) : std::vector<GradientSums>(),
       [&](GradientSums &room) {
         room.shape = prepared.shape;
         room.sum.resize(center.size());
@@ -77,7 +71,7 @@ GradientSums Engine::State::gradientSums(const ReductionCall &prepared, const Ke
         for (std::vector<double> *values : {&into.sum, &into.dot})
           arguments.push(values->data() + block.firstKept, block.slice.kept,
                          block.slice.keptStrides);
-        arguments.call(entry);
+        arguments.call(code.of(block));
       },
       AddSums{});
   Pace unwatched;

@@ -243,6 +243,9 @@ struct Engine::State {
   Expected<std::unique_ptr<LoadedCode>> load(const std::string &object, const std::string &symbol);
   /// The kernel of a spec, to be called on the tensors of a problem.
   Expected<KernelCall> call(Problem problem, const KernelSpec &spec);
+  /// That of a reduction, `chosen`, of a problem of such operands.
+  Expected<ReductionCall> reductionCall(const KernelSpec &chosen, Problem problem,
+                                        const Operands &operands, const Dims &shape);
   /// Sets `streaming` and `ahead` of a spec: of a map, whether its result goes past the caches and
   /// its data comes from memory; of a reduction, whether some of its data does, and most.
   void setStreaming(KernelSpec &spec, const Problem &problem) const;

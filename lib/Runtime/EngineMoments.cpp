@@ -17,15 +17,8 @@ namespace norma {
 
 Expected<ReductionCall> Engine::State::momentsCall(const Tensor &x, std::span<const int64_t> kept,
                                                    NanPolicy nan, const Operands &operands) {
-  Problem problem = makeProblem({x}, operands, kept);
-  KernelSpec spec = specOf({.family = KernelFamily::Moments, .nan = nan}, problem, operands);
-  setStreaming(spec, problem);
-  Expected<KernelCall> made = call(std::move(problem), spec);
-  if (!made)
-    return made.takeError();
-  return ReductionCall{std::move(*made), std::move(spec), keptShape(x.shape, kept),
-                       machine.leastPartBytes,
-                       [this](const KernelSpec &other) { return kernel(other); }};
+  return reductionCall({.family = KernelFamily::Moments, .nan = nan},
+                       makeProblem({x}, operands, kept), operands, keptShape(x.shape, kept));
 }
 
 namespace {
@@ -40,7 +33,8 @@ public:
   void run(const Block &block, KernelArguments &arguments) {
     if (failed)
       return;
-    Expected<std::shared_ptr<Kernel::State>> kernel = of.findKernel(exactly(of.spec));
+    const KernelSpec &spec = of.isNarrower(block) ? of.narrower->spec : of.spec;
+    Expected<std::shared_ptr<Kernel::State>> kernel = of.findKernel(exactly(spec));
     if (!kernel) {
       const std::lock_guard<std::mutex> lock(mutex);
       if (!failed.exchange(true))
@@ -48,7 +42,7 @@ public:
       return;
     }
     const Problem &problem = of.call.problem;
-    const CallTimer timer(**kernel, uint64_t(problem.bytes() / problem.outer()) *
+    const CallTimer timer(**kernel, uint64_t(problem.bytes() / problem.extents[block.group]) *
                                         uint64_t(block.end - block.begin));
     arguments.call((*kernel)->code().loaded->entry);
   }
@@ -71,9 +65,8 @@ public:
   MomentsRun(const ReductionCall &moments, const KernelCall &kernelCall, char *data,
              std::vector<Statistics> memory)
       : call(kernelCall), shape(moments.shape), exact(moments),
-        reduction(call, moments.leastPartBytes, std::move(memory),
-                  MakeRoom{call.problem.keptSize()}, RunBlock{&call, call.entry(), data, &exact},
-                  MergeBlocks{}) {}
+        reduction(moments, call, std::move(memory), MakeRoom{call.problem.keptSize()},
+                  RunBlock{&call, ReductionCode(moments), data, &exact}, MergeBlocks{}) {}
   MomentsRun(const MomentsRun &) = delete;
   MomentsRun &operator=(const MomentsRun &) = delete;
 
@@ -109,7 +102,7 @@ private:
 
   struct RunBlock {
     const KernelCall *call;
-    EntryPoint entry;
+    ReductionCode code;
     char *data;
     ExactBlocks *exact;
 
@@ -119,10 +112,8 @@ private:
       call->pushOperands(arguments, block);
       for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
         arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
-      arguments.call(entry);
-      const auto kept = size_t(call->problem.outerKept()
-                                   ? (block.end - block.begin) * call->problem.keptPerOuter()
-                                   : call->problem.keptSize());
+      arguments.call(code.of(block));
+      const auto kept = size_t(*numElements(block.slice.kept));
       if (isMarked(std::span(into.m2).subspan(size_t(block.firstKept), kept)))
         exact->run(block, arguments);
     }

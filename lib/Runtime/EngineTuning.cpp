@@ -57,7 +57,9 @@ Expected<std::vector<int64_t>> Engine::State::tuningRows(const KernelSpec &spec,
   const auto otherKernel = [&](int64_t rows) -> std::optional<std::string> {
     const Problem problem = tuningProblem(spec, rows, {places[0], places[1], places[2]});
     // What a call of this family and types on the problem runs.
-    KernelSpec called = specOf(spec, problem, {});
+    const auto cuts =
+        isMap(spec.family) ? std::nullopt : KeptCuts::ofFewRows(problem, machine.leastPartBytes);
+    KernelSpec called = specOf(spec, cuts ? cuts->first(problem, cuts->width) : problem, {});
     setStreaming(called, problem);
     return called == spec ? std::nullopt : std::optional(called.key());
   };
@@ -145,7 +147,7 @@ std::function<void()> Engine::State::callOf(const TuningCase &data,
   case KernelFamily::GradSums: {
     const Dims kept = call.problem.keptExtents;
     auto sums = std::make_shared<ReductionCall>(
-        ReductionCall{std::move(call), spec, kept, machine.leastPartBytes, {}});
+        ReductionCall{std::move(call), spec, kept, machine.leastPartBytes});
     return
         [this, sums, &data] { State::gradientSums(*sums, sums->call, data.coefficient(0), *pool); };
   }

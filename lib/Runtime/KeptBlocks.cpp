@@ -1,4 +1,4 @@
-//===- KeptBlocks.cpp - Ranges of kept indices ----------------------------===//
+//===- KeptBlocks.cpp - Blocks to reduce, then map ------------------------===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -179,14 +179,6 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const Block
   // Of narrow elements, sums and maps compute for longer than memory is waited for.
   blocks.takesTurns = inputBytes(problem) > caches.mixedBytes && !hasNarrowInputs(problem);
   return blocks.count() >= kLeastBlocks ? std::optional(blocks) : std::nullopt;
-}
-
-Tensor KeptBlocks::slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const {
-  const GroupedTensor &tensor = problem.tensors[t];
-  const int64_t offset = begin * tensor.strides[group] * int64_t(sizeOf(tensor.dtype));
-  Dims extents = problem.extents;
-  extents[group] = end - begin;
-  return Tensor(tensor.data + offset, tensor.dtype, extents, tensor.strides);
 }
 
 } // namespace norma

@@ -1,20 +1,19 @@
-//===- KeptBlocks.h - Ranges of kept indices --------------------*- C++ -*-===//
+//===- KeptBlocks.h - Blocks to reduce, then map ----------------*- C++ -*-===//
 //
 // Part of the norma project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// A kept index needs its own data only. So a core may reduce and map a range of kept
-// indices before it takes the next, and reads the data a second time from its cache. Where
-// the cuts are depends on the shape and the processor alone.
+// A core may reduce and map a range of kept indices before it takes the next, and reads
+// the data a second time from its cache.
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef NORMA_RUNTIME_KEPTBLOCKS_H
 #define NORMA_RUNTIME_KEPTBLOCKS_H
 
-#include "Problem.h"
+#include "KeptCuts.h"
 
 #include <limits>
 
@@ -33,10 +32,8 @@ struct BlockCaches {
   int64_t mixedBytes = std::numeric_limits<int64_t>::max();
 };
 
-/// Ranges of kept indices along one group of a problem, equal but for the last.
-struct KeptBlocks {
-  int group = 0;
-  int64_t extent = 0, width = 0;
+/// Ranges of kept indices for a reduction and a map.
+struct KeptBlocks : KeptCuts {
   /// Whether blocks end where cache lines of a large result do, if it begins at one; and
   /// whether it does, and is written past the caches.
   bool wholeLines = false, streams = false;
@@ -50,10 +47,6 @@ struct KeptBlocks {
   /// they find a place: before a block is mapped, the sums of the next drive some of it out.
   bool isCrowded = false;
 
-  int64_t count() const { return (extent + width - 1) / width; }
-  int64_t begin(int64_t b) const { return b * width; }
-  int64_t end(int64_t b) const { return std::min(extent, begin(b) + width); }
-
   /// The cuts for a reduction and a map: the problem's tensors are their inputs and the
   /// result. None where a block would not fit into a second level, unless the map of one
   /// can go beside the sums of the next; where the whole gains more; or where ranges of the
@@ -61,8 +54,6 @@ struct KeptBlocks {
   /// alone; how they are written and read, on what all threads have.
   static std::optional<KeptBlocks> choose(const Problem &problem, const BlockCaches &caches,
                                           bool canInterleave);
-  /// Kept indices [begin, end) of a tensor of the problem.
-  Tensor slice(const Problem &problem, size_t t, int64_t begin, int64_t end) const;
 };
 
 } // namespace norma

@@ -42,15 +42,22 @@ int64_t Problem::bytesAsF32() const {
 }
 int64_t Problem::keptSize() const { return product(keptExtents); }
 
-Slice Problem::slice(int64_t begin, int64_t end) const {
+Slice Problem::slice(int group, int64_t begin, int64_t end) const {
   Slice slice;
   slice.extents = extents;
-  slice.extents[0] = end - begin;
-  for (int group = 0; group < extents.size(); ++group)
-    if (kinds[group] == 'K')
-      slice.kept.push_back(slice.extents[group]);
+  slice.extents[group] = end - begin;
+  for (int each = 0; each < extents.size(); ++each)
+    if (kinds[each] == 'K')
+      slice.kept.push_back(slice.extents[each]);
   slice.keptStrides = contiguousStrides(slice.kept);
   return slice;
+}
+
+int64_t Problem::partsOf(int64_t bytes) const {
+  auto each = int64_t(sizeOf(DType::F32));
+  for (size_t t = 0; t < broadcastFrom; ++t)
+    each = std::max(each, int64_t(sizeOf(tensors[t].dtype)));
+  return size() / (bytes / each);
 }
 
 Layout Problem::layout() const {

@@ -51,16 +51,15 @@ inline constexpr int64_t kMostShared = 4;
 template <typename Result, typename Prepare, typename Run, typename Merge>
 class Reduction {
 public:
-  /// The call must outlive the reduction. Little data has two parts if each has `leastPartBytes`.
-  /// Results are in `memory`, as far as there is some: that of all in its first, those of tasks,
-  /// which find it in their caches, in others.
-  Reduction(const KernelCall &kernelCall, int64_t leastPartBytes, std::vector<Result> memory,
+  /// Of `kernelCall`, that which was prepared or the same elsewhere. Both must outlive the
+  /// reduction. Results are in `memory`, as far as there is some: that of all in its first, those
+  /// of tasks, which find it in their caches, in others.
+  Reduction(const ReductionCall &prepared, const KernelCall &kernelCall, std::vector<Result> memory,
             Prepare prepareResult, Run runBlock, Merge mergeInto)
-      : call(kernelCall), leastPartBytes(leastPartBytes), prepare(std::move(prepareResult)),
-        run(std::move(runBlock)), merge(std::move(mergeInto)),
+      : call(kernelCall), cuts(prepared.cuts), leastPartBytes(prepared.leastPartBytes),
+        prepare(std::move(prepareResult)), run(std::move(runBlock)), merge(std::move(mergeInto)),
         blocks(isShared() ? sharedBlocks() : ownBlocks()),
-        tasks(isShared() ? std::min(blocks, kTasks) : blocks),
-        perOuter(call.problem.size() / call.problem.outer()), next(size_t(tasks)),
+        tasks(isShared() ? std::min(blocks, kTasks) : blocks), next(size_t(tasks)),
         results(std::move(memory)), isThere(new std::atomic<bool>[size_t(tasks)]()) {
     for (int64_t t = 0; t < tasks; ++t)
       next[t] = first(t);
@@ -100,7 +99,7 @@ public:
   }
 
 private:
-  bool isShared() const { return !call.problem.outerKept(); }
+  bool isShared() const { return !cuts && !call.problem.outerKept(); }
   int64_t first(int64_t task) const { return isShared() ? blocks * task / tasks : task; }
 
   /// How many blocks are one call of the kernel: what every call does for every kept index
@@ -110,20 +109,13 @@ private:
     return std::max({int64_t(1), few, many});
   }
 
-  /// How many have so many bytes of every tensor. Elements of less than four bytes take as long as
-  /// others.
-  int64_t partsOf(int64_t bytes) const {
-    int64_t each = 4;
-    for (size_t t = 0; t < call.problem.broadcastFrom; ++t)
-      each = std::max(each, int64_t(sizeOf(call.problem.tensors[t].dtype)));
-    return call.problem.size() / (bytes / each);
-  }
-
   /// How many are worth having for the sake of threads.
   int64_t blocksForThreads(int64_t most) const {
     // Short runs of few samples take their time at each kept index.
-    const bool takesHalves = call.problem.kinds != "RKR" && partsOf(leastPartBytes) >= 2;
-    const int64_t parts = std::max<int64_t>(partsOf(kSharedBytes), takesHalves ? 2 : 1);
+    const bool takesHalves =
+        call.problem.kinds != "RKR" && call.problem.partsOf(leastPartBytes) >= 2;
+    const int64_t parts =
+        std::max<int64_t>(call.problem.partsOf(kSharedBytes), takesHalves ? 2 : 1);
     most = std::min({most, parts, kMostShared});
     return int64_t(std::bit_floor(uint64_t(std::max(most, int64_t(1)))));
   }
@@ -132,7 +124,7 @@ private:
   /// than several, so that each of two threads reads what it has in its own cache. Where smaller
   /// parts are worth their way from core to core, so is the merge of fewer elements of larger ones.
   int64_t partsWorthwhile(int64_t perKept) const {
-    const int64_t leastForTwo = partsOf(kSharedBytes) >= 2
+    const int64_t leastForTwo = call.problem.partsOf(kSharedBytes) >= 2
                                     ? Merge::kLeastForTwo * leastPartBytes / kSharedBytes
                                     : Merge::kLeastForTwo;
     return std::max<int64_t>(perKept / Merge::kElements, perKept >= leastForTwo ? 2 : 1);
@@ -140,7 +132,7 @@ private:
 
   /// Of kept indices of their own.
   int64_t ownBlocks() const {
-    return std::max(call.blocks(), blocksForThreads(call.problem.outer()));
+    return cuts ? cuts->count() : std::max(call.blocks(), blocksForThreads(call.problem.outer()));
   }
 
   /// Calls of the kernel that are not longer than that, for as many for each of 2, 4 or 8 threads.
@@ -165,9 +157,9 @@ private:
   }
 
   void runBlock(int64_t b, Result &into, Pace &pace) {
-    const Block block = call.range(cut(b), cut(b + 1));
+    const Block block = cuts ? call.range(*cuts, b) : call.range(cut(b), cut(b + 1));
     run(block, into);
-    pace.done((block.end - block.begin) * perOuter);
+    pace.done(*numElements(block.slice.extents));
   }
 
   void workOn(int64_t task, Pace &pace) {
@@ -210,14 +202,14 @@ private:
   }
 
   const KernelCall &call;
+  const std::optional<KeptCuts> &cuts;
+  /// Little data has two parts if each has so much.
   int64_t leastPartBytes;
   Prepare prepare;
   Run run;
   Merge merge;
   /// Calls of the kernel, and what is done by one thread.
   int64_t blocks, tasks;
-  /// Elements of one index of the outermost group.
-  int64_t perOuter;
   /// The block that a task goes on with.
   std::vector<int64_t> next;
   /// Those of the tasks so far, each with what has been merged into it, or the one that all
