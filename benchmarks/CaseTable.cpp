@@ -151,6 +151,10 @@ private:
                peers && rows < 1000000,
                peers});
         }
+    // Batches behind a layer of many units.
+    for (int64_t rows : {64, 256})
+      for (Work work : {Work::Moments, Work::Forward, Work::Backward})
+        add({work, {rows, 4096}, {1}, DType::F32, DType::F32, false, rows == 256});
   }
 
   void addTypes() {

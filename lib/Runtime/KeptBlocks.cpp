@@ -18,8 +18,8 @@ namespace norma {
 
 /// Where kept indices lie next to each other, the least a block has of them: shorter
 /// pieces of rows are read slowly, less so from the second level, unless rows are such pieces
-/// only: what a processor fetches ahead of them is another's. What is read again from further away
-/// is worth more.
+/// only: what a processor fetches ahead of them is another's. Half as much is better than no
+/// blocks of what is near. What is read again from further away is worth more.
 static constexpr int64_t kRunBytes = 2048, kNearRunBytes = 512, kFarRunBytes = 3072;
 /// A block with less costs too much by itself.
 static constexpr int64_t kLeastBytes = int64_t(192) << 10;
@@ -145,9 +145,12 @@ std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const Block
   const int64_t budget = l2Bytes / 4 * 3;
   const int64_t all = perIndex * blocks.extent;
   const bool isSmall = all <= budget, hasRuns = problem.kinds.back() == 'R';
-  const int64_t run =
-      roundUp(indicesOfRun(problem, blocks.group, isSmall && hasRuns ? kNearRunBytes : kRunBytes),
-              std::max<int64_t>(together, 1));
+  const auto runOf = [&](int64_t bytes) {
+    return roundUp(indicesOfRun(problem, blocks.group, bytes), std::max<int64_t>(together, 1));
+  };
+  int64_t run = runOf(isSmall && hasRuns ? kNearRunBytes : kRunBytes);
+  if (budget / perIndex < run && !hasRuns && inputBytes(problem) < caches.nearBytes / 2)
+    run = runOf(kRunBytes / 2);
   if (isSmall) {
     // For the sake of threads alone, of which each shall have as many.
     const auto few = std::bit_floor(uint64_t(all / kLeastBytes) | 1);

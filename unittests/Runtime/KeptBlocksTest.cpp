@@ -84,6 +84,15 @@ TEST(KeptBlocks, AreFarWhereInputsAreMoreThanIsNear) {
   EXPECT_FALSE(cuts({166, 64, 56, 56}, kGradient)->takesTurns);
 }
 
+TEST(KeptBlocks, OfNearTablesMayBeShorterPiecesOfRows) {
+  // 512 features of so many rows and their results leave room in the second level; of more, half.
+  EXPECT_EQ(cuts({384, 2'048}, kTraining)->width, 512);
+  EXPECT_EQ(cuts({400, 2'048}, kTraining)->width, 256);
+  // Where inputs are not near, and where these would not fit either, the whole is as good.
+  EXPECT_FALSE(cuts({400, 4'096}, kTraining));
+  EXPECT_FALSE(cuts({800, 1'024}, kTraining));
+}
+
 TEST(KeptBlocks, AreTheSameForAnyNumberOfThreads) {
   for (const Dims &shape :
        {Dims{166, 64, 56, 56}, {32, 256, 56, 56}, {8, 512, 14, 14}, {1, 1'024, 14, 14}})
