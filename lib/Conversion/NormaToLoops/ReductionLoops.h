@@ -130,7 +130,10 @@ private:
   void emitFlatTotals(mlir::Value pivots);
   std::pair<int64_t, int64_t> featuresOfRow() const;
   int64_t periodOfLine() const;
-  void eachOfPeriod(llvm::function_ref<void(mlir::Value i, mlir::Value k)> body);
+  void eachOfPeriod(llvm::function_ref<void(mlir::Value first, mlir::Value k)> body);
+  void beginPeriod(mlir::Value pivots,
+                   llvm::function_ref<void(mlir::Value i, mlir::Value pivot)> begin);
+  mlir::Value sumOfRun(mlir::Value array, mlir::Value first, mlir::Value start);
   void addLineToTotals(mlir::ValueRange lineTotals);
   /// What is walked by rows: the inputs, or the same cut into lines, with totals for every
   /// column.
