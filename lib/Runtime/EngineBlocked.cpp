@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "BlockedPlan.h"
+#include "Marks.h"
 #include "Pace.h"
 
 #include "norma/Support/OutOfMemory.h"
@@ -54,7 +55,11 @@ Expected<Statistics> Engine::State::momentsThenAffineInBlocks(const BlockedPlan 
   // Where the sums were not accurate enough.
   const auto repair = [&](const BlockKernels &prepared, KeptRange block) -> Expected<void> {
     const auto [begin, end] = block;
-    if (!isMarked(std::span(all.m2).subspan(size_t(begin), size_t(end - begin))))
+    const auto again = [&] {
+      prepared.reduce.run(
+          call, begin, {all.count.data() + begin, all.mean.data() + begin, all.m2.data() + begin});
+    };
+    if (!mustBeExact(std::span(all.m2).subspan(size_t(begin), size_t(end - begin)), again))
       return {};
     Expected<std::shared_ptr<Kernel::State>> exact = kernel(exactly(prepared.reduce.kernelSpec()));
     if (!exact)

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Marks.h"
 #include "Reduction.h"
 
 #include "norma/Support/Checked.h"
@@ -114,7 +115,8 @@ private:
         arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
       arguments.call(code.of(block));
       const auto kept = size_t(*numElements(block.slice.kept));
-      if (isMarked(std::span(into.m2).subspan(size_t(block.firstKept), kept)))
+      if (mustBeExact(std::span(into.m2).subspan(size_t(block.firstKept), kept),
+                      [&] { arguments.call(code.of(block)); }))
         exact->run(block, arguments);
     }
   };

@@ -137,23 +137,4 @@ KernelSpec exactly(KernelSpec spec) {
   return spec;
 }
 
-bool isMarked(std::span<const double> m2) {
-  // Others are no NaN, nor -0: it is enough to look at the signs, of all without an exit, several
-  // vectors at a time.
-  constexpr size_t kAbreast = 16;
-  uint64_t signs[kAbreast] = {};
-  runInWideVectors([&]() NORMA_INLINE {
-    const double *next = m2.data(), *const end = next + m2.size();
-    for (; end - next >= ptrdiff_t(kAbreast); next += kAbreast)
-      for (size_t i = 0; i < kAbreast; ++i)
-        signs[i] |= std::bit_cast<uint64_t>(next[i]);
-    for (; next < end; ++next)
-      signs[0] |= std::bit_cast<uint64_t>(*next);
-  });
-  uint64_t any = 0;
-  for (uint64_t sign : signs)
-    any |= sign;
-  return any >> 63;
-}
-
 } // namespace norma

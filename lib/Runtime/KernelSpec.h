@@ -99,8 +99,6 @@ Expected<KernelSpec> parseKernelSpec(std::string_view text);
 
 /// The spec of the kernel that does a block of moments again, exactly.
 KernelSpec exactly(KernelSpec spec);
-/// Whether a kernel of moments has marked one of these m2: then the block must be done again.
-bool isMarked(std::span<const double> m2);
 
 /// The name of the kernel's function, for debuggers and profilers: an identifier that no
 /// two specs share ("norma_affine_RKx13_f32_to_f32_csb").

@@ -9,6 +9,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cfenv>
 #include <cmath>
 
 using namespace norma;
@@ -98,6 +99,97 @@ TEST(EngineExact, ConstantsNearTheLargestNumber) {
     }
 }
 
+/// Data of a shape whose axis `axis` is kept: of every third kept index zeros, but for values of
+/// `tiny` where `isTiny` says so of positions.
+Array withZeros(DType dtype, const Dims &shape, int axis, double tiny = 0,
+                const std::function<bool(int64_t)> &isTiny = {}) {
+  int64_t inner = 1;
+  for (int after = axis + 1; after < shape.size(); ++after)
+    inner *= shape[after];
+  Random random(33);
+  return arrayOf(dtype, shape, [&](int64_t i) {
+    const double value = 10 + random.normal();
+    if (i / inner % shape[axis] % 3 != 1)
+      return value;
+    return isTiny && isTiny(i) ? (i % 2 ? tiny : -tiny) : 0.0;
+  });
+}
+
+/// That the processor has seen a result underflow, which it says until it is told to forget it.
+void underflow() {
+  volatile float tiny = 1e-30f;
+  tiny = tiny * tiny;
+}
+
+struct Zeros {
+  Dims shape;
+  int axis;
+};
+const Zeros kZeros[] = {{{5'000, 40}, 1},  {{40, 3'000}, 0},      {{300, 2'100}, 1},
+                        {{50, 64, 49}, 1}, {{20, 12, 28, 28}, 1}, {{700, 6, 5}, 1},
+                        {{2, 3, 784}, 1},  {{600, 7, 13}, 2}};
+
+TEST(EngineExact, ZerosAreNotDoneAgain) {
+  for (const bool before : {false, true})
+    for (const auto &[shape, axis] : kZeros)
+      for (const DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64}) {
+        SCOPED_TRACE(toString(shape) + toString(dtype) + (before ? " after an underflow" : ""));
+        std::feclearexcept(FE_UNDERFLOW);
+        if (before)
+          underflow();
+        const auto engine = engineWith({.threads = 1});
+        const Array x = withZeros(dtype, shape, axis);
+        const Expected<Statistics> all = engine->moments(x, Dims{axis});
+        ASSERT_TRUE(all) << all.error().message();
+        EXPECT_TRUE(!before || std::fetestexcept(FE_UNDERFLOW));
+        EXPECT_EQ(differenceOfMoments(x, Dims{axis}, {}, *all), "");
+        EXPECT_FALSE(exactKernel(*engine));
+        for (const double m2 : all->m2)
+          EXPECT_FALSE(std::signbit(m2));
+      }
+}
+
+TEST(EngineExact, WhatIsNearlyZeroIsDoneAgain) {
+  for (const auto &[shape, axis] : kZeros)
+    // One element, every other one, and all.
+    for (const int64_t every : {1'000'003, 4, 1}) {
+      SCOPED_TRACE(toString(shape) + " every " + std::to_string(every));
+      const auto isTiny = [&](int64_t i) {
+        return every > 1'000 ? i == 1'001 : i / 2 % every == 0;
+      };
+      const Array x = withZeros(DType::F32, shape, axis, 1e-24, isTiny);
+      std::vector<Statistics> results;
+      for (const int threads : {1, 2}) {
+        const auto engine = engineWith({.threads = threads});
+        Expected<Statistics> all = engine->moments(x, Dims{axis});
+        ASSERT_TRUE(all) << all.error().message();
+        EXPECT_EQ(differenceOfMoments(x, Dims{axis}, {}, *all), "");
+        results.push_back(std::move(*all));
+      }
+      EXPECT_TRUE(haveSameBits(results[0], results[1]));
+    }
+}
+
+TEST(EngineExact, ZerosOfWhichElementsDoNotCount) {
+  const Array x = withZeros(DType::F32, {50, 64, 49}, 1);
+  const Array mask =
+      arrayOf(DType::Bool, {50, 64, 49}, [](int64_t i) { return i / 49 % 64 > 3 && i % 5 != 2; });
+  const Array weights = arrayOf(DType::F32, {50, 1, 1}, [](int64_t i) { return 0.5 * double(i); });
+  for (const int which : {1, 2, 3}) {
+    MomentsOptions options;
+    if (which & 1)
+      options.mask = mask.view();
+    if (which & 2)
+      options.weights = weights.view();
+    std::feclearexcept(FE_UNDERFLOW);
+    const auto engine = engineWith({.threads = 1});
+    const Expected<Statistics> all = engine->moments(x, Dims{1}, options);
+    ASSERT_TRUE(all) << all.error().message();
+    EXPECT_EQ(differenceOfMoments(x, Dims{1}, options, *all), "");
+    EXPECT_FALSE(exactKernel(*engine));
+  }
+}
+
 /// Blocks of kept indices: only those are done again that need it.
 TEST(EngineExact, OfAReductionAndAMap) {
   const auto engine = engineWith({});
@@ -124,6 +216,35 @@ TEST(EngineExact, OfAReductionAndAMap) {
   EXPECT_EQ(exact->calls, 1u);
   Coefficients used = coefficients(0, 67, *all);
   EXPECT_EQ(differenceOfAffine(x, Dims{1}, used, DType::F32, y), "");
+}
+
+TEST(EngineExact, ZerosOfAReductionAndAMap) {
+  const Dims shape{16, 96, 28, 28};
+  for (const double tiny : {0.0, 1e-24})
+    for (const int threads : {1, 2}) {
+      SCOPED_TRACE(tiny);
+      std::feclearexcept(FE_UNDERFLOW);
+      const auto engine = engineWith({.threads = threads});
+      const Array x =
+          withZeros(DType::F32, shape, 1, tiny, [](int64_t i) { return i % 2'000 < 7; });
+      const Array y = arrayOf(DType::F32, shape, [](int64_t) { return 0; });
+      const auto coefficients = [](int64_t begin, int64_t end, const Statistics &statistics) {
+        Coefficients made{{end - begin}, {}, {}, {}};
+        for (int64_t i = begin; i < end; ++i) {
+          made.center.push_back(statistics.mean[size_t(i)]);
+          made.scale.push_back(1 / std::sqrt(statistics.variance(i) + 1e-3));
+          made.shift.push_back(0);
+        }
+        return made;
+      };
+      const Expected<Statistics> all =
+          engine->momentsThenAffine(x, Dims{1}, {}, coefficients, DType::F32, y);
+      ASSERT_TRUE(all) << all.error().message();
+      EXPECT_EQ(differenceOfMoments(x, Dims{1}, {}, *all), "");
+      EXPECT_EQ(differenceOfAffine(x, Dims{1}, coefficients(0, 96, *all), DType::F32, y), "");
+      // Other threads may have seen an underflow before, but not in these blocks.
+      EXPECT_EQ(bool(exactKernel(*engine)), tiny > 0);
+    }
 }
 
 } // namespace

@@ -66,9 +66,11 @@ def Norma_MomentsPart : I32Enum<"MomentsPart", "Which part of the work a norma.m
 def Norma_MomentsPartAttr : EnumAttr<NormaDialect, Norma_MomentsPart, "part"> {
   let summary = "Which part of the work a norma.moments does";
   let description = [{
-    `fast`: one pass over the data, with m2 = -1 of every kept index whose sums look inaccurate;
-    `exact`: where `fast` left one such, everything again, in f64 and around the means that it
-    found; `all`: both, the second where it is needed. The first two expect data of some elements.
+    `fast`: one pass over the data, with m2 = -1 of every kept index whose sums look inaccurate, and
+    a negative m2, or -0, where squares are right unless one of them has underflown, which the
+    caller must find out; `exact`: where `fast` left one such, everything again, in f64 and around
+    the means that it found; `all`: both, the second where it is needed, or squares are that small.
+    The first two expect data of some elements.
   }];
 }
 

@@ -17,7 +17,8 @@
 // f32, m2 is marked, and steps 2 and 3 are done again in f64 with c = mean (corrected
 // two-pass; Chan, Golub, LeVeque 1983), by this op or another: see MomentsPart. So the
 // common case reads the data once, and every case is accurate. A constant kept index
-// has x - c = 0 and m2 = 0 exactly.
+// has x - c = 0 and m2 = 0 exactly; so has one whose squares underflow, which is why
+// zeros look as if theirs did. The caller of the first part can tell (see MomentsPart).
 //
 // 8-bit integers are summed as integers, without pivots: s1 and s2 are exact, and so is what
 // step 3 makes of them first, sums around the rounded mean.
@@ -92,8 +93,8 @@ private:
   /// `pivots` are null where there are none.
   void emitFinish(mlir::Value pivots, bool marks);
   mlir::Value perElement(mlir::Value sum, mlir::Value n);
-  mlir::Value isAccurate(mlir::Value n, mlir::Value pivot, mlir::Value correction,
-                         mlir::Value squares);
+  mlir::Value marked(mlir::Value n, mlir::Value counted, mlir::Value pivot, mlir::Value correction,
+                     mlir::Value squares);
 
   MomentsOp op;
   /// The outputs, with one axis of extent 1 where no axis is kept.

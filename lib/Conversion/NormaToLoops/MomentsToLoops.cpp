@@ -117,13 +117,14 @@ void MomentsLoops::emitFinish(Value pivots, bool marks) {
   walkKept(wideLanes, [&](ValueRange k, Value tail) {
     Type type = e.vectorOf(f64);
     Value zero = e.constant(0, type);
-    Value n = partial ? e.load(totals.front(), k, f64) : e.broadcast(elementsF64);
+    // What lanes of nobody hold must not look as if it had underflown.
+    auto loadOf = [&](Value buffer) { return e.load(buffer, k, f64, false, tail); };
+    Value n = partial ? loadOf(totals.front()) : e.broadcast(elementsF64);
     // Where counts differ, so do reciprocals; and what is not finite is marked, and done exactly.
     auto divided = [&](Value sum) {
       return partial || !(marks || sumsExactly) ? e.divf(sum, n) : perElement(sum, n);
     };
-    Value first = e.load(totals.end()[-2], k, f64);
-    Value second = e.load(totals.back(), k, f64);
+    Value first = loadOf(totals.end()[-2]), second = loadOf(totals.back());
     Value pivot;
     if (sumsExactly) {
       // Around the mean as a whole number from here on: all of this is exact.
@@ -132,7 +133,7 @@ void MomentsLoops::emitFinish(Value pivots, bool marks) {
       second = e.subf(second, e.mulf(pivot, e.subf(e.addf(first, first), all)));
       first = e.subf(first, all);
     } else {
-      pivot = e.load(pivots, k, f64);
+      pivot = loadOf(pivots);
     }
     Value shift = divided(first);
     Value correction = e.mulf(first, shift);
@@ -144,30 +145,36 @@ void MomentsLoops::emitFinish(Value pivots, bool marks) {
       center = e.select(counted, center, zero);
       squares = e.select(counted, squares, zero);
     }
-    if (marks) {
-      Value good = isAccurate(n, pivot, correction, squares);
-      if (counted)
-        good = e.either(good, e.negate(counted));
-      squares = e.select(good, squares, e.constant(-1, type));
-    }
+    if (marks)
+      squares = marked(n, counted, pivot, correction, squares);
     e.store(n, count, k, tail);
     e.store(center, mean, k, tail);
     e.store(squares, m2, k, tail);
   });
 }
 
-Value MomentsLoops::isAccurate(Value n, Value pivot, Value correction, Value squares) {
+/// The squares, or what marks them. `counted` is null where all kept indices are.
+Value MomentsLoops::marked(Value n, Value counted, Value pivot, Value correction, Value squares) {
   Type type = squares.getType();
   // (pivot - mean)^2 is at most 4 variances; false for NaN, too.
-  Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares));
-  if (!accumulate.isF32() || !isa<FloatType>(dataType.getElementType()))
-    return good;
-  // Squares far from where f32 underflows, or deviations that cannot be that small next to the
-  // pivot. (Overflow has made m2 infinite or NaN.)
-  Value large = e.lessEqual(e.mulf(n, e.constant(1e-30, type)), squares);
-  Value coarse = e.lessEqual(e.constant(1e-8, type), e.absf(pivot));
-  good = e.both(good, e.either(large, coarse));
-  return e.both(good, e.lessEqual(squares, e.constant(std::numeric_limits<double>::max(), type)));
+  Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares)), fits;
+  if (accumulate.isF32() && isa<FloatType>(dataType.getElementType())) {
+    // Overflow has made m2 infinite or NaN.
+    good = e.both(good, e.lessEqual(squares, e.constant(std::numeric_limits<double>::max(), type)));
+    // Squares far from where f32 underflows, or deviations that cannot be that small next to the
+    // pivot.
+    Value large = e.lessEqual(e.mulf(n, e.constant(1e-30, type)), squares);
+    fits = e.either(large, e.lessEqual(e.constant(1e-8, type), e.absf(pivot)));
+  }
+  auto orNotCounted = [&](Value condition) {
+    return counted ? e.either(condition, e.negate(counted)) : condition;
+  };
+  // Whoever calls the fast part knows whether a square was lost.
+  if (fits && op.getPart() == MomentsPart::Fast)
+    squares = e.select(orNotCounted(fits), squares, e.subf(e.constant(-0.0, type), squares));
+  else if (fits)
+    good = e.both(good, fits);
+  return e.select(orNotCounted(good), squares, e.constant(-1, type));
 }
 
 void norma::emitLoops(MomentsOp op, RewriterBase &rewriter, RunCompanion *companion) {

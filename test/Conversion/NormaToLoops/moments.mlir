@@ -58,7 +58,10 @@
 // CHECK:               arith.mulf %[[SUM]], %[[SHIFT]]
 // CHECK:               %[[POSITIVE:.*]] = arith.cmpf ugt, %[[M2:.*]], %{{.*}} : vector<8xf64>
 // CHECK:               %[[SQUARES:.*]] = arith.select %[[POSITIVE]], %[[M2]], %{{.*}}
-// CHECK:               %[[MARKED:.*]] = arith.select %{{.*}}, %[[SQUARES]], %cst{{.*}}
+// Small squares are marked by their sign, inaccurate ones by -1.
+// CHECK:               %[[MINUS:.*]] = arith.subf %cst{{.*}}, %[[SQUARES]]
+// CHECK:               %[[SIGNED:.*]] = arith.select %{{.*}}, %[[SQUARES]], %[[MINUS]]
+// CHECK:               %[[MARKED:.*]] = arith.select %{{.*}}, %[[SIGNED]], %cst{{.*}}
 // CHECK:               vector.store %{{.*}}, %[[N]][%[[K]]]
 // CHECK:               vector.store %{{.*}}, %[[M]][%[[K]]]
 // CHECK:               vector.store %[[MARKED]], %[[S]][%[[K]]]
