@@ -39,7 +39,10 @@ static int64_t chooseLine(const Reduction &reduction, int64_t vector) {
       row <= 0)
     return 0;
   // The totals of a line, 16 bytes an element, are touched once a group.
-  auto liesNearL1 = [&](int64_t line) { return line * 16 <= 2 * reduction.target.l1Bytes; };
+  auto liesWithin = [&](int64_t line, int64_t firstLevels) {
+    return line * 16 <= firstLevels * reduction.target.l1Bytes;
+  };
+  constexpr int64_t kNear = 2, kFar = 8;
   const int64_t step = kUsualAbreast * vector, period = std::lcm(row, vector);
   int64_t line = period;
   while (line < step)
@@ -47,7 +50,7 @@ static int64_t chooseLine(const Reduction &reduction, int64_t vector) {
   constexpr int64_t kLongBytes = 8192;
   if (gainsFromPages(reduction) && line * reduction.bytes() < kLongBytes) {
     auto elements = int64_t(llvm::divideCeil(kLongBytes, reduction.bytes()));
-    if (int64_t longer = llvm::alignTo(elements, period); liesNearL1(longer))
+    if (int64_t longer = llvm::alignTo(elements, period); liesWithin(longer, kNear))
       return longer;
   }
   // Rows that are not whole vectors, and short runs. The last step along a row that is not whole
@@ -55,8 +58,18 @@ static int64_t chooseLine(const Reduction &reduction, int64_t vector) {
   const int64_t again = (step - row % step) % step;
   const bool isRagged =
       form.kinds == "RK" && (row < step || (row % vector != 0 && again * 16 > row));
-  const bool hasShortRuns = form.kinds == "RKR" && form.extents.back() < 4 * vector;
-  return (isRagged || hasShortRuns) && liesNearL1(line) ? line : 0;
+  if (isRagged && liesWithin(line, kNear))
+    return line;
+  const int64_t run = form.extents.back();
+  if (form.kinds != "RKR" || run >= 4 * vector)
+    return 0;
+  // To add up the lanes of a tiny run takes longer than all else. Others are as fast one by one
+  // where what is kept of a line does not stay in the first level, unless memory is waited for.
+  constexpr int64_t kTinyRun = 16;
+  if (run <= kTinyRun)
+    return liesWithin(line, kFar) ? line : 0;
+  const bool isKept = line * 24 <= reduction.target.l1Bytes || reduction.use.streaming;
+  return isKept && liesWithin(line, kNear) ? line : 0;
 }
 
 ReductionSteps norma::chooseSteps(const Reduction &reduction) {

@@ -238,7 +238,8 @@ module @reductions attributes {dlti.target_system_spec = #dlti.target_system_spe
     // MEMORY: norma.moments kept [1] {{.*}}memref<?x4097xf32>{{.*}}<rows, {{.*}} prefetch = 64>
     norma.moments kept [1] ins(%wide : memref<?x4097xf32>)
         outs(%nwide, %nwide, %nwide : memref<4097xf64>, memref<4097xf64>, memref<4097xf64>)
-    // CHECK: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 192>
+    // CHECK: norma.moments kept [1] {{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = 192>
+    // STREAM: norma.moments kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 192>
     norma.moments kept [1] ins(%rkr49 : memref<?x64x49xf32>)
         outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
     // The vectors of an iteration are spread over parts of about a page, of which narrow runs have fewer.
@@ -459,7 +460,7 @@ module @gradient_sums attributes {dlti.target_system_spec = #dlti.target_system_
     // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 208, accumulate = f32, block = 20224>
     norma.grad_sums kept [1] ins(%rk13, %rk13 : memref<?x13xf32>, memref<?x13xf32>)
         center(%n13 : memref<13xf64>) outs(%n13, %n13 : memref<13xf64>, memref<13xf64>)
-    // CHECK: norma.grad_sums kept [1] {{.*}}<flat, vector = 16, unroll = 4, group = 32, line = 3136, accumulate = f32, block = 128>
+    // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 3, group = 32, accumulate = f32, block = 10>
     norma.grad_sums kept [1] ins(%rkr49, %rkr49 : memref<?x64x49xf32>, memref<?x64x49xf32>)
         center(%n64 : memref<64xf64>) outs(%n64, %n64 : memref<64xf64>, memref<64xf64>)
     // CHECK: norma.grad_sums kept [1] {{.*}}<runs, vector = 16, unroll = 4, group = 32, accumulate = f32, block = 1, parts = 4>

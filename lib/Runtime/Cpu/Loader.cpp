@@ -8,6 +8,7 @@
 #include "Loader.h"
 
 #include "CpuTarget.h"
+#include "KernelScratch.h"
 #include "ToolNames.h"
 
 #include "mlir/ExecutionEngine/CRunnerUtils.h"
@@ -122,10 +123,15 @@ Expected<std::unique_ptr<Loader>> Loader::create(const CpuTarget &target,
       llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(target.machine).create();
   if (!jit)
     return linkError(jit.takeError());
-  // Copies between strided buffers call this function of MLIR's runtime.
   llvm::orc::SymbolMap runtime;
-  runtime[(*jit)->mangleAndIntern("memrefCopy")] = {llvm::orc::ExecutorAddr::fromPtr(&memrefCopy),
-                                                    llvm::JITSymbolFlags::Exported};
+  const auto define = [&](const char *name, auto *function) {
+    runtime[(*jit)->mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
+                                              llvm::JITSymbolFlags::Exported};
+  };
+  // Copies between strided buffers call this function of MLIR's runtime.
+  define("memrefCopy", &memrefCopy);
+  define(kTakeScratch, &takeScratch);
+  define(kGiveScratch, &giveScratch);
   if (llvm::Error error =
           (*jit)->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(runtime))))
     return linkError(std::move(error));

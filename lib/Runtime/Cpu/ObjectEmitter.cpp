@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Codegen.h"
+#include "KernelScratch.h"
 #include "LlvmSteps.h"
 #include "LoopTranslation.h"
 
@@ -103,6 +104,7 @@ Expected<LlvmKernel> LlvmKernel::createFromLoops(mlir::ModuleOp module,
   if (!translated)
     return translated.takeError();
   kernel.module = std::move(*translated);
+  useScratch(*kernel.module);
   auto function = *module.getOps<mlir::func::FuncOp>().begin();
   addKernelEntry(*kernel.module->getFunction(function.getName()), function.getArgumentTypes(),
                  symbol);

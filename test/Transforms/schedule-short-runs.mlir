@@ -1,0 +1,33 @@
+// RUN: norma-opt %s --norma-schedule | FileCheck %s
+// RUN: norma-opt %s --norma-schedule=streaming=true | FileCheck %s --check-prefix=STREAM
+
+// Short runs of kept indices are gone through as lines of memory: tiny ones where totals of a line find room in a second
+// level, others where all that is kept of it stays in the first one, or memory is waited for.
+
+// CHECK-LABEL: @short
+// STREAM-LABEL: @short
+module @short attributes {dlti.target_system_spec = #dlti.target_system_spec<
+    "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 512 : i64, "norma.l1_bytes" = 49152 : i64,
+                                     "norma.vector_registers" = 32 : i64>>} {
+  func.func @f(%x16x49: memref<?x16x49xf32>, %n16: memref<16xf64>, %x64x49: memref<?x64x49xf32>, %n64: memref<64xf64>,
+               %x512x16: memref<?x512x16xf32>, %n512: memref<512xf64>, %x512x17: memref<?x512x17xf32>,
+               %x2048x4: memref<?x2048x4xf32>, %n2048: memref<2048xf64>, %x2048x16: memref<?x2048x16xf32>) {
+    // CHECK: norma.moments {{.*}}16x49xf32{{.*}}<flat, {{.*}} line = 784,
+    norma.moments kept [1] ins(%x16x49 : memref<?x16x49xf32>) outs(%n16, %n16, %n16 : memref<16xf64>, memref<16xf64>, memref<16xf64>)
+    // CHECK: norma.moments {{.*}}64x49xf32{{.*}}<runs, vector = 16, unroll = 3,
+    // STREAM: norma.moments {{.*}}64x49xf32{{.*}}<flat, {{.*}} line = 3136,
+    norma.moments kept [1] ins(%x64x49 : memref<?x64x49xf32>) outs(%n64, %n64, %n64 : memref<64xf64>, memref<64xf64>, memref<64xf64>)
+    // CHECK: norma.moments {{.*}}512x16xf32{{.*}}<flat, {{.*}} line = 8192,
+    norma.moments kept [1] ins(%x512x16 : memref<?x512x16xf32>) outs(%n512, %n512, %n512 : memref<512xf64>, memref<512xf64>, memref<512xf64>)
+    // CHECK: norma.moments {{.*}}512x17xf32{{.*}}<runs,
+    // STREAM: norma.moments {{.*}}512x17xf32{{.*}}<runs,
+    norma.moments kept [1] ins(%x512x17 : memref<?x512x17xf32>) outs(%n512, %n512, %n512 : memref<512xf64>, memref<512xf64>, memref<512xf64>)
+    // CHECK: norma.grad_sums {{.*}}2048x4xf32{{.*}}<flat, {{.*}} line = 8192,
+    // STREAM: norma.grad_sums {{.*}}2048x4xf32{{.*}}<flat, {{.*}} line = 8192,
+    norma.grad_sums kept [1] ins(%x2048x4, %x2048x4 : memref<?x2048x4xf32>, memref<?x2048x4xf32>) center(%n2048 : memref<2048xf64>)
+        outs(%n2048, %n2048 : memref<2048xf64>, memref<2048xf64>)
+    // CHECK: norma.moments {{.*}}2048x16xf32{{.*}}<runs,
+    norma.moments kept [1] ins(%x2048x16 : memref<?x2048x16xf32>) outs(%n2048, %n2048, %n2048 : memref<2048xf64>, memref<2048xf64>, memref<2048xf64>)
+    return
+  }
+}
