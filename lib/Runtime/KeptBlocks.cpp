@@ -116,10 +116,20 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
   return run;
 }
 
+/// Whether runs are so short that kernels of the whole go through them as lines of memory, which a
+/// block of them is not; and samples and data so much that it does not matter what that costs once.
+static bool gainsFromLines(const Problem &problem) {
+  constexpr int64_t kTinyRun = 16, kManySamples = 32;
+  return problem.kinds == "RKR" && problem.extents.back() <= kTinyRun &&
+         problem.outer() >= kManySamples && problem.partsOf(kLeastBytes) > 0 &&
+         problem.layout() == Layout::Contiguous;
+}
+
 std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const BlockCaches &caches,
                                              bool canInterleave) {
   const int64_t l2Bytes = caches.l2Bytes;
-  if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder)
+  if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder ||
+      gainsFromLines(problem))
     return std::nullopt;
   KeptBlocks blocks;
   blocks.group = int(problem.kinds.find('K'));

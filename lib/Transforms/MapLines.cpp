@@ -135,8 +135,11 @@ static std::optional<MapLines> choosePeriod(const Map &map, int64_t vector, int6
                                 : MapLines{period, unrollOfLine(vectors, unroll)};
   }
   // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
-  // coefficients from the second level, shared by lines, cost less than what it saves.
-  if (map.use.streaming && map.form.kinds == "RKR" && map.form.extents.back() % vector != 0 &&
+  // coefficients from the second level, shared by lines, cost less than what it saves; and less
+  // than tiny runs by themselves.
+  constexpr int64_t kTinyRun = 16;
+  const int64_t inner = map.form.extents.back();
+  if (map.form.kinds == "RKR" && inner % vector != 0 && (map.use.streaming || inner <= kTinyRun) &&
       lineBytes <= map.target.l2Bytes / 2)
     return MapLines{period, 2, kStreams};
   return std::nullopt;

@@ -84,6 +84,13 @@ TEST(KeptBlocks, AreFarWhereInputsAreMoreThanIsNear) {
   EXPECT_FALSE(cuts({166, 64, 56, 56}, kGradient)->takesTurns);
 }
 
+TEST(KeptBlocks, AreNoLinesOfTinyRuns) {
+  EXPECT_FALSE(cuts({64, 512, 4, 4}, kTraining));
+  EXPECT_FALSE(cuts({512, 2'048, 2, 2}, kGradient));
+  EXPECT_TRUE(cuts({31, 512, 4, 4}, kTraining));
+  EXPECT_TRUE(cuts({64, 512, 1, 17}, kTraining));
+}
+
 TEST(KeptBlocks, OfNearTablesMayBeShorterPiecesOfRows) {
   // 512 features of so many rows and their results leave room in the second level; of more, half.
   EXPECT_EQ(cuts({384, 2'048}, kTraining)->width, 512);
