@@ -34,11 +34,6 @@ struct BlockKernels {
   std::optional<BlockKernel> mapAndReduce;
 };
 
-/// Kept indices [begin, end).
-struct KeptRange {
-  int64_t begin, end;
-};
-
 /// What is done with a block, by one thread.
 struct BlockBody {
   std::function<Expected<void>(const BlockKernels &kernels, KeptRange block)> reduce;

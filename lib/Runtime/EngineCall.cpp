@@ -7,6 +7,7 @@
 
 #include "EngineCall.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -25,12 +26,23 @@ Block KernelCall::block(int64_t b, int64_t count) const {
 }
 
 Block KernelCall::range(int64_t begin, int64_t end) const {
-  return {0, begin, end, problem.slice(0, begin, end), begin * problem.keptPerOuter()};
+  Dims extents = problem.extents, first = problem.extents;
+  std::fill(first.begin(), first.end(), 0);
+  first[0] = begin;
+  extents[0] = end - begin;
+  return {first, problem.slice(extents), begin * problem.keptPerOuter()};
 }
 
 Block KernelCall::range(const KeptCuts &cuts, int64_t b) const {
-  const int64_t begin = cuts.begin(b), end = cuts.end(b);
-  return {cuts.group, begin, end, problem.slice(cuts.group, begin, end), begin};
+  return keptRange(range(0, problem.outer()), cuts.begin(b), cuts.end(b));
+}
+
+Block KernelCall::keptRange(const Block &block, int64_t begin, int64_t end) const {
+  const auto group = int(problem.kinds.find('K'));
+  Dims first = block.begin, extents = block.slice.extents;
+  first[group] += begin;
+  extents[group] = end - begin;
+  return {first, problem.slice(extents), block.firstKept + begin};
 }
 
 KernelCall KernelCall::on(std::span<const Tensor> tensors) const {
@@ -52,8 +64,10 @@ void KernelCall::pushTensor(KernelArguments &arguments, const Block &block, size
       if (repeats >> group & 1)
         sizes[group] = 1;
   }
-  const int64_t offset = block.begin * tensor.strides[block.group] * int64_t(sizeOf(tensor.dtype));
-  arguments.push(data + offset, sizes, tensor.strides);
+  int64_t elements = 0;
+  for (int group = 0; group < sizes.size(); ++group)
+    elements += block.begin[group] * tensor.strides[group];
+  arguments.push(data + elements * int64_t(sizeOf(tensor.dtype)), sizes, tensor.strides);
 }
 
 void KernelCall::pushOperands(KernelArguments &arguments, const Block &block) const {

@@ -22,12 +22,12 @@
 
 namespace norma {
 
-/// A range of a group, the outermost one or that of a cut.
+/// A part of a problem.
 struct Block {
-  int group;
-  int64_t begin, end;
+  /// Its first index of every group.
+  Dims begin;
   Slice slice;
-  /// The first kept index of the range among all; 0 where blocks share them.
+  /// The first of its kept indices among all; 0 where blocks share them.
   int64_t firstKept;
 };
 
@@ -48,6 +48,8 @@ struct KernelCall {
   Block range(int64_t begin, int64_t end) const;
   /// Range `b` of kept indices, as they are cut.
   Block range(const KeptCuts &cuts, int64_t b) const;
+  /// Indices [begin, end) of a block, of the only kept group.
+  Block keptRange(const Block &block, int64_t begin, int64_t end) const;
   /// The same call of tensors like these, which lie elsewhere: the first ones, in the same order.
   KernelCall on(std::span<const Tensor> tensors) const;
   /// Pushes tensor `t` of the problem, and those of mask and weights.
@@ -81,7 +83,7 @@ struct ReductionCall {
   std::optional<ReductionKernel> narrower = {};
 
   bool isNarrower(const Block &block) const {
-    return narrower && block.end - block.begin < cuts->width;
+    return narrower && block.slice.extents[cuts->group] < cuts->width;
   }
 };
 

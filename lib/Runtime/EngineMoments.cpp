@@ -11,6 +11,8 @@
 #include "norma/Support/Checked.h"
 #include "norma/Support/OutOfMemory.h"
 
+#include <algorithm>
+#include <cmath>
 #include <deque>
 #include <fmt/format.h>
 
@@ -24,17 +26,51 @@ Expected<ReductionCall> Engine::State::momentsCall(const Tensor &x, std::span<co
 
 namespace {
 
-/// Does blocks again that look inaccurate, by a kernel that is compiled for the first of them.
+/// Those of marked m2, in ranges of `width`, or, where it is 0, as long as they are.
+std::vector<KeptRange> markedRanges(std::span<const double> m2, int64_t width) {
+  // To call a kernel takes as long as some more indices.
+  constexpr int64_t kApart = 8;
+  std::vector<KeptRange> ranges;
+  const auto size = int64_t(m2.size());
+  for (int64_t i = 0; i < size; ++i) {
+    if (!std::signbit(m2[size_t(i)]) || (!ranges.empty() && i < ranges.back().end))
+      continue;
+    if (width > 0)
+      ranges.push_back({std::min(i, size - width), std::min(i, size - width) + width});
+    else if (!ranges.empty() && i - ranges.back().end < kApart)
+      ranges.back().end = i + 1;
+    else
+      ranges.push_back({i, i + 1});
+  }
+  return ranges;
+}
+
+/// Does again what looks inaccurate of blocks, by a kernel that is compiled for the first of them.
 class ExactBlocks {
 public:
   /// The call must outlive this.
   explicit ExactBlocks(const ReductionCall &of) : of(of) {}
 
-  /// With the arguments of the kernel that found that out.
-  void run(const Block &block, KernelArguments &arguments) {
+  /// Pushes the arguments of a block.
+  using PushArguments = std::function<void(KernelArguments &arguments, const Block &block)>;
+
+  /// Those of a block whose m2 are marked: of many kept indices, only ranges around these.
+  void run(const KernelCall &call, const Block &block, std::span<const double> m2,
+           const PushArguments &push) {
     if (failed)
       return;
-    const KernelSpec &spec = of.isNarrower(block) ? of.narrower->spec : of.spec;
+    const Problem &problem = call.problem;
+    const bool hasRanges = std::ranges::count(problem.kinds, 'K') == 1;
+    KernelSpec spec = of.isNarrower(block) ? of.narrower->spec : of.spec;
+    std::vector<KeptRange> ranges{{0, int64_t(m2.size())}};
+    if (hasRanges && problem.outerKept()) {
+      ranges = markedRanges(m2, 0);
+    } else if (hasRanges && m2.size() >= 2 * kWidth) {
+      ranges = markedRanges(m2, kWidth);
+      const KeptCuts cuts{.group = int(problem.kinds.find('K'))};
+      spec.extents[cuts.group] = kWidth;
+      spec.layout = std::max(spec.layout, cuts.first(problem, kWidth).layout());
+    }
     Expected<std::shared_ptr<Kernel::State>> kernel = of.findKernel(exactly(spec));
     if (!kernel) {
       const std::lock_guard<std::mutex> lock(mutex);
@@ -42,16 +78,27 @@ public:
         outcome = kernel.takeError();
       return;
     }
-    const Problem &problem = of.call.problem;
-    const CallTimer timer(**kernel, uint64_t(problem.bytes() / problem.extents[block.group]) *
-                                        uint64_t(block.end - block.begin));
-    arguments.call((*kernel)->code().loaded->entry);
+    int64_t kept = 0;
+    for (const KeptRange &range : ranges)
+      kept += range.end - range.begin;
+    const auto each = *numElements(block.slice.extents) / int64_t(m2.size()) *
+                      int64_t(sizeOf(problem.tensors[0].dtype));
+    const CallTimer timer(**kernel, uint64_t(kept * each));
+    const EntryPoint entry = (*kernel)->code().loaded->entry;
+    for (const KeptRange &range : ranges) {
+      KernelArguments arguments;
+      push(arguments, hasRanges ? call.keptRange(block, range.begin, range.end) : block);
+      arguments.call(entry);
+    }
   }
 
   /// Once nothing runs: the error of the first block that had one.
   Expected<void> takeOutcome() { return std::move(outcome); }
 
 private:
+  /// Of a range, where rows hold many kept indices: some cache lines.
+  static constexpr int64_t kWidth = 64;
+
   const ReductionCall &of;
   std::atomic<bool> failed = false;
   std::mutex mutex;
@@ -108,16 +155,20 @@ private:
     ExactBlocks *exact;
 
     void operator()(const Block &block, Statistics &into) const {
+      const auto push = [&](KernelArguments &arguments, const Block &part) {
+        call->pushTensor(arguments, part, 0, data);
+        call->pushOperands(arguments, part);
+        for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
+          arguments.push(values->data() + part.firstKept, part.slice.kept, part.slice.keptStrides);
+      };
       KernelArguments arguments;
-      call->pushTensor(arguments, block, 0, data);
-      call->pushOperands(arguments, block);
-      for (std::vector<double> *values : {&into.count, &into.mean, &into.m2})
-        arguments.push(values->data() + block.firstKept, block.slice.kept, block.slice.keptStrides);
-      arguments.call(code.of(block));
-      const auto kept = size_t(*numElements(block.slice.kept));
-      if (mustBeExact(std::span(into.m2).subspan(size_t(block.firstKept), kept),
-                      [&] { arguments.call(code.of(block)); }))
-        exact->run(block, arguments);
+      push(arguments, block);
+      const EntryPoint entry = code.of(block);
+      arguments.call(entry);
+      const std::span m2 = std::span(into.m2).subspan(size_t(block.firstKept),
+                                                      size_t(*numElements(block.slice.kept)));
+      if (mustBeExact(m2, [&] { arguments.call(entry); }))
+        exact->run(*call, block, m2, push);
     }
   };
 

@@ -23,6 +23,11 @@
 
 namespace norma {
 
+/// Kept indices [begin, end).
+struct KeptRange {
+  int64_t begin, end;
+};
+
 /// Ranges of kept indices along one group of a problem, equal but for the last.
 struct KeptCuts {
   int group = 0;

@@ -42,13 +42,12 @@ int64_t Problem::bytesAsF32() const {
 }
 int64_t Problem::keptSize() const { return product(keptExtents); }
 
-Slice Problem::slice(int group, int64_t begin, int64_t end) const {
+Slice Problem::slice(const Dims &ofPart) const {
   Slice slice;
-  slice.extents = extents;
-  slice.extents[group] = end - begin;
-  for (int each = 0; each < extents.size(); ++each)
-    if (kinds[each] == 'K')
-      slice.kept.push_back(slice.extents[each]);
+  slice.extents = ofPart;
+  for (int group = 0; group < extents.size(); ++group)
+    if (kinds[group] == 'K')
+      slice.kept.push_back(ofPart[group]);
   slice.keptStrides = contiguousStrides(slice.kept);
   return slice;
 }

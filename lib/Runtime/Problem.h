@@ -28,7 +28,7 @@ struct GroupedTensor {
   void *at(int64_t outer) const { return data + outer * strides[0] * int64_t(sizeOf(dtype)); }
 };
 
-/// The extents of a range of indices of one group, and of its kept groups.
+/// The extents of a part of a problem, and of its kept groups.
 struct Slice {
   Dims extents, kept, keptStrides;
 };
@@ -60,8 +60,8 @@ struct Problem {
   /// Kept indices that one index of the outermost group has to itself; 0 when all
   /// share them.
   int64_t keptPerOuter() const { return outerKept() ? keptSize() / outer() : 0; }
-  /// Of indices [begin, end) of a group.
-  Slice slice(int group, int64_t begin, int64_t end) const;
+  /// Of such extents.
+  Slice slice(const Dims &extents) const;
   /// How many parts have so many bytes of every tensor with the shape of the data. Elements of less
   /// than four bytes take as long as others.
   int64_t partsOf(int64_t bytes) const;

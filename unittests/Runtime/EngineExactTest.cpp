@@ -99,6 +99,51 @@ TEST(EngineExact, ConstantsNearTheLargestNumber) {
     }
 }
 
+/// Of many kept indices only those around what is marked.
+TEST(EngineExact, OnlyWhatLooksInaccurate) {
+  struct Case {
+    Dims shape, kept;
+    const char *form;
+  };
+  // Rows, slices of rows, runs, runs alone, few kept indices, and two groups of them.
+  for (const auto &[shape, kept, form] :
+       {Case{{700, 300}, {1}, "moments;RK[?x64]"}, Case{{500, 4'099}, {1}, "moments;RK[?x64]"},
+        Case{{600, 300, 9}, {1}, "moments;RKR[?x64x9]"},
+        Case{{80, 6'000}, {0}, "moments;KR[?x6000]"}, Case{{700, 100}, {1}, "moments;RK[?x100]"},
+        Case{{6, 700, 20}, {0, 2}, "moments;KRK[?x700x20]"}}) {
+    SCOPED_TRACE(toString(shape));
+    const int last = int(kept[kept.size() - 1]);
+    const int64_t features = shape[last];
+    const int64_t inner = last + 1 < shape.size() ? shape[last + 1] : 1;
+    // What pivots are made of first, of the first kept index and the last, of neighbours, and of
+    // some apart.
+    const auto isOutlier = [&](int64_t i) {
+      const int64_t feature = i / inner % features;
+      const bool isChosen = feature == 0 || feature == features - 1 || feature == 20 ||
+                            feature == 21 || feature == 70;
+      return isChosen && i % inner < 16 && i / inner < features;
+    };
+    Random random(35);
+    const Array x = arrayOf(DType::F32, shape,
+                            [&](int64_t i) { return isOutlier(i) ? 1e6 : 10 + random.normal(); });
+    const Array mask = arrayOf(DType::Bool, shape, [](int64_t i) { return i % 7 != 3; });
+    for (const bool isMasked : {false, true}) {
+      MomentsOptions options;
+      if (isMasked)
+        options.mask = mask.view();
+      const auto one = engineWith({.threads = 1}), two = engineWith({.threads = 2});
+      const Expected<Statistics> a = one->moments(x, kept, options),
+                                 b = two->moments(x, kept, options);
+      ASSERT_TRUE(a && b);
+      EXPECT_EQ(differenceOfMoments(x, kept, options, *a), "");
+      EXPECT_TRUE(haveSameBits(*a, *b));
+      const std::optional<KernelInfo> exact = exactKernel(*one);
+      ASSERT_TRUE(exact);
+      EXPECT_EQ(exact->key.substr(0, exact->key.find(']') + 1), form);
+    }
+  }
+}
+
 /// Data of a shape whose axis `axis` is kept: of every third kept index zeros, but for values of
 /// `tiny` where `isTiny` says so of positions.
 Array withZeros(DType dtype, const Dims &shape, int axis, double tiny = 0,
