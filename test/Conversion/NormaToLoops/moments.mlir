@@ -8,13 +8,16 @@
 // Pivots, and totals of zero, in memory that is padded for any vector.
 // CHECK-NOT:     scf.if
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c32 step %c16
-// CHECK:           %[[STEP:.*]] = arith.divui %{{.*}}, %c8
 // CHECK:           %[[ORIGIN:.*]] = vector.load %[[X]][%c0, %[[J]]]
-// CHECK:           scf.for %{{.*}} = %c1 to %c8 step %c1 iter_args(%{{.*}} = %{{.*}}, %[[AT:.*]] = %[[STEP]])
-// CHECK:             %[[VALUE:.*]] = vector.load %[[X]][%[[AT]], %[[J]]]
-// CHECK:             arith.subf %[[VALUE]], %[[ORIGIN]]
-// CHECK:             %[[NEXT:.*]] = arith.addi %[[AT]], %[[STEP]]
-// CHECK:             scf.yield %{{.*}}, %[[NEXT]]
+// CHECK:           %[[STEP:.*]] = arith.divui %{{.*}}, %c8
+// CHECK:           %[[SECOND_VALUE:.*]] = vector.load %[[X]][%[[STEP]], %[[J]]]
+// CHECK:           %[[SUM:.*]] = arith.subf %[[SECOND_VALUE]], %[[ORIGIN]]
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[STEP]], %[[STEP]]
+// CHECK:           %[[VALUE:.*]] = vector.load %[[X]][%[[NEXT]], %[[J]]]
+// CHECK:           %[[DEVIATION:.*]] = arith.subf %[[VALUE]], %[[ORIGIN]]
+// CHECK:           arith.addf %[[SUM]], %[[DEVIATION]]
+// CHECK-COUNT-5:   vector.load %[[X]]
+// CHECK-NOT:       vector.load %[[X]]
 // CHECK:           vector.store %{{.*}}, %[[PIVOTS:.*]][%[[J]]] : memref<47xf32>, vector<16xf32>
 // CHECK:           vector.store %{{.*}}, %[[FIRST:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
 // CHECK:           vector.store %{{.*}}, %[[SECOND:.*]][%[[J]]] : memref<47xf64>, vector<16xf64>
