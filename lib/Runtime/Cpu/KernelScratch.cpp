@@ -20,7 +20,7 @@ namespace norma {
 namespace {
 
 /// What is before the memory that a kernel sees.
-struct alignas(std::max_align_t) Block {
+struct alignas(std::max_align_t) ScratchBlock {
   uint64_t bytes;
 };
 
@@ -39,9 +39,9 @@ public:
   }
 
   /// The smallest that is large enough, and not much larger.
-  Block *take(uint64_t bytes) {
-    Block **best = nullptr;
-    for (Block *&block : blocks)
+  ScratchBlock *take(uint64_t bytes) {
+    ScratchBlock **best = nullptr;
+    for (ScratchBlock *&block : blocks)
       if (block && block->bytes >= bytes && block->bytes / 2 <= bytes &&
           (!best || block->bytes < (*best)->bytes))
         best = &block;
@@ -49,15 +49,15 @@ public:
   }
 
   /// In the place of the smallest.
-  void keep(Block *block) {
-    const auto bytesOf = [](const Block *each) { return each ? each->bytes : 0; };
-    Block *&smallest = *std::ranges::min_element(blocks, {}, bytesOf);
+  void keep(ScratchBlock *block) {
+    const auto bytesOf = [](const ScratchBlock *each) { return each ? each->bytes : 0; };
+    ScratchBlock *&smallest = *std::ranges::min_element(blocks, {}, bytesOf);
     std::free(std::exchange(smallest, block));
   }
 
 private:
   /// As many as a kernel has at once, and more.
-  std::array<Block *, 8> blocks{};
+  std::array<ScratchBlock *, 8> blocks{};
 };
 
 thread_local ThreadScratch kept;
@@ -69,9 +69,9 @@ bool isWorthKeeping(uint64_t bytes) {
 } // namespace
 
 void *takeScratch(uint64_t bytes) {
-  Block *block = isWorthKeeping(bytes) ? kept.take(bytes) : nullptr;
-  if (!block && bytes <= UINT64_MAX - sizeof(Block)) {
-    block = static_cast<Block *>(std::malloc(sizeof(Block) + bytes));
+  ScratchBlock *block = isWorthKeeping(bytes) ? kept.take(bytes) : nullptr;
+  if (!block && bytes <= UINT64_MAX - sizeof(ScratchBlock)) {
+    block = static_cast<ScratchBlock *>(std::malloc(sizeof(ScratchBlock) + bytes));
     if (block)
       block->bytes = bytes;
   }
@@ -81,7 +81,7 @@ void *takeScratch(uint64_t bytes) {
 void giveScratch(void *memory) {
   if (!memory)
     return;
-  Block *block = static_cast<Block *>(memory) - 1;
+  ScratchBlock *block = static_cast<ScratchBlock *>(memory) - 1;
   if (isWorthKeeping(block->bytes))
     kept.keep(block);
   else
