@@ -14,7 +14,6 @@
 
 using namespace norma;
 using namespace norma::test;
-using ::testing::HasSubstr;
 
 namespace {
 
@@ -235,6 +234,19 @@ TEST(EngineExact, ZerosOfWhichElementsDoNotCount) {
   }
 }
 
+/// The coefficients that make mean 0 and variance 1.
+auto normalizing(double epsilon) {
+  return [epsilon](int64_t begin, int64_t end, const Statistics &statistics) {
+    Coefficients made{{end - begin}, {}, {}, {}};
+    for (int64_t i = begin; i < end; ++i) {
+      made.center.push_back(statistics.mean[size_t(i)]);
+      made.scale.push_back(1 / std::sqrt(statistics.variance(i) + epsilon));
+      made.shift.push_back(0);
+    }
+    return made;
+  };
+}
+
 /// Blocks of kept indices: only those are done again that need it.
 TEST(EngineExact, OfAReductionAndAMap) {
   const auto engine = engineWith({});
@@ -243,15 +255,7 @@ TEST(EngineExact, OfAReductionAndAMap) {
                           // A vector of them is what a pivot is made of.
                           [&](int64_t i) { return i / 16 == 66 * 5 ? 1e6 : 10 + random.normal(); });
   const Array y = arrayOf(DType::F32, x.view().shape, [](int64_t) { return 0; });
-  const auto coefficients = [](int64_t begin, int64_t end, const Statistics &statistics) {
-    Coefficients made{{end - begin}, {}, {}, {}};
-    for (int64_t i = begin; i < end; ++i) {
-      made.center.push_back(statistics.mean[size_t(i)]);
-      made.scale.push_back(1 / std::sqrt(statistics.variance(i)));
-      made.shift.push_back(0);
-    }
-    return made;
-  };
+  const auto coefficients = normalizing(0);
   const Expected<Statistics> all =
       engine->momentsThenAffine(x, Dims{1}, {}, coefficients, DType::F32, y);
   ASSERT_TRUE(all) << all.error().message();
@@ -273,15 +277,7 @@ TEST(EngineExact, ZerosOfAReductionAndAMap) {
       const Array x =
           withZeros(DType::F32, shape, 1, tiny, [](int64_t i) { return i % 2'000 < 7; });
       const Array y = arrayOf(DType::F32, shape, [](int64_t) { return 0; });
-      const auto coefficients = [](int64_t begin, int64_t end, const Statistics &statistics) {
-        Coefficients made{{end - begin}, {}, {}, {}};
-        for (int64_t i = begin; i < end; ++i) {
-          made.center.push_back(statistics.mean[size_t(i)]);
-          made.scale.push_back(1 / std::sqrt(statistics.variance(i) + 1e-3));
-          made.shift.push_back(0);
-        }
-        return made;
-      };
+      const auto coefficients = normalizing(1e-3);
       const Expected<Statistics> all =
           engine->momentsThenAffine(x, Dims{1}, {}, coefficients, DType::F32, y);
       ASSERT_TRUE(all) << all.error().message();

@@ -69,8 +69,8 @@ Value ReductionLoops::sumOfRun(Value array, Value first, Value start) {
   sum = e.carry(e.index(0), whole, e.width, sum, [&](Value i, ValueRange sums) {
            return Values{e.addf(sums.front(), e.load(array, e.add(first, i), f64))};
          }).front();
-  if (Value mask = e.maskOf(whole, e.index(inner)))
-    sum = e.addf(sum, e.load(array, e.add(first, whole), f64, false, mask));
+  if (Value rest = e.maskOf(whole, e.index(inner)))
+    sum = e.addf(sum, e.load(array, e.add(first, whole), f64, false, rest));
   return e.sumLanes(sum, start);
 }
 
