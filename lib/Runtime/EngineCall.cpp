@@ -45,6 +45,12 @@ Block KernelCall::keptRange(const Block &block, int64_t begin, int64_t end) cons
   return {first, problem.slice(extents), block.firstKept + begin};
 }
 
+void ReductionCall::shareOut(CallTimer &timer) const {
+  if (narrower)
+    timer.share(*narrower->state,
+                uint64_t(call.problem.bytes() / cuts->extent * cuts->lastWidth()));
+}
+
 KernelCall KernelCall::on(std::span<const Tensor> tensors) const {
   KernelCall other = *this;
   std::vector<GroupedTensor> &moved = other.problem.tensors;

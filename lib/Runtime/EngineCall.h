@@ -61,6 +61,8 @@ struct KernelCall {
   void pushOperands(KernelArguments &arguments, const Block &block) const;
 };
 
+class CallTimer;
+
 /// A kernel of a reduction, and what it was made for.
 struct ReductionKernel {
   KernelSpec spec;
@@ -82,6 +84,8 @@ struct ReductionCall {
   std::optional<KeptCuts> cuts = {};
   std::optional<ReductionKernel> narrower = {};
 
+  /// Gives the kernel of a narrower slice its share of a call.
+  void shareOut(CallTimer &timer) const;
   bool isNarrower(const Block &block) const {
     return narrower && block.slice.extents[cuts->group] < cuts->width;
   }
@@ -207,7 +211,7 @@ private:
 class CallTimer {
 public:
   /// Of a call that reads and writes so many bytes. The kernel must outlive the timer.
-  CallTimer(Kernel::State &kernel, uint64_t bytes) : kernel(kernel) {
+  CallTimer(Kernel::State &kernel, uint64_t bytes) : kernel(kernel), bytes(bytes) {
     const uint64_t earlier = kernel.calls.fetch_add(1, std::memory_order_relaxed);
     kernel.bytes.fetch_add(bytes, std::memory_order_relaxed);
     if (bytes < kSmallBytes && earlier >= kEvery)
@@ -218,16 +222,32 @@ public:
   CallTimer(const CallTimer &) = delete;
   CallTimer &operator=(const CallTimer &) = delete;
   ~CallTimer() {
-    if (weight)
-      kernel.nanoseconds.fetch_add(
-          weight * uint64_t(std::chrono::nanoseconds(Clock::now() - start).count()),
-          std::memory_order_relaxed);
+    if (!weight)
+      return;
+    const uint64_t elapsed =
+        weight * uint64_t(std::chrono::nanoseconds(Clock::now() - start).count());
+    const auto ofOther = uint64_t(double(elapsed) * shareOfOther);
+    kernel.nanoseconds.fetch_add(elapsed - ofOther, std::memory_order_relaxed);
+    if (other)
+      other->nanoseconds.fetch_add(ofOther, std::memory_order_relaxed);
+  }
+  /// So many of the bytes are another kernel's, which has as much of the time. It must outlive the
+  /// timer.
+  void share(Kernel::State &with, uint64_t part) {
+    other = &with;
+    shareOfOther = double(part) / double(bytes);
+    other->calls.fetch_add(1, std::memory_order_relaxed);
+    other->bytes.fetch_add(part, std::memory_order_relaxed);
+    kernel.bytes.fetch_sub(part, std::memory_order_relaxed);
   }
 
 private:
   using Clock = std::chrono::steady_clock;
   static constexpr uint64_t kSmallBytes = 1 << 20, kEvery = 16;
   Kernel::State &kernel;
+  Kernel::State *other = nullptr;
+  uint64_t bytes;
+  double shareOfOther = 0;
   uint64_t weight = 1;
   Clock::time_point start;
 };

@@ -48,7 +48,8 @@ GradientSums Engine::State::gradientSums(const ReductionCall &prepared, const Ke
                                          std::span<const double> center, const ThreadPool &threads,
                                          std::vector<GradientSums> *memory) {
   const Problem &problem = call.problem;
-  const CallTimer timer(*call.kernel, uint64_t(problem.bytes()));
+  CallTimer timer(*call.kernel, uint64_t(problem.bytes()));
+  prepared.shareOut(timer);
   std::vector<double> inKernelOrder;
   if (!problem.keptInOrder)
     inKernelOrder = problem.toKernelOrder(center);

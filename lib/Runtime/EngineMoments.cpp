@@ -212,7 +212,8 @@ Expected<Statistics> Engine::State::moments(const Tensor &x, std::span<const int
 Expected<Statistics> Engine::State::moments(const ReductionCall &prepared, const KernelCall &call,
                                             char *data, const ThreadPool &threads, Pace &pace,
                                             std::vector<Statistics> *memory) {
-  const CallTimer timer(*call.kernel, uint64_t(call.problem.bytes()));
+  CallTimer timer(*call.kernel, uint64_t(call.problem.bytes()));
+  prepared.shareOut(timer);
   MomentsRun run(prepared, call, data, memory ? std::move(*memory) : std::vector<Statistics>());
   while (!run.isDone()) {
     run.work(threads, pace);

@@ -136,6 +136,17 @@ TEST(EngineFewRowsKernels, AreOfOneWidthAndTheLast) {
                                                      "moments;RK[?x833]"));
   adapt(600, 4097);
   EXPECT_EQ(engine->kernels().size(), 4u);
+  // Each has its share of a call.
+  for (const KernelInfo &kernel : engine->kernels()) {
+    if (kernel.key.starts_with("moments;RK[?x1088]")) {
+      EXPECT_EQ(kernel.bytes, uint64_t(300 * 3 * 1088 * 4));
+    }
+    if (kernel.key.starts_with("moments;RK[?x833]")) {
+      EXPECT_EQ(kernel.calls, 1u);
+      EXPECT_EQ(kernel.bytes, uint64_t(300 * 833 * 4));
+      EXPECT_GT(kernel.runSeconds, 0);
+    }
+  }
 }
 
 TEST(EngineFewRowsKernels, AreDoneAgainByOneOfAFewColumns) {
