@@ -119,10 +119,15 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
 /// Whether runs are so short that kernels of the whole go through them as lines of memory, which a
 /// block of them is not; and samples and data so much that it does not matter what that costs once.
 static bool gainsFromLines(const Problem &problem) {
-  constexpr int64_t kTinyRun = 16, kManySamples = 32;
-  return problem.kinds == "RKR" && problem.extents.back() <= kTinyRun &&
-         problem.outer() >= kManySamples && problem.partsOf(kLeastBytes) > 0 &&
-         problem.layout() == Layout::Contiguous;
+  constexpr int64_t kTinyBytes = 64, kManySamples = 32;
+  if (problem.kinds != "RKR" || problem.outer() < kManySamples ||
+      problem.partsOf(kLeastBytes) == 0 || problem.layout() != Layout::Contiguous)
+    return false;
+  const std::span<const GroupedTensor> tensors = problem.tensors;
+  return std::ranges::all_of(tensors, [&](const GroupedTensor &tensor) {
+    return problem.extents.back() * int64_t(std::max(sizeOf(tensor.dtype), sizeOf(DType::F32))) <=
+           kTinyBytes;
+  });
 }
 
 std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const BlockCaches &caches,

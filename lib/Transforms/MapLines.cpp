@@ -137,9 +137,10 @@ static std::optional<MapLines> choosePeriod(const Map &map, int64_t vector, int6
   // Runs that are not whole vectors cannot be written past the caches. Where that is wanted,
   // coefficients from the second level, shared by lines, cost less than what it saves; and less
   // than tiny runs by themselves.
-  constexpr int64_t kTinyRun = 16;
+  constexpr int64_t kTinyBytes = 64;
   const int64_t inner = map.form.extents.back();
-  if (map.form.kinds == "RKR" && inner % vector != 0 && (map.use.streaming || inner <= kTinyRun) &&
+  if (map.form.kinds == "RKR" && inner % vector != 0 &&
+      (map.use.streaming || inner * map.computeBytes() <= kTinyBytes) &&
       lineBytes <= map.target.l2Bytes / 2)
     return MapLines{period, 2, kStreams};
   return std::nullopt;

@@ -63,13 +63,15 @@ static int64_t chooseLine(const Reduction &reduction, int64_t vector) {
   const int64_t run = form.extents.back();
   if (form.kinds != "RKR" || run >= 4 * vector)
     return 0;
-  // To add up the lanes of a tiny run takes longer than all else. Others are as fast one by one
-  // where what is kept of a line does not stay in the first level, unless memory is waited for.
-  constexpr int64_t kTinyRun = 16;
-  if (run <= kTinyRun)
-    return liesWithin(line, kFar) ? line : 0;
-  const bool isKept = line * 24 <= reduction.target.l1Bytes || reduction.use.streaming;
-  return isKept && liesWithin(line, kNear) ? line : 0;
+  // To add up the lanes of a tiny run takes longer than all else, most of all if they are less than
+  // a cache line. Others are as fast one by one where what is kept of a line does not stay in the
+  // first level, unless memory is waited for.
+  constexpr int64_t kTinyRun = 16, kLineBits = 512;
+  const bool isLess = run * reduction.accumulate.getIntOrFloatBitWidth() <= kLineBits;
+  const bool isKept = line * 24 <= reduction.target.l1Bytes;
+  if (run > kTinyRun && !isKept && !reduction.use.streaming)
+    return 0;
+  return liesWithin(line, run <= kTinyRun && isLess ? kFar : kNear) ? line : 0;
 }
 
 ReductionSteps norma::chooseSteps(const Reduction &reduction) {
