@@ -205,6 +205,8 @@ BlockCaches Engine::State::cachesOfBlocks(bool isGradient) const {
   BlockCaches caches{.l2Bytes = l2Bytes,
                      .keptBytes = keptOfBlocks(isGradient),
                      .nearBytes = std::max(kNearCaches * l2Bytes, machine.keptInLastLevel)};
+  if (machine.caches.l1 > 0)
+    caches.l1Bytes = machine.caches.l1;
   // Behind such a level, reads of two tensors take longer beside writes than these take by
   // themselves.
   if (isGradient && machine.keptInLastLevel > 0)

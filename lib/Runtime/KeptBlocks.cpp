@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstdlib>
 #include <numeric>
+#include <ranges>
 
 namespace norma {
 
@@ -116,25 +117,28 @@ static int64_t indicesOfRun(const Problem &problem, int group, int64_t runBytes)
   return run;
 }
 
-/// Whether runs are so short that kernels of the whole go through them as lines of memory, which a
-/// block of them is not; and samples and data so much that it does not matter what that costs once.
-static bool gainsFromLines(const Problem &problem) {
-  constexpr int64_t kTinyBytes = 64, kManySamples = 32;
+/// Whether runs are so short that kernels of the whole go through samples as lines of memory, which
+/// those of a block are not (see chooseLine() of reductions); and samples and data so much that it
+/// does not matter what that costs once.
+static bool gainsFromLines(const Problem &problem, int64_t l1Bytes) {
+  constexpr int64_t kLine = 64, kManySamples = 32, kFirstLevels = 8;
   if (problem.kinds != "RKR" || problem.outer() < kManySamples ||
       problem.partsOf(kLeastBytes) == 0 || problem.layout() != Layout::Contiguous)
     return false;
-  const std::span<const GroupedTensor> tensors = problem.tensors;
-  return std::ranges::all_of(tensors, [&](const GroupedTensor &tensor) {
-    return problem.extents.back() * int64_t(std::max(sizeOf(tensor.dtype), sizeOf(DType::F32))) <=
-           kTinyBytes;
-  });
+  const auto bytesOf = [](const GroupedTensor &tensor) {
+    return int64_t(std::max(sizeOf(tensor.dtype), sizeOf(DType::F32)));
+  };
+  const int64_t each = std::ranges::max(problem.tensors | std::views::transform(bytesOf));
+  const int64_t sample = problem.size() / problem.outer();
+  return problem.extents.back() * each <= kLine && sample * each % kLine == 0 &&
+         sample * 2 * int64_t(sizeof(double)) <= kFirstLevels * l1Bytes;
 }
 
 std::optional<KeptBlocks> KeptBlocks::choose(const Problem &problem, const BlockCaches &caches,
                                              bool canInterleave) {
   const int64_t l2Bytes = caches.l2Bytes;
   if (std::count(problem.kinds.begin(), problem.kinds.end(), 'K') != 1 || !problem.keptInOrder ||
-      gainsFromLines(problem))
+      gainsFromLines(problem, caches.l1Bytes))
     return std::nullopt;
   KeptBlocks blocks;
   blocks.group = int(problem.kinds.find('K'));

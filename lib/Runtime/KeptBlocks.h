@@ -30,6 +30,8 @@ struct BlockCaches {
   /// Inputs up to which maps of blocks go beside sums of others; larger ones are summed and mapped
   /// in turns.
   int64_t mixedBytes = std::numeric_limits<int64_t>::max();
+  /// The first-level cache of one core.
+  int64_t l1Bytes = int64_t(32) << 10;
 };
 
 /// Ranges of kept indices for a reduction and a map.

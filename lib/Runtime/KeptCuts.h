@@ -19,6 +19,7 @@
 
 #include "Problem.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace norma {

@@ -88,6 +88,9 @@ TEST(KeptBlocks, AreNoLinesOfTinyRuns) {
   EXPECT_FALSE(cuts({64, 512, 4, 4}, kTraining));
   EXPECT_FALSE(cuts({512, 2'048, 2, 2}, kGradient));
   EXPECT_TRUE(cuts({31, 512, 4, 4}, kTraining));
+  // Samples that are no whole lines, and more than stays near.
+  EXPECT_TRUE(cuts({64, 777, 3, 3}, kTraining));
+  EXPECT_TRUE(cuts({64, 8'192, 2, 2}, kTraining));
   EXPECT_TRUE(cuts({64, 512, 1, 17}, kTraining));
 }
 
