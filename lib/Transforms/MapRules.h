@@ -55,8 +55,12 @@ struct Map {
   /// Of a row that is innermost, or of a run.
   int64_t innermost() const { return form.extents.empty() ? 1 : form.extents.back(); }
   /// Whether vectors are so short that to load coefficients for each takes longer than data comes
-  /// from a cache, unless rows share them.
-  bool isBoundByLoads() const { return target.vectorBits <= 128 && coefficients > 0; }
+  /// from a cache, unless rows share them. Where results are rounded, that takes longer still, but
+  /// for the shortest.
+  bool isBoundByLoads() const {
+    const int64_t most = bytesOf(result()) < computeBytes() ? 128 : 256;
+    return target.vectorBits <= most && coefficients > 0;
+  }
   /// Whether the coefficients of a row leave little room for data in the first level, which drives
   /// them out before the next row.
   bool crowdsFirstLevel() const {

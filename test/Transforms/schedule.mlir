@@ -398,12 +398,12 @@ module @gradient_maps attributes {dlti.target_system_spec = #dlti.target_system_
 
 // -----
 
-// Half the registers hold the coefficients of three vectors.
+// Half the registers hold the coefficients of three vectors. Four are more, and lines abreast share what they load of them.
 // CHECK-LABEL: @gradient_maps_256
 module @gradient_maps_256 attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "CPU" = #dlti.target_device_spec<"norma.vector_bits" = 256 : i64, "norma.vector_registers" = 16 : i64>>} {
   func.func @f(%x: memref<?x32xf32>, %c: memref<32xf32>) {
-    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 2, line = 32,
+    // CHECK: norma.grad_map {{.*}}<flat, vector = 8, unroll = 1, group = 4, line = 32,
     norma.grad_map kept [1] ins(%x, %x : memref<?x32xf32>, memref<?x32xf32>) center(%c : memref<32xf32>)
         slope(%c : memref<32xf32>) offset(%c : memref<32xf32>) scale(%c : memref<32xf32>)
         outs(%x : memref<?x32xf32>)
