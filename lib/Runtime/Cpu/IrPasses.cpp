@@ -83,6 +83,7 @@ llvm::Error IrPasses::addPasses(llvm::ModulePassManager &passes, llvm::StringRef
   if (llvm::Error error = builder.parsePassPipeline(passes, first))
     return error;
   llvm::FunctionPassManager addresses;
+  addresses.addPass(ShareIndicesPass());
   addresses.addPass(SplitAddressesPass());
   if (llvm::Error error = builder.parsePassPipeline(addresses, last))
     return error;

@@ -30,6 +30,12 @@ namespace norma {
 /// would call a library for every element, which not every program has.
 void expandNarrowFloats(llvm::Module &module, const llvm::TargetMachine &machine, IrSource source);
 
+/// Has tensors share indices in loops with more pointers than the processor has registers. Before
+/// addresses are split.
+struct ShareIndicesPass : llvm::PassInfoMixin<ShareIndicesPass> {
+  llvm::PreservedAnalyses run(llvm::Function &function, llvm::FunctionAnalysisManager &analyses);
+};
+
 /// Moves the parts of addresses that a loop does not change out of it, and the constant
 /// parts to the end, where instructions have a place for them.
 struct SplitAddressesPass : llvm::PassInfoMixin<SplitAddressesPass> {

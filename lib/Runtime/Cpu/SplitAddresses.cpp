@@ -13,9 +13,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "AddressSum.h"
 #include "LlvmSteps.h"
 
-#include "llvm/ADT/MapVector.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/PatternMatch.h"
@@ -24,33 +24,6 @@
 using namespace llvm::PatternMatch;
 
 namespace norma {
-
-namespace {
-
-/// An index as a sum of multiples of values, modulo 2^64.
-struct Sum {
-  llvm::SmallMapVector<llvm::Value *, uint64_t, 4> terms;
-  uint64_t constant = 0;
-
-  void add(llvm::Value *value, uint64_t factor) {
-    llvm::Value *a = nullptr, *b = nullptr;
-    const llvm::APInt *known = nullptr;
-    if (match(value, m_APInt(known))) {
-      constant += factor * known->getZExtValue();
-    } else if (match(value, m_Add(m_Value(a), m_Value(b)))) {
-      add(a, factor);
-      add(b, factor);
-    } else if (match(value, m_Mul(m_Value(a), m_APInt(known)))) {
-      add(a, factor * known->getZExtValue());
-    } else if (match(value, m_Shl(m_Value(a), m_APInt(known))) && known->ult(64)) {
-      add(a, factor << known->getZExtValue());
-    } else {
-      terms[value] += factor;
-    }
-  }
-};
-
-} // namespace
 
 /// Where what changes with none but the `depth` outermost loops around the address is
 /// computed: before the loop that is one deeper, or else where it was.
@@ -67,7 +40,7 @@ static llvm::Instruction *placeAt(unsigned depth, llvm::Instruction *address,
 static void splitAddress(llvm::GetElementPtrInst &address, const llvm::LoopInfo &loops) {
   if (address.getNumIndices() != 1 || !address.getOperand(1)->getType()->isIntegerTy(64))
     return;
-  Sum sum;
+  AddressSum sum;
   sum.add(address.getOperand(1), 1);
   // Of the innermost loop around both: what another loop ended with does not change here.
   auto depthOf = [&](llvm::Value *value) -> unsigned {
