@@ -95,6 +95,25 @@ TEST_F(BatchNorm, NothingChangesNothing) {
       }
 }
 
+/// What adjusts nothing may have no values, also where it is as large as the data along other axes.
+TEST_F(BatchNorm, NothingIsAdjusted) {
+  const Array x = arrayOf(DType::F32, {4, 3, 0}, {});
+  for (const Dims &shape : {Dims{0}, Dims{1, 0}, Dims{3, 0}, Dims{4, 1, 0}, Dims{4, 3, 0}})
+    for (const bool repeats : {false, true}) {
+      BatchNormCall call{.x = x};
+      Tensor nothing(nullptr, DType::F64, shape);
+      if (repeats)
+        for (int64_t &stride : nothing.strides)
+          stride = 0;
+      call.inputs.adjustScale = call.inputs.adjustBias = nothing;
+      const auto [y, forward] = call.train(*shared());
+      EXPECT_EQ(forward.updated.mean, Values(3, 0));
+      const auto [dx, gradients] = call.gradient(*shared(), forward);
+      EXPECT_EQ(gradients.gamma, Values(3, 0));
+      EXPECT_EQ(gradients.beta, Values(3, 0));
+    }
+}
+
 TEST_F(BatchNorm, RenormTrainsAsItInfers) {
   Random random(4);
   BatchNormCall call{.rules = {.momentum = 0.9, .renorm = true, .renormMomentum = 0.9}};

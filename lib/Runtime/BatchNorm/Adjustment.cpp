@@ -64,8 +64,11 @@ static std::vector<int64_t> offsets(const Dims &shape, const Dims &strides) {
   return result;
 }
 
-/// The values of `tensor` at every index of its `axes`, index 0 of all others.
+/// The values of `tensor` at every index of its `axes`, index 0 of all others. Where there is no
+/// index 0, nothing is adjusted, and they do not matter.
 static std::vector<double> load(const Tensor &tensor, const Dims &axes, const Dims &shape) {
+  if (tensor.size() == 0)
+    return std::vector<double>(size_t(*numElements(shape)), 0.0);
   Dims strides;
   for (int64_t axis : axes)
     strides.push_back(tensor.strides[int(axis)]);
