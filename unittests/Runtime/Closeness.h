@@ -34,7 +34,7 @@ std::string differenceOfGradientSums(const Tensor &x, const Tensor &dy, const Di
 
 /// What is wrong with `dx` as dy * scale + ((x - center) * slope + offset) * w computed
 /// in `compute`; empty when every element is the rounding of a number of the compute
-/// type that is at most 3 ulp off: of the largest of the three terms and of what they add up to.
+/// type that is at most 3 ulp of the largest term off.
 std::string differenceOfGradientMap(const Tensor &x, const Tensor &dy, const Dims &kept,
                                     const GradientCoefficients &coefficients, DType compute,
                                     const MomentsOptions &options, const Tensor &dx);

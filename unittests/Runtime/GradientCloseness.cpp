@@ -105,12 +105,9 @@ std::string differenceOfGradientMap(const Tensor &x, const Tensor &dy, const Dim
     const double actual = valueAt(dx, index);
     bool right;
     if (std::isfinite(exact)) {
-      // What is rounded: x - center and its product with the slope plus the offset, each at most an
-      // ulp of what it becomes once it is weighted, then that, and all, half an ulp each.
       const long double largest =
-          std::max({std::fabs(first), std::fabs(product * weight), std::fabs(offset * weight),
-                    std::fabs(second), std::fabs(exact)});
-      // Besides, what a subnormal product lost before it was weighted.
+          std::max({std::fabs(first), std::fabs(product * weight), std::fabs(offset * weight)});
+      // Behind the largest term, what a subnormal product lost before it was weighted.
       const long double bound = 3 * ulpAt(compute, largest) + weight * ulpAt(compute, 0);
       const double low = throughDType(roundTo(compute, exact - bound), dx.dtype);
       const double high = throughDType(roundTo(compute, exact + bound), dx.dtype);
