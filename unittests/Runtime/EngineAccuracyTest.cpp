@@ -119,6 +119,25 @@ TEST_F(EngineAccuracy, SortedData) {
   }
 }
 
+/// Two values by turns: deviations of one size, which are rounded the same way again and again. If
+/// all samples for the pivot were one of the values, digits would be lost beside.
+TEST_F(EngineAccuracy, ValuesThatAlternate) {
+  for (const double size : {2.4762, 3.80527, 5.15332, 7.70695, 10.1469})
+    for (const int64_t of : {2, 4, 8})
+      for (const int64_t rows : {2048, 5041, 8192, 100'000}) {
+        const auto make = [&](int64_t columns) {
+          return arrayOf(DType::F32, {rows, columns}, [&](int64_t i) {
+            return 10 * size + (i / columns % of < of / 2 ? size : -size);
+          });
+        };
+        SCOPED_TRACE(testing::Message() << rows << " rows, +-" << size << " by turns of " << of);
+        expectMoments(make(13), {1});
+        expectMoments(make(64), {1});
+        expectMoments(make(1), {});
+        expectMoments(*make(1).view().reshaped({1, rows}), {0});
+      }
+}
+
 /// Shorter than a vector, in one group with those of other samples, and longer than a
 /// group; with a tail and without.
 TEST_F(EngineAccuracy, RunsOfEveryLength) {

@@ -72,6 +72,11 @@ private:
   /// Pivots, and totals of zero.
   void emitPivots(mlir::Value pivots);
   void emitPivotOfRun(Values indices, mlir::Value pivots) override;
+  struct Spread {
+    mlir::Value step, further;
+  };
+  Spread spreadOf(mlir::Value extent, int64_t samples);
+  mlir::Value sampleAlong(mlir::Value extent, mlir::Value s, int64_t samples);
   Values samplePlace(mlir::Value s);
   Values vectorPlace(int64_t s, int64_t samples);
   mlir::Value samplePivot(Values indices, mlir::Value tail);

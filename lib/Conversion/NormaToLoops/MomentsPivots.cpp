@@ -23,13 +23,31 @@ static constexpr int64_t kSamples = 8, kRunSamples = 4;
 /// be a tenth more of what short runs cost, and longer vectors are mostly more lanes to add up.
 static constexpr int64_t kRunVectors = 4, kRunLanes = 4;
 
+/// Samples along `extent` are `step` apart and, from one to the next, `further`, which is 1 if
+/// there are enough elements. In steps of one length, data that repeats after two elements, or
+/// after as many as divide a step, would show one and the same of all that it goes through, and a
+/// pivot as far from the mean as that is costs digits. The sums of 1, 2, 3... take every rest by a
+/// power of 2.
+MomentsLoops::Spread MomentsLoops::spreadOf(Value extent, int64_t samples) {
+  Value further = e.min(e.floorDiv(extent, e.index(samples * samples)), e.index(1));
+  Value shorter = e.mul(further, e.index(samples / 2));
+  return {e.sub(e.floorDiv(extent, e.index(samples)), shorter), further};
+}
+
+/// Where sample s of so many is.
+Value MomentsLoops::sampleAlong(Value extent, Value s, int64_t samples) {
+  auto [step, further] = spreadOf(extent, samples);
+  Value sum = e.floorDiv(e.mul(s, e.add(s, e.index(1))), e.index(2));
+  return e.add(e.mul(step, s), e.mul(further, sum));
+}
+
 /// Where sample s is along several reduced axes, the same for every kept index: s/n of the way
 /// along the first; along the others, a third of the way further from sample to sample.
 Values MomentsLoops::samplePlace(Value s) {
   Values place;
   for (int64_t axis : reduced) {
     Value at = axis == reduced.front() ? s : e.rem(e.mul(s, e.index(3)), e.index(kSamples));
-    place.push_back(e.floorDiv(e.mul(e.extent(data, axis), at), e.index(kSamples)));
+    place.push_back(sampleAlong(e.extent(data, axis), at, kSamples));
   }
   return place;
 }
@@ -48,20 +66,19 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
   auto addSample = [&](Value before, ValueRange places) {
     return e.addTo(before, e.subf(sample(places), origin));
   };
-  // Along one axis they are whole steps apart, so that a place is an addition.
-  const bool steps = reduced.size() == 1;
-  Value step = steps ? e.floorDiv(e.extent(data, reduced.front()), e.index(kSamples)) : e.index(0);
-  if (steps && !tail) {
+  if (reduced.size() == 1 && !tail) {
     // The end of a loop would be a surprise for the processor, at every few kept indices. Masks are
     // too much code for that.
-    Value place = step;
-    for (int64_t s = 1; s < kSamples; ++s, place = e.add(place, step))
+    auto [step, further] = spreadOf(e.extent(data, reduced.front()), kSamples);
+    Value place = e.index(0);
+    for (int64_t s = 1; s < kSamples; ++s) {
+      step = e.add(step, further);
+      place = e.add(place, step);
       sum = addSample(sum, place);
+    }
   } else {
-    sum = e.carry(e.index(1), e.index(kSamples), 1, {sum, step}, [&](Value s, ValueRange before) {
-             Value place = before[1];
-             return Values{addSample(before[0], steps ? Values{place} : samplePlace(s)),
-                           steps ? e.add(place, step) : place};
+    sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange before) {
+             return Values{addSample(before[0], samplePlace(s))};
            }).front();
   }
   return finished(e.addf(origin, e.mulf(sum, e.constant(1.0 / kSamples, type))));
@@ -85,7 +102,7 @@ Values MomentsLoops::vectorPlace(int64_t s, int64_t samples) {
     const int64_t at = axis == reduced.front() ? s : s * 3 % samples;
     place.push_back(axis == innermost
                         ? e.index((run - e.width) * at / std::max<int64_t>(samples - 1, 1))
-                        : e.floorDiv(e.mul(e.extent(data, axis), e.index(at)), e.index(samples)));
+                        : sampleAlong(e.extent(data, axis), e.index(at), samples));
   }
   return place;
 }
@@ -130,7 +147,7 @@ Value MomentsLoops::countedPivot(const Values &indices, Value tail) {
       Value extent = e.extent(data, axis);
       if (axis == innermost)
         extent = e.add(e.sub(extent, e.min(extent, e.index(e.width))), e.index(1));
-      at[axis] = e.floorDiv(e.mul(extent, s), e.index(samples));
+      at[axis] = sampleAlong(extent, s, samples);
     }
     return loadElement({inputs, at, lanes}, accumulate);
   };

@@ -210,7 +210,7 @@ Value ReductionLoops::rowScratch(Value columns, Type element) {
 /// that count are zeros before and after. Eight of the longest groups there may be fit i32; of
 /// shorter ones there are more, but no sum has many more additions behind it.
 void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
-  constexpr int64_t kGroups = 8, kAdditions = 40;
+  constexpr int64_t kGroups = 8, kAdditions = 28;
   const int64_t streams = std::max<int64_t>(schedule.getStreams(), 1);
   // Of every stream.
   const int64_t ofGroup = group / streams;

@@ -3,14 +3,14 @@
 // What goes side by side in a reduction, and lies apart: rows, lines, runs, samples and parts of a run.
 
 // Four rows side by side, each with loads of its own, of as many parts of the data; what is left over goes one vector
-// at a time. Sums of 36 such groups, so that no more than 40 additions of f32 follow each other, are added up before
+// at a time. Sums of 24 such groups, so that no more than 28 additions of f32 follow each other, are added up before
 // they are added to the totals.
 
 // CHECK-LABEL: func @streams_of_rows
 // CHECK-NOT:     norma.loads_early
 // CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
 // CHECK:         %[[PART:.*]] = arith.divui %[[ROWS]], %c4
-// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c36
+// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c24
 // CHECK:           scf.for %[[R0:.*]] = %[[MOST]] to %{{.*}} step %c1 {
 // CHECK:             scf.for %[[J:.*]] = %c0 to %c64 step %c32 {
 // CHECK:               %[[K:.*]] = arith.addi %[[J]], %c16
@@ -82,7 +82,7 @@ func.func @groups_of_streams(%x: memref<?x16xf32>, %n: memref<16xf64>, %m: memre
 // CHECK-LABEL: func @streams_of_lines
 // CHECK:         %[[LINES:.*]] = arith.divui %{{.*}}, %c48
 // CHECK:         %[[PART:.*]] = arith.divui %[[LINES]], %c2
-// CHECK:         scf.for %{{.*}} = %c0 to %[[PART]] step %c38
+// CHECK:         scf.for %{{.*}} = %c0 to %[[PART]] step %c26
 // CHECK:           scf.for %[[L:.*]] =
 // CHECK:             vector.load %[[FLAT:reinterpret_cast.*]][%[[L]], %c0]
 // CHECK:             vector.load %[[FLAT]][%[[L]], %c16]

@@ -9,10 +9,17 @@
 // CHECK-NOT:     scf.if
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c32 step %c16
 // CHECK:           %[[ORIGIN:.*]] = vector.load %[[X]][%c0, %[[J]]]
-// CHECK:           %[[STEP:.*]] = arith.divui %{{.*}}, %c8
+// From one to the next they are an element further apart, if there are enough.
+// CHECK:           %[[MANY:.*]] = arith.divui %[[ROWS:.*]], %c64
+// CHECK:           %[[FURTHER:.*]] = arith.minui %[[MANY]], %c1
+// CHECK:           %[[SHORTER:.*]] = arith.muli %[[FURTHER]], %c4
+// CHECK:           %[[EACH:.*]] = arith.divui %[[ROWS]], %c8
+// CHECK:           %[[LESS:.*]] = arith.subi %[[EACH]], %[[SHORTER]]
+// CHECK:           %[[STEP:.*]] = arith.addi %[[LESS]], %[[FURTHER]]
 // CHECK:           %[[SECOND_VALUE:.*]] = vector.load %[[X]][%[[STEP]], %[[J]]]
 // CHECK:           %[[SUM:.*]] = arith.subf %[[SECOND_VALUE]], %[[ORIGIN]]
-// CHECK:           %[[NEXT:.*]] = arith.addi %[[STEP]], %[[STEP]]
+// CHECK:           %[[LONGER:.*]] = arith.addi %[[STEP]], %[[FURTHER]]
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[STEP]], %[[LONGER]]
 // CHECK:           %[[VALUE:.*]] = vector.load %[[X]][%[[NEXT]], %[[J]]]
 // CHECK:           %[[DEVIATION:.*]] = arith.subf %[[VALUE]], %[[ORIGIN]]
 // CHECK:           arith.addf %[[SUM]], %[[DEVIATION]]
