@@ -11,6 +11,7 @@
 
 #include <cmath>
 #include <gmock/gmock.h>
+#include <limits>
 
 using namespace norma;
 using namespace norma::test;
@@ -61,10 +62,10 @@ TEST_F(EngineGradient, OneElement) {
   }
 }
 
-/// Each step rounds what is larger than any term. With weights, the promise is not always kept
-/// (docs/architecture.md).
+/// Each step rounds what is larger than any term.
 TEST_F(EngineGradient, TermsThatAddUp) {
   const Dims shape{50'000, 4};
+  const Array weights = arrayOf(DType::U8, shape, [](int64_t i) { return double(1 + i % 3); });
   for (const DType dtype : {DType::F32, DType::F64}) {
     Random random(99);
     auto someOf = [&] {
@@ -73,8 +74,34 @@ TEST_F(EngineGradient, TermsThatAddUp) {
     const Array x = someOf(), dy = someOf(), dx = *Array::create(dtype, shape);
     const GradientCoefficients c{
         {4}, {-0.86, -0.3, -0.1, -1}, {29.3, 1.7, 3.9, 1.1}, {41.3, 1.9, 3.1, 1.3}, {0.1, 2, 3, 1}};
-    ASSERT_TRUE(shared()->gradientMap(x, dy, Dims{1}, c, dtype, dx));
-    EXPECT_EQ(differenceOfGradientMap(x, dy, Dims{1}, c, dtype, {}, dx), "");
+    for (const bool isWeighted : {false, true}) {
+      MomentsOptions options;
+      if (isWeighted)
+        options.weights = weights.view();
+      ASSERT_TRUE(shared()->gradientMap(x, dy, Dims{1}, c, dtype, dx, options));
+      EXPECT_EQ(differenceOfGradientMap(x, dy, Dims{1}, c, dtype, options, dx), "");
+    }
+  }
+}
+
+/// By a mask, a weight of 0, or both, where the other need not be 0.
+TEST_F(EngineGradient, WhatIsLeftOutNeedBeNoNumber) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Dims shape{300, 5};
+  const auto isIn = [](int64_t i) { return i % 3 != 0; };
+  const Array mask = arrayOf(DType::U8, shape, [&](int64_t i) { return isIn(i); });
+  const Array weights = arrayOf(DType::F32, shape, [&](int64_t i) { return isIn(i) ? 0.5 : 3; });
+  const Array zeros = arrayOf(DType::F32, shape, [&](int64_t i) { return isIn(i) ? 0.5 : 0; });
+  const Array x = arrayOf(DType::F32, shape, [&](int64_t i) { return isIn(i) ? double(i) : nan; });
+  const Array dy = arrayOf(DType::F32, shape, [](int64_t i) { return double(i % 7); });
+  const Array dx = *Array::create(DType::F32, shape);
+  const GradientCoefficients c = coefficientsFor(shape, Dims{1});
+  for (const MomentsOptions &options :
+       {MomentsOptions{.mask = mask.view()}, MomentsOptions{.weights = zeros.view()},
+        MomentsOptions{.mask = mask.view(), .weights = weights.view()}}) {
+    ASSERT_TRUE(shared()->gradientMap(x, dy, Dims{1}, c, DType::F32, dx, options));
+    for (int64_t i = 0; i < x.view().size(); i += 3)
+      EXPECT_EQ(dx.as<float>()[i], float(i % 7) * float(c.scale[size_t(i % 5)])) << i;
   }
 }
 

@@ -29,24 +29,21 @@ private:
     Value x = e.load(from[0], indices, compute, isUnsigned, tail);
     Value dy = e.load(from[1], indices, compute, false, tail);
     Value v = e.fma(e.subf(x, center), slope, offset);
-    return e.fma(dy, scale, weighted(v, indices, tail));
-  }
-
-  /// v * w, and 0 where w is, whatever v.
-  Value weighted(Value v, ValueRange indices, Value tail) {
-    Value counts;
-    auto require = [&](Value factor) {
-      counts = counts ? e.both(counts, e.notZero(factor)) : e.notZero(factor);
-    };
+    // Only the elements that count: others add nothing, whatever they and their weights are.
+    Value zero = e.constant(0, v.getType()), isIn;
     if (mask)
       // In the type in memory: it is 0 or 1 and needs no multiplication.
-      require(e.loadRepeating(mask, dataType, indices, getElementTypeOrSelf(mask), false, tail));
-    if (weights) {
-      Value w = e.loadRepeating(weights, dataType, indices, compute, false, tail);
-      require(w);
-      v = e.mulf(v, w);
-    }
-    return counts ? e.select(counts, v, e.constant(0, v.getType())) : v;
+      isIn = e.notZero(
+          e.loadRepeating(mask, dataType, indices, getElementTypeOrSelf(mask), false, tail));
+    if (!weights)
+      return e.fma(dy, scale, isIn ? e.select(isIn, v, zero) : v);
+    Value w = e.loadRepeating(weights, dataType, indices, compute, false, tail);
+    if (isIn)
+      w = e.select(isIn, w, zero);
+    v = e.select(e.notZero(w), v, zero);
+    // The product that is rounded by itself is not the one that has been rounded before.
+    Value scaled = e.mulf(dy, scale);
+    return e.fma(v, w, scaled);
   }
 
   bool isUnsigned;

@@ -84,20 +84,21 @@ func.func @flat(%x: memref<?x13xf32>, %dy: memref<?x13xf32>, %c: memref<13xf32>,
 
 // -----
 
-// A mask per row, weights per element: what does not count is selected away, never multiplied
-// with zero. The gradient itself is neither masked nor weighted.
+// A mask per row, weights per element: what does not count is selected away, and so are weights of what is left out, since
+// neither need be a number. The gradient itself is neither masked nor weighted; its product is the one that is rounded by
+// itself, since the other has been rounded before it is weighted.
 
 // CHECK-LABEL: func @partial
 // CHECK:         %[[DY:.*]] = vector.load %arg1
 // CHECK:         %[[V:.*]] = vector.fma
 // CHECK:         memref.load %arg6[%{{.*}}, %c0] : memref<?x1xi8>
 // CHECK:         %[[M:.*]] = arith.cmpi ne
-// CHECK:         %[[W:.*]] = vector.load %arg7{{.*}} : memref<?x8xf32>
-// CHECK:         %[[WN:.*]] = arith.cmpf une, %[[W]]
-// CHECK:         %[[COUNTS:.*]] = arith.andi %[[M]], %[[WN]]
-// CHECK:         %[[WV:.*]] = arith.mulf %[[V]], %[[W]]
-// CHECK:         %[[SELECTED:.*]] = arith.select %[[COUNTS]], %[[WV]]
-// CHECK:         %[[DX:.*]] = vector.fma %[[DY]], %{{.*}}, %[[SELECTED]]
+// CHECK:         %[[GIVEN:.*]] = vector.load %arg7{{.*}} : memref<?x8xf32>
+// CHECK:         %[[W:.*]] = arith.select %[[M]], %[[GIVEN]]
+// CHECK:         %[[COUNTS:.*]] = arith.cmpf une, %[[W]]
+// CHECK:         %[[SELECTED:.*]] = arith.select %[[COUNTS]], %[[V]]
+// CHECK:         %[[SCALED:.*]] = arith.mulf %[[DY]], %{{.*}}
+// CHECK:         %[[DX:.*]] = vector.fma %[[SELECTED]], %[[W]], %[[SCALED]]
 // CHECK:         vector.store %[[DX]], %arg8
 func.func @partial(%x: memref<?x8xf32>, %dy: memref<?x8xf32>, %c: memref<8xf32>, %t: memref<8xf32>,
                    %q: memref<8xf32>, %p: memref<8xf32>, %mask: memref<?x1xi8>, %w: memref<?x8xf32>,
