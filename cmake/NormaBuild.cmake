@@ -32,6 +32,8 @@ endif()
 add_library(norma_flags INTERFACE)
 target_compile_options(norma_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local
                        -Wnon-virtual-dtor -Wno-unused-parameter)
+# Every operation rounds, on processors with fused multiply-adds, too: bits must not depend on them.
+target_compile_options(norma_flags INTERFACE -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overlapping copies inside std::string where there are none (GCC bug 105651).
   target_compile_options(norma_flags INTERFACE -Wno-restrict)
