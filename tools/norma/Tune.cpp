@@ -76,7 +76,7 @@ TuneCommand::TuneCommand(CLI::App &parent)
               options.rows.push_back(*rows);
             }
           },
-          "An extent of the outermost axis to measure at; may be repeated; default: two or three "
+          "An extent of the outermost axis to measure at; may be repeated; default: two to four "
           "for which calls run this kernel, from the sizes of the caches")
       ->allow_extra_args(false)
       ->type_name("N");

@@ -24,7 +24,7 @@ namespace norma {
 
 struct TuningOptions {
   /// Extents of the outermost axis to measure at: at least 2 each, and such that calls run this
-  /// kernel and not the one for data of another size ("streaming"). Empty: two or three, from
+  /// kernel and not the one for data of another size ("streaming"). Empty: two to four, from
   /// the sizes of the caches.
   std::vector<int64_t> rows = {};
   /// After so many seconds, more than 0, no more schedules are tried. What is begun is finished,
