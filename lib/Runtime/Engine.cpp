@@ -62,9 +62,9 @@ Expected<std::shared_ptr<Engine>> Engine::create(const EngineOptions &options) t
 
 Expected<std::shared_ptr<Engine>> Engine::State::create(const EngineOptions &options,
                                                         const MemorySystem &memory) try {
-  if (options.threads < 0 || options.threads > 4096)
-    return invalidArgument(
-        fmt::format("threads: {}, expected 1 to 4096, or 0 for all cores", options.threads));
+  if (options.threads < 0 || options.threads > EngineOptions::kMostThreads)
+    return invalidArgument(fmt::format("threads: {}, expected 1 to {}, or 0 for all cores",
+                                       options.threads, EngineOptions::kMostThreads));
   if (options.cachedKernels < 1)
     return invalidArgument(
         fmt::format("cachedKernels: {}, expected at least 1", options.cachedKernels));

@@ -268,8 +268,13 @@ Expected<Statistics> AdaptCommand::computeStatistics(Engine &engine) {
     Dims axes = shard.mirrored ? mirrorAxes(kept, shard.shape.size()) : kept;
     Expected<Statistics> part =
         engine.moments(piece->data, axes, {policy, piece->mask, piece->weights});
-    if (!part)
+    if (!part) {
+      // The engine knows neither the file of the weights nor where the piece lies in it.
+      if (shard.weights)
+        if (Expected<void> ok = shard.weights->checkWeights(*piece->weights, piece->piece); !ok)
+          return ok.takeError();
       return part.takeError().within(shard.path);
+    }
     Expected<void> merged = mergeIntoRange(*current, piece->piece.statisticsBegin, *part);
     if (!merged)
       return merged.takeError().within(shard.path);

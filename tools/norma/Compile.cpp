@@ -68,6 +68,7 @@ public:
 
 private:
   void checkUsage() const;
+  Expected<void> checkOutputs() const;
   Expected<AheadOfTimeObject> compile() const;
 
   std::string path, output, header, stage;
@@ -152,21 +153,45 @@ Expected<AheadOfTimeObject> CompileCommand::compile() const {
   return result;
 }
 
-Expected<void> write(const std::string &to, const std::string &bytes) {
-  if (to.empty() || to == "-") {
-    // What did not arrive is noticed at the end of the program.
-    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+/// Files appear when all are written, so that one that cannot be leaves none behind.
+class Outputs {
+public:
+  Expected<void> write(const std::string &to, const std::string &bytes) {
+    if (to.empty() || to == "-") {
+      // What did not arrive is noticed at the end of the program.
+      std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+      return {};
+    }
+    Expected<io::AtomicFile> file = io::AtomicFile::create(to);
+    if (!file)
+      return file.takeError();
+    files.push_back(std::move(*file));
+    return files.back().write(bytes.data(), bytes.size());
+  }
+
+  Expected<void> commit() {
+    for (io::AtomicFile &file : files)
+      if (Expected<void> ok = file.commit(); !ok)
+        return ok;
     return {};
   }
-  Expected<io::AtomicFile> file = io::AtomicFile::create(to);
-  if (!file)
-    return file.takeError();
-  if (Expected<void> ok = file->write(bytes.data(), bytes.size()); !ok)
-    return ok;
-  return file->commit();
+
+private:
+  std::vector<io::AtomicFile> files;
+};
+
+Expected<void> CompileCommand::checkOutputs() const {
+  for (auto [option, to] : {std::pair("--output", &output), std::pair("--header", &header)})
+    if (!path.empty() && !to->empty())
+      if (Expected<void> ok = checkIsNoInput(*to, path, "the program", option); !ok)
+        return ok;
+  return output.empty() || header.empty() ? Expected<void>()
+                                          : checkIsOther(header, "--header", output, "--output");
 }
 
 Expected<void> CompileCommand::run() {
+  if (Expected<void> valid = checkOutputs(); !valid)
+    return valid;
   Expected<AheadOfTimeObject> result = compile();
   if (!result)
     return result.takeError();
@@ -175,9 +200,13 @@ Expected<void> CompileCommand::run() {
                               : emit == Emit::LlvmIr   ? result->llvmIr
                               : emit == Emit::Mlir     ? result->stage
                                                        : result->header;
-  if (Expected<void> ok = write(output, wanted); !ok)
+  Outputs outputs;
+  if (Expected<void> ok = outputs.write(output, wanted); !ok)
     return ok;
-  return header.empty() ? Expected<void>() : write(header, result->header);
+  if (!header.empty())
+    if (Expected<void> ok = outputs.write(header, result->header); !ok)
+      return ok;
+  return outputs.commit();
 }
 
 } // namespace

@@ -7,6 +7,9 @@
 
 #include "DataSource.h"
 
+#include "Text.h"
+
+#include <cmath>
 #include <fmt/format.h>
 
 using namespace norma;
@@ -33,7 +36,7 @@ Expected<Companion> Companion::open(const std::string &path, const std::string &
   Expected<io::NpyReader> reader = io::NpyReader::open(path);
   if (!reader)
     return reader.takeError().within(option);
-  Companion companion(std::move(*reader));
+  Companion companion(std::move(*reader), name, mirrored);
   const io::NpyHeader &header = companion.reader.header();
 
   // Checks the shape; without data nothing is read.
@@ -84,6 +87,35 @@ Expected<Tensor> Companion::load(const Piece &piece, void *buffer) const {
   if (!read)
     return read.takeError();
   return Tensor(buffer, header.dtype, shape);
+}
+
+Expected<void> Companion::checkWeights(const Tensor &loaded, const Piece &piece) const {
+  const Dims &shape = reader.header().shape;
+  Dims index = loaded.shape;
+  std::fill(index.begin(), index.end(), 0);
+  for (int64_t i = 0; i < loaded.size(); ++i) {
+    int64_t offset = 0;
+    for (int axis = 0; axis < loaded.rank(); ++axis)
+      offset += index[axis] * loaded.strides[axis];
+    const double value = loadAsDouble(static_cast<const char *>(loaded.data) +
+                                          offset * int64_t(sizeOf(loaded.dtype)),
+                                      loaded.dtype);
+    if (!(value >= 0) || std::isinf(value)) {
+      for (int axis = 0; axis < loaded.rank(); ++axis)
+        index[axis] += piece.origin[axis];
+      const Dims whole = mirrored ? mirrorShape(index) : index;
+      // The file may lack trailing axes, and repeat along those of extent 1.
+      Dims place;
+      for (int axis = 0; axis < shape.size(); ++axis)
+        place.push_back(std::min(whole[axis], shape[axis] - 1));
+      return invalidArgument(
+          fmt::format("{}: value {} at index {}, expected a finite number not below 0", name,
+                      formatNumber(value), toString(place)));
+    }
+    for (int axis = loaded.rank() - 1; axis >= 0 && ++index[axis] == loaded.shape[axis]; --axis)
+      index[axis] = 0;
+  }
+  return {};
 }
 
 Expected<std::unique_ptr<DataSource>> DataSource::create(const std::vector<Shard> &shards) {

@@ -40,11 +40,17 @@ public:
   /// The part that belongs to `piece`: of its shape, or broadcast to it from the
   /// left.
   Expected<Tensor> load(const Piece &piece, void *buffer) const;
+  /// Why what was loaded for `piece` cannot be weights, with the place in the file.
+  Expected<void> checkWeights(const Tensor &loaded, const Piece &piece) const;
 
 private:
-  explicit Companion(io::NpyReader reader) : reader(std::move(reader)) {}
+  Companion(io::NpyReader reader, std::string name, bool mirrored)
+      : reader(std::move(reader)), name(std::move(name)), mirrored(mirrored) {}
 
   io::NpyReader reader;
+  /// The option and the path, for messages.
+  std::string name;
+  bool mirrored;
   /// The whole file with the shape of the data as it is streamed; null when the
   /// file is streamed.
   Tensor mapped;

@@ -99,9 +99,8 @@ void InspectCommand::printText(const NormalizationState &state) const {
     bool isConstant = !state.isGiven() && std::binary_search(constant.begin(), constant.end(), i);
     table.add({formatIndex(i, statistics.shape),
                state.isGiven() ? "-" : fmt::format("{}", statistics.count[i]),
-               fmt::format("{:.7g}", statistics.mean[i]),
-               fmt::format("{:.7g}", std::sqrt(variance)), fmt::format("{:.7g}", variance),
-               isConstant ? "constant" : ""});
+               formatNumber(statistics.mean[i]), formatNumber(std::sqrt(variance)),
+               formatNumber(variance), isConstant ? "constant" : ""});
   };
   int64_t size = statistics.size();
   bool shorten = !all && size > 2 * kEnds + 1;
@@ -140,7 +139,7 @@ void InspectCommand::printJson(const NormalizationState &state) const {
   Json features = Json::array();
   for (int64_t i = 0; i < statistics.size(); ++i) {
     double variance = statistics.variance(i);
-    // JSON has no NaN: it becomes null.
+    // JSON has neither NaN nor infinities: they become null.
     features.push_back(
         {{"index", list(unflatten(i, statistics.shape))},
          {"count", statistics.count[i]},

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <iostream>
 #include <unistd.h>
 
@@ -33,7 +34,6 @@ A data set is normalized in two steps: learn its statistics, then use them.
 "norma COMMAND --help" shows the options and examples of a command.
 Exit codes: 0 success, 1 failure, 2 wrong usage.)";
 
-/// Splits what CLI11 says into our one line.
 /// Where a standard stream is closed, the next file opened would get its number, and
 /// what is printed would land in that file. The streams opened instead cannot be
 /// used, so that reading and printing fail as they should.
@@ -44,37 +44,61 @@ void reserveStandardDescriptors() {
       ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-/// CLI11 would take the next word for the value of "--axis=".
-const char *findEmptyValue(int argc, char **argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string_view word = argv[i];
-    if (word == "--")
-      break;
-    if (word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1)
-      return argv[i];
-  }
-  return nullptr;
+int reportLostOutput(int cause) {
+  // A reader that has seen enough, such as head, needs no message.
+  if (cause != EPIPE)
+    printNote("norma: error: writing to standard output failed\n");
+  return kFailure;
 }
 
 /// Output that did not arrive (a full disk behind a redirection) is a failure.
 int finishOutput() {
   if (std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
     return 0;
-  // A reader that has seen enough, such as head, needs no message.
-  if (errno != EPIPE)
-    printNote("norma: error: writing to standard output failed\n");
-  return kFailure;
+  return reportLostOutput(errno);
+}
+
+/// CLI11 only says that a command is missing, and not which word is none.
+std::string describe(const CLI::App &command, const CLI::ParseError &error) {
+  const std::vector<std::string> words = command.remaining();
+  if (command.get_require_subcommand_min() == 0 || words.empty() || words.front().starts_with('-'))
+    return error.what();
+  std::vector<std::string> names;
+  for (const CLI::App *known : command.get_subcommands([](const CLI::App *) { return true; }))
+    names.push_back(known->get_name());
+  return fmt::format("'{}' is not a command; expected one of {}", words.front(),
+                     fmt::join(names, ", "));
+}
+
+int reportUsage(const CLI::App &command, const std::string &message) {
+  std::string name = command.get_name();
+  for (const CLI::App *parent = command.get_parent(); parent; parent = parent->get_parent())
+    name = parent->get_name() + " " + name;
+  printNote(fmt::format("norma: error: {}\nTry \"{} --help\".\n", message, name));
+  return kWrongUsage;
 }
 
 int reportUsage(const CLI::App &app, const CLI::ParseError &error) {
   const CLI::App *command = &app;
-  std::string name = "norma";
-  while (!command->get_subcommands().empty()) {
+  while (!command->get_subcommands().empty())
     command = command->get_subcommands().back();
-    name += " " + command->get_name();
+  return reportUsage(*command, describe(*command, error));
+}
+
+/// CLI11 would take the next word for the value of "--axis=". The exit code where there is one.
+std::optional<int> checkEmptyValues(const CLI::App &app, std::span<char *const> words) {
+  const CLI::App *command = &app;
+  for (const std::string word : words) {
+    if (word == "--")
+      break;
+    if (word.size() > 3 && word.starts_with("--") && word.find('=') == word.size() - 1)
+      return reportUsage(*command, fmt::format("{} has no value after the '='", word));
+    const auto named =
+        command->get_subcommands([&](const CLI::App *each) { return each->get_name() == word; });
+    if (!named.empty())
+      command = named.front();
   }
-  printNote(fmt::format("norma: error: {}\nTry \"{} --help\".\n", error.what(), name));
-  return kWrongUsage;
+  return std::nullopt;
 }
 
 int runMain(int argc, char **argv) {
@@ -90,8 +114,8 @@ int runMain(int argc, char **argv) {
                                          createRunCommand(app),   createCompileCommand(app),
                                          createCacheCommand(app), createTuneCommand(app)};
   try {
-    if (const char *word = findEmptyValue(argc, argv))
-      throw CLI::ArgumentMismatch(fmt::format("{} has no value after the '='", word));
+    if (const auto code = checkEmptyValues(app, {argv + 1, argv + argc}))
+      return *code;
     app.parse(argc, argv);
   } catch (const CLI::Success &request) {
     // --help and --version.
@@ -124,8 +148,9 @@ int main(int argc, char **argv) {
     printNote("norma: error: out of memory\n");
   } catch (const std::system_error &error) {
     // fmt::print throws where the output cannot be written.
-    if (error.code() != std::errc::broken_pipe)
-      printNote(fmt::format("norma: error: {}\n", error.what()));
+    if (std::ferror(stdout) != 0)
+      return reportLostOutput(error.code().value());
+    printNote(fmt::format("norma: error: {}\n", error.what()));
   } catch (const std::exception &error) {
     printNote(fmt::format("norma: error: {}\n", error.what()));
   }

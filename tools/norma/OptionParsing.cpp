@@ -17,14 +17,36 @@
 using namespace norma;
 using namespace norma::tool;
 
+enum class Parsed { Number, NoNumber, OutOfRange };
+
 template <typename T>
-static bool parseNumber(std::string_view text, T &value) {
+static Parsed tryParse(std::string_view text, T &value) {
   const char *end = text.data() + text.size();
   // from_chars knows no plus sign.
   if (text.size() > 1 && text.front() == '+' && text[1] != '-')
     text.remove_prefix(1);
   auto result = std::from_chars(text.data(), end, value);
-  return result.ec == std::errc() && result.ptr == end && !text.empty();
+  if (text.empty() || result.ptr != end || result.ec == std::errc::invalid_argument)
+    return Parsed::NoNumber;
+  return result.ec == std::errc() ? Parsed::Number : Parsed::OutOfRange;
+}
+
+template <typename T>
+static bool parseNumber(std::string_view text, T &value) {
+  return tryParse(text, value) == Parsed::Number;
+}
+
+/// A whole number from `least` to `most`. `note` says more about the least one.
+template <typename T>
+static Expected<T> parseWhole(const std::string &text, T least, T most, const char *note = "") {
+  T value = 0;
+  const Parsed parsed = tryParse(text, value);
+  if (parsed == Parsed::Number && value >= least && value <= most)
+    return value;
+  const bool tooLarge = parsed == Parsed::OutOfRange ? !text.starts_with('-') : value > most;
+  return invalidArgument(fmt::format("'{}'; expected a whole number of at least {}{}{}", text,
+                                     least, note,
+                                     tooLarge ? fmt::format(", at most {}", most) : ""));
 }
 
 /// The parts of `text` between commas, without blanks around them.
@@ -54,7 +76,11 @@ Expected<Dims> tool::parseAxis(const std::string &text) {
         fmt::format("'{}' has {} axes; at most {} are possible", text, parts.size(), kMaxRank));
   for (std::string_view part : parts) {
     int64_t axis;
-    if (!parseNumber(part, axis))
+    const Parsed parsed = tryParse(part, axis);
+    if (parsed == Parsed::OutOfRange)
+      return invalidArgument(fmt::format("'{}' names axis {}; expected axes from {} to {}", text,
+                                         part, -kMaxRank, kMaxRank - 1));
+    if (parsed == Parsed::NoNumber)
       return invalidArgument(
           fmt::format("'{}' is not an axis; expected 'none', a number, or numbers with commas "
                       "between them, as in -1 or 1,2",
@@ -67,17 +93,15 @@ Expected<Dims> tool::parseAxis(const std::string &text) {
 }
 
 Expected<int64_t> tool::parsePositive(const std::string &text) {
-  int64_t value;
-  if (!parseNumber(text, value) || value < 1)
-    return invalidArgument(fmt::format("'{}'; expected a whole number of at least 1", text));
-  return value;
+  return parseWhole<int64_t>(text, 1, INT64_MAX);
+}
+
+Expected<int64_t> tool::parseRows(const std::string &text) {
+  return parseWhole<int64_t>(text, 2, INT64_MAX);
 }
 
 Expected<uint64_t> tool::parseSize(const std::string &text) {
-  uint64_t value;
-  if (!parseNumber(text, value))
-    return invalidArgument(fmt::format("'{}'; expected a whole number of at least 0", text));
-  return value;
+  return parseWhole<uint64_t>(text, 0, UINT64_MAX);
 }
 
 Expected<double> tool::parseDays(const std::string &text) {
@@ -89,11 +113,7 @@ Expected<double> tool::parseDays(const std::string &text) {
 }
 
 Expected<int> tool::parseThreads(const std::string &text) {
-  int value;
-  if (!parseNumber(text, value) || value < 0)
-    return invalidArgument(
-        fmt::format("'{}'; expected a whole number of at least 0 (0: all cores)", text));
-  return value;
+  return parseWhole<int>(text, 0, EngineOptions::kMostThreads, " (0: all cores)");
 }
 
 Expected<DType> tool::parseOutputDType(const std::string &text) {
@@ -164,13 +184,26 @@ Expected<GivenStatistic> tool::readGivenStatistic(const std::string &text,
 }
 
 Expected<void> tool::checkIsNoInput(const std::string &output, const std::string &input,
-                                    const std::string &option) {
+                                    const std::string &what, const std::string &option) {
   // A file that is not there is no failure here; opening it says so.
   std::error_code ignored;
   if (std::filesystem::equivalent(output, input, ignored))
     return invalidArgument(
-        fmt::format("--output: {} is the file of {}, which it would replace; expected another name",
-                    output, option));
+        fmt::format("{}: {} is the file of {}, which it would replace; expected another name",
+                    option, output, what));
+  return {};
+}
+
+Expected<void> tool::checkIsOther(const std::string &output, const std::string &option,
+                                  const std::string &other, const std::string &otherOption) {
+  // Neither need be there, so names are compared, behind links.
+  std::error_code ignored;
+  const auto canonical = [&](const std::string &path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  if (canonical(output) == canonical(other))
+    return invalidArgument(fmt::format("{}: {} is the file of {}, too; expected another name",
+                                       option, output, otherOption));
   return {};
 }
 

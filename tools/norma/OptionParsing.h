@@ -44,11 +44,13 @@ Expected<std::optional<T>> parseOptional(const std::string &text) {
 Expected<Dims> parseAxis(const std::string &text);
 /// A whole number of at least 1.
 Expected<int64_t> parsePositive(const std::string &text);
+/// A whole number of at least 2.
+Expected<int64_t> parseRows(const std::string &text);
 /// A whole number of at least 0.
 Expected<uint64_t> parseSize(const std::string &text);
 /// A number of at least 0.
 Expected<double> parseDays(const std::string &text);
-/// A whole number of at least 0.
+/// A whole number from 0 to EngineOptions::kMostThreads.
 Expected<int> parseThreads(const std::string &text);
 /// f32, f64, f16 or bf16.
 Expected<DType> parseOutputDType(const std::string &text);
@@ -63,9 +65,13 @@ Expected<ZeroVariance> parseZeroVarianceOption(const std::string &text);
 Expected<GivenStatistic> readGivenStatistic(const std::string &text, const std::string &option);
 
 /// That the output is not also the file of an input, which it would replace.
-/// `option` says what the input is to the user.
+/// `what` says what the input is to the user; the output was given with `option`.
 Expected<void> checkIsNoInput(const std::string &output, const std::string &input,
-                              const std::string &option);
+                              const std::string &what, const std::string &option = "--output");
+
+/// That two outputs are different files. The first was given with `option`.
+Expected<void> checkIsOther(const std::string &output, const std::string &option,
+                            const std::string &other, const std::string &otherOption);
 
 /// How an axis was asked for: "none", "-1", "1,2".
 std::string formatAxis(const Dims &axis);

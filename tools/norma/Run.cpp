@@ -13,6 +13,7 @@
 #include "norma/IO/Npy.h"
 
 #include <chrono>
+#include <cmath>
 #include <fmt/format.h>
 #include <sstream>
 
@@ -43,6 +44,7 @@ public:
 private:
   void checkUsage() const;
   bool listStages() const;
+  Expected<void> checkOutputs() const;
   Expected<void> execute(const Program &program) const;
 
   std::string path, entry;
@@ -103,12 +105,52 @@ void printResult(size_t index, const Tensor &tensor) {
   for (int64_t i = 0; i < count; ++i) {
     const char *element = static_cast<const char *>(tensor.data) + size_t(i) * sizeOf(tensor.dtype);
     double value = loadAsDouble(element, tensor.dtype);
-    values += tensor.dtype == DType::F64 || !isFloat(tensor.dtype)
-                  ? fmt::format(" {}", value)
-                  : fmt::format(" {}", float(value));
+    if (std::isnan(value))
+      values += " nan";
+    else
+      values += tensor.dtype == DType::F64 || !isFloat(tensor.dtype)
+                    ? fmt::format(" {}", value)
+                    : fmt::format(" {}", float(value));
   }
   fmt::print("result {}: {} {}:{}{}\n", index, toString(tensor.dtype), toString(tensor.shape),
              values, tensor.size() > shown ? " ..." : "");
+}
+
+void printResults(const std::vector<Array> &results) {
+  for (size_t i = 0; i < results.size(); ++i)
+    printResult(i, results[i]);
+}
+
+/// Files appear when all are written, so that one that cannot be leaves none behind.
+Expected<void> writeResults(const std::vector<Array> &results,
+                            const std::vector<std::string> &paths) {
+  std::vector<io::NpyWriter> files;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Tensor &result = results[i].view();
+    Expected<io::NpyWriter> file = io::NpyWriter::create(paths[i], result.dtype, result.shape);
+    if (!file)
+      return file.takeError();
+    files.push_back(std::move(*file));
+    if (Expected<void> ok = files.back().append(result.data, results[i].sizeInBytes()); !ok)
+      return ok;
+  }
+  for (io::NpyWriter &file : files)
+    if (Expected<void> ok = file.commit(); !ok)
+      return ok;
+  return {};
+}
+
+/// No output may replace the program, or another output.
+Expected<void> RunCommand::checkOutputs() const {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (Expected<void> ok = checkIsNoInput(outputs[i], path, "the program"); !ok)
+      return ok;
+    for (size_t j = 0; j < i; ++j)
+      if (Expected<void> ok = checkIsOther(outputs[i], "--output", outputs[j], "another --output");
+          !ok)
+        return ok;
+  }
+  return {};
 }
 
 Expected<void> RunCommand::execute(const Program &program) const {
@@ -140,17 +182,12 @@ Expected<void> RunCommand::execute(const Program &program) const {
     return invalidArgument(fmt::format("{} has {}, but -o was given {}", program.entry(),
                                        formatCount(int64_t(results->size()), "result"),
                                        formatCount(int64_t(outputs.size()), "time")));
-  for (size_t i = 0; i < results->size(); ++i) {
-    const Array &result = (*results)[i];
+  for (const Array &result : *results)
     bytes += result.sizeInBytes();
-    if (outputs.empty()) {
-      printResult(i, result);
-      continue;
-    }
-    Expected<void> written = io::writeNpy(outputs[i], result);
-    if (!written)
-      return written;
-  }
+  if (outputs.empty())
+    printResults(*results);
+  else if (Expected<void> ok = writeResults(*results, outputs); !ok)
+    return ok;
   if (common.explain)
     printNote(fmt::format("ran         {} once, {} of arguments and results in {:.3f} ms, {}\n",
                           program.entry(), formatBytes(double(bytes)), elapsed.count() * 1e3,
@@ -164,6 +201,8 @@ Expected<void> RunCommand::run() {
       fmt::print("{}\n", name);
     return {};
   }
+  if (Expected<void> valid = checkOutputs(); !valid)
+    return valid;
   Expected<std::string> source = readSourceText(path);
   if (!source)
     return source.takeError();

@@ -46,6 +46,10 @@ std::string tool::formatDuration(double seconds) {
   return fmt::format("{}:{:02}:{:02} h", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
+std::string tool::formatNumber(double value) {
+  return fmt::format("{:.7g}", std::isnan(value) ? std::fabs(value) : value);
+}
+
 std::string tool::formatCount(int64_t count, const std::string &noun) {
   return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }

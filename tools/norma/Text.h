@@ -20,6 +20,8 @@ std::string formatBytes(double bytes);
 std::string formatRate(double bytes, double seconds);
 /// "0.012 s", "12.3 s", "2:05 min", "1:02:05 h".
 std::string formatDuration(double seconds);
+/// As {:.7g}. A NaN is "nan", whatever its sign, which says nothing.
+std::string formatNumber(double value);
 /// "178 rows", "1 row": the count and the noun in its number.
 std::string formatCount(int64_t count, const std::string &noun);
 

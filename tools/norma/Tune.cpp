@@ -70,7 +70,7 @@ TuneCommand::TuneCommand(CLI::App &parent)
           "--rows",
           [this](const std::vector<std::string> &texts) {
             for (const std::string &text : texts) {
-              Expected<int64_t> rows = parsePositive(text);
+              Expected<int64_t> rows = parseRows(text);
               if (!rows)
                 throw CLI::ValidationError("--rows", rows.error().message());
               options.rows.push_back(*rows);

@@ -41,7 +41,8 @@ enum class CompilePolicy {
 };
 
 struct EngineOptions {
-  /// Threads a call may use; 0 for all cores of the machine.
+  static constexpr int kMostThreads = 4096;
+  /// Threads a call may use, at most kMostThreads; 0 for all cores of the machine.
   int threads = 0;
   /// The processor to compile for, as LLVM names it ("x86-64-v3",
   /// "sapphirerapids"); empty for the machine's own.

@@ -110,20 +110,21 @@ Expected<PruneResult> pruneKernelCache(const std::string &path, const PruneOptio
     return directory.takeError();
   directory->removeStale();
   PruneResult result;
-  if (options.olderThanSeconds) {
+  // By age, or all: files without bytes, too, which are none to those who count bytes.
+  if (options.olderThanSeconds || !options.maxBytes) {
     Expected<std::vector<CacheFile>> files = directory->list();
     if (!files)
       return files.takeError();
     for (const CacheFile &file : *files)
-      if (ageOf(file) > *options.olderThanSeconds && directory->remove(file.name)) {
+      if ((!options.olderThanSeconds || ageOf(file) > *options.olderThanSeconds) &&
+          directory->remove(file.name)) {
         ++result.kernels;
         result.bytes += file.bytes;
       }
     if (!options.maxBytes)
       return result;
   }
-  const uint64_t keep = options.maxBytes.value_or(0);
-  Expected<CacheTrimming> trimmed = trimCache(*directory, keep, keep);
+  Expected<CacheTrimming> trimmed = trimCache(*directory, *options.maxBytes, *options.maxBytes);
   if (!trimmed)
     return trimmed.takeError();
   result.kernels += trimmed->filesRemoved;
