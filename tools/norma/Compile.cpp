@@ -140,6 +140,7 @@ Expected<AheadOfTimeObject> CompileCommand::compile() const {
     what.stage = stage.empty() ? "schedule" : stage;
   if (path.empty()) {
     std::vector<AheadOfTimeKernel> kernels;
+    kernels.reserve(specs.size());
     for (const std::string &spec : specs)
       kernels.push_back(parseKernel(spec));
     return compileKernels(kernels, what);
