@@ -29,8 +29,8 @@ class BatchNormDifferential : public Differential {};
 // Bounds
 //===----------------------------------------------------------------------===//
 
-/// What is known of the groups of one kept index: the largest of each, but for `count`,
-/// the smallest that is not 0.
+/// What is known of the groups of one kept index whose statistics are numbers (of the others, so is
+/// nothing that is expected): the largest of each, but for `count`, the smallest that is not 0.
 struct KeptIndex {
   std::vector<double> means;
   double count = kInfinity, invStd = 0, stddev = 0;
@@ -51,6 +51,8 @@ std::vector<KeptIndex> summarize(const BatchNormForward &forward, int64_t keptSi
   for (size_t g = 0; g < forward.mean.size(); ++g) {
     KeptIndex &k = result[g % size_t(keptSize)];
     const double mean = forward.mean[g], invStd = forward.invStd[g];
+    if (!std::isfinite(mean) || !std::isfinite(invStd))
+      continue;
     k.means.push_back(mean);
     if (forward.count[g] != 0)
       k.count = std::min(k.count, forward.count[g]);
@@ -208,7 +210,8 @@ std::string differenceOfGradient(const BatchNormCase &test, const std::vector<do
       const double adjusted = std::fabs(at(test.oracleInputs.adjustScale, e, 1) * dy[e]);
       magnitudes[i].dy += std::fabs(dy[e]);
       magnitudes[i].adjusted += adjusted;
-      magnitudes[i].dot += adjusted * bounds[i].deviation(x[e]);
+      if (std::isfinite(x[e]))
+        magnitudes[i].dot += adjusted * bounds[i].deviation(x[e]);
       magnitudes[i].bias += std::fabs(at(test.oracleInputs.adjustBias, e, 0) * dy[e]);
     }
     ++e;

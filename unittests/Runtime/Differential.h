@@ -48,6 +48,11 @@ protected:
   /// Calls body(random, spec) for every case, and stops after a number of failures.
   /// The body returns what is wrong, and adds to `spec` what it calls.
   void forEachCase(const std::function<std::string(Random &random, std::string &spec)> &body);
+  /// From now on, forEachCase() has this case only.
+  void onlyCase(int64_t seed) {
+    firstSeed = seed;
+    cases = 1;
+  }
   /// Says which call is running now, in case it leaves the memory of a tensor.
   static void announce(const std::string &spec);
 

@@ -138,6 +138,35 @@ TEST_F(EngineAccuracy, ValuesThatAlternate) {
       }
 }
 
+/// Of which the first element is no better a pivot than any other.
+TEST_F(EngineAccuracy, FewElements) {
+  Random random(12);
+  for (const int64_t few : {1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+    const auto normal = [&](int64_t) { return float(random.normal()); };
+    const Array rows = arrayOf(DType::F32, {few, 20'003}, normal);
+    SCOPED_TRACE(toString(rows.view().shape));
+    expectMoments(rows, {1});
+    expectMoments(*rows.view().reshaped({20'003, few}), {0});
+    // Along several axes, and with elements that are left out, one of them the first.
+    expectMoments(arrayOf(DType::F32, {few, 1'001, 3}, normal), {1});
+    expectMoments(arrayOf(DType::F32, {few, 1'001, few}, normal), {1});
+    const Array some = arrayOf(DType::F32, {few, 5'003}, [&](int64_t i) {
+      return i % 3 == 0 ? kNotANumber : random.normal();
+    });
+    expectMoments(some, {1}, {NanPolicy::Omit});
+    expectMoments(*some.view().reshaped({5'003, few}), {0}, {NanPolicy::Omit});
+  }
+}
+
+/// Whose roundings need not even out, where the pivot is not that near the mean.
+TEST_F(EngineAccuracy, SomeHundredElements) {
+  Random random(13);
+  for (const int64_t rows : {100, 128, 300, 500})
+    expectMoments(
+        arrayOf(DType::F32, {rows, 20'000}, [&](int64_t) { return std::exp(random.normal()); }),
+        {1});
+}
+
 /// Shorter than a vector, in one group with those of other samples, and longer than a
 /// group; with a tail and without.
 TEST_F(EngineAccuracy, RunsOfEveryLength) {

@@ -76,6 +76,7 @@ private:
     mlir::Value step, further;
   };
   Spread spreadOf(mlir::Value extent, int64_t samples);
+  mlir::Value wrapped(mlir::Value place, mlir::Value extent, int64_t samples);
   mlir::Value sampleAlong(mlir::Value extent, mlir::Value s, int64_t samples);
   Values samplePlace(mlir::Value s);
   Values vectorPlace(int64_t s, int64_t samples);

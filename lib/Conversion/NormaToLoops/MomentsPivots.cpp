@@ -27,18 +27,28 @@ static constexpr int64_t kRunVectors = 4, kRunLanes = 4;
 /// there are enough elements. In steps of one length, data that repeats after two elements, or
 /// after as many as divide a step, would show one and the same of all that it goes through, and a
 /// pivot as far from the mean as that is costs digits. The sums of 1, 2, 3... take every rest by a
-/// power of 2.
+/// power of 2. Fewer elements than samples are gone through again: see wrapped().
 MomentsLoops::Spread MomentsLoops::spreadOf(Value extent, int64_t samples) {
   Value further = e.min(e.floorDiv(extent, e.index(samples * samples)), e.index(1));
   Value shorter = e.mul(further, e.index(samples / 2));
-  return {e.sub(e.floorDiv(extent, e.index(samples)), shorter), further};
+  Value step = e.sub(e.floorDiv(extent, e.index(samples)), shorter);
+  return {e.select(e.less(extent, e.index(samples)), e.index(1), step), further};
+}
+
+/// A place along `extent`, of fewer elements than samples from their begin again, so that all have
+/// about as many samples: the first one alone may be a pivot as far from the mean as any.
+Value MomentsLoops::wrapped(Value place, Value extent, int64_t samples) {
+  if (isConstantIntValue(place, 0) || getConstantIntValue(extent).value_or(0) >= samples)
+    return place;
+  Value again = e.select(e.less(place, extent), place, e.sub(place, extent));
+  return e.min(again, e.sub(extent, e.index(1)));
 }
 
 /// Where sample s of so many is.
 Value MomentsLoops::sampleAlong(Value extent, Value s, int64_t samples) {
   auto [step, further] = spreadOf(extent, samples);
   Value sum = e.floorDiv(e.mul(s, e.add(s, e.index(1))), e.index(2));
-  return e.add(e.mul(step, s), e.mul(further, sum));
+  return wrapped(e.add(e.mul(step, s), e.mul(further, sum)), extent, samples);
 }
 
 /// Where sample s is along several reduced axes, the same for every kept index: s/n of the way
@@ -66,16 +76,26 @@ Value MomentsLoops::samplePivot(Values indices, Value tail) {
   auto addSample = [&](Value before, ValueRange places) {
     return e.addTo(before, e.subf(sample(places), origin));
   };
-  if (reduced.size() == 1 && !tail) {
+  if (reduced.size() == 1) {
+    Value extent = e.extent(data, reduced.front());
+    auto [first, further] = spreadOf(extent, kSamples);
+    // The sum, the place and the step before it. Few elements are one apart: behind the last is the
+    // first.
+    auto addNext = [&, further = further](ValueRange before) -> Values {
+      Value step = e.add(before[2], further), place = e.add(before[1], step);
+      place = e.select(e.less(place, extent), place, e.index(0));
+      return {addSample(before[0], place), place, step};
+    };
+    Values next{sum, e.index(0), first};
     // The end of a loop would be a surprise for the processor, at every few kept indices. Masks are
     // too much code for that.
-    auto [step, further] = spreadOf(e.extent(data, reduced.front()), kSamples);
-    Value place = e.index(0);
-    for (int64_t s = 1; s < kSamples; ++s) {
-      step = e.add(step, further);
-      place = e.add(place, step);
-      sum = addSample(sum, place);
-    }
+    if (tail)
+      next = e.carry(e.index(1), e.index(kSamples), 1, next,
+                     [&](Value, ValueRange before) { return addNext(before); });
+    else
+      for (int64_t s = 1; s < kSamples; ++s)
+        next = addNext(next);
+    sum = next.front();
   } else {
     sum = e.carry(e.index(1), e.index(kSamples), 1, sum, [&](Value s, ValueRange before) {
              return Values{addSample(before[0], samplePlace(s))};

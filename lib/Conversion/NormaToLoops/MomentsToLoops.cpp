@@ -156,8 +156,12 @@ void MomentsLoops::emitFinish(Value pivots, bool marks) {
 /// The squares, or what marks them. `counted` is null where all kept indices are.
 Value MomentsLoops::marked(Value n, Value counted, Value pivot, Value correction, Value squares) {
   Type type = squares.getType();
-  // (pivot - mean)^2 is at most 4 variances; false for NaN, too.
-  Value good = e.lessEqual(correction, e.mulf(e.constant(4, type), squares)), fits;
+  // (pivot - mean)^2 is at most so many variances; false for NaN, too. What is rounded in f32 evens
+  // out over many elements; of few it may not, and they are soon done again.
+  Value most = e.constant(4, type);
+  if (accumulate.isF32())
+    most = e.select(e.lessEqual(n, e.constant(512, type)), e.constant(2, type), most);
+  Value good = e.lessEqual(correction, e.mulf(most, squares)), fits;
   if (accumulate.isF32() && isa<FloatType>(dataType.getElementType())) {
     // Overflow has made m2 infinite or NaN.
     good = e.both(good, e.lessEqual(squares, e.constant(std::numeric_limits<double>::max(), type)));

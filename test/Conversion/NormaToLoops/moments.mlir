@@ -9,18 +9,24 @@
 // CHECK-NOT:     scf.if
 // CHECK:         scf.for %[[J:.*]] = %c0 to %c32 step %c16
 // CHECK:           %[[ORIGIN:.*]] = vector.load %[[X]][%c0, %[[J]]]
-// From one to the next they are an element further apart, if there are enough.
+// From one to the next they are an element further apart, if there are enough. Fewer rows than
+// samples are one apart, and gone through again.
 // CHECK:           %[[MANY:.*]] = arith.divui %[[ROWS:.*]], %c64
 // CHECK:           %[[FURTHER:.*]] = arith.minui %[[MANY]], %c1
 // CHECK:           %[[SHORTER:.*]] = arith.muli %[[FURTHER]], %c4
 // CHECK:           %[[EACH:.*]] = arith.divui %[[ROWS]], %c8
 // CHECK:           %[[LESS:.*]] = arith.subi %[[EACH]], %[[SHORTER]]
-// CHECK:           %[[STEP:.*]] = arith.addi %[[LESS]], %[[FURTHER]]
-// CHECK:           %[[SECOND_VALUE:.*]] = vector.load %[[X]][%[[STEP]], %[[J]]]
+// CHECK:           %[[ARE_FEW:.*]] = arith.cmpi ult, %[[ROWS]], %c8
+// CHECK:           %[[LEAST:.*]] = arith.select %[[ARE_FEW]], %c1, %[[LESS]]
+// CHECK:           %[[STEP:.*]] = arith.addi %[[LEAST]], %[[FURTHER]]
+// CHECK:           %[[IS_WITHIN:.*]] = arith.cmpi ult, %[[STEP]], %[[ROWS]]
+// CHECK:           %[[PLACE:.*]] = arith.select %[[IS_WITHIN]], %[[STEP]], %c0
+// CHECK:           %[[SECOND_VALUE:.*]] = vector.load %[[X]][%[[PLACE]], %[[J]]]
 // CHECK:           %[[SUM:.*]] = arith.subf %[[SECOND_VALUE]], %[[ORIGIN]]
 // CHECK:           %[[LONGER:.*]] = arith.addi %[[STEP]], %[[FURTHER]]
-// CHECK:           %[[NEXT:.*]] = arith.addi %[[STEP]], %[[LONGER]]
-// CHECK:           %[[VALUE:.*]] = vector.load %[[X]][%[[NEXT]], %[[J]]]
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[PLACE]], %[[LONGER]]
+// CHECK:           %[[NEXT_PLACE:.*]] = arith.select %{{.*}}, %[[NEXT]], %c0
+// CHECK:           %[[VALUE:.*]] = vector.load %[[X]][%[[NEXT_PLACE]], %[[J]]]
 // CHECK:           %[[DEVIATION:.*]] = arith.subf %[[VALUE]], %[[ORIGIN]]
 // CHECK:           arith.addf %[[SUM]], %[[DEVIATION]]
 // CHECK-COUNT-5:   vector.load %[[X]]
@@ -68,7 +74,10 @@
 // CHECK:               arith.mulf %[[SUM]], %[[SHIFT]]
 // CHECK:               %[[POSITIVE:.*]] = arith.cmpf ugt, %[[M2:.*]], %{{.*}} : vector<8xf64>
 // CHECK:               %[[SQUARES:.*]] = arith.select %[[POSITIVE]], %[[M2]], %{{.*}}
-// Small squares are marked by their sign, inaccurate ones by -1.
+// Small squares are marked by their sign, inaccurate ones by -1: of few elements, from a pivot two variances off.
+// CHECK:               %[[FEW:.*]] = arith.cmpf ole, %{{.*}}, %cst{{.*}} : vector<8xf64>
+// CHECK:               %[[MOST:.*]] = arith.select %[[FEW]], %cst{{.*}}, %cst{{.*}} : vector<8xi1>, vector<8xf64>
+// CHECK:               arith.mulf %[[MOST]], %[[SQUARES]]
 // CHECK:               %[[MINUS:.*]] = arith.subf %cst{{.*}}, %[[SQUARES]]
 // CHECK:               %[[SIGNED:.*]] = arith.select %{{.*}}, %[[SQUARES]], %[[MINUS]]
 // CHECK:               %[[MARKED:.*]] = arith.select %{{.*}}, %[[SIGNED]], %cst{{.*}}
