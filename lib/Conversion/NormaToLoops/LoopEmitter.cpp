@@ -362,7 +362,7 @@ Value LoopEmitter::addProductTo(Value sum, Value a, Value b) {
 }
 
 Value LoopEmitter::maxf(Value a, Value b) {
-  return select(arith::CmpFOp::create(*this, arith::CmpFPredicate::UGT, a, b), a, b);
+  return select(arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, b, a), b, a);
 }
 Value LoopEmitter::absf(Value a) { return math::AbsFOp::create(*this, a); }
 Value LoopEmitter::select(Value condition, Value a, Value b) {
@@ -394,6 +394,17 @@ Value LoopEmitter::notZero(Value a) {
 Value LoopEmitter::isFinite(Value a) {
   Value infinity = constant(std::numeric_limits<double>::infinity(), a.getType());
   return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, absf(a), infinity);
+}
+
+Value LoopEmitter::isFiniteFromZero(Value a) {
+  auto type = cast<FloatType>(getElementTypeOrSelf(a));
+  Type bits = getIntegerType(type.getWidth());
+  if (auto vector = dyn_cast<VectorType>(a.getType()))
+    bits = vector.cloneWith({}, bits);
+  Value infinity = constant(std::numeric_limits<double>::infinity(), a.getType());
+  Value asInteger = arith::BitcastOp::create(*this, bits, a);
+  Value end = arith::BitcastOp::create(*this, bits, infinity);
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, asInteger, end);
 }
 
 Value LoopEmitter::finiteOrZero(Value value) {

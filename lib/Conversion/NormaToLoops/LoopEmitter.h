@@ -131,7 +131,7 @@ public:
   // in the sign of a zero at most.
   Value addTo(Value sum, Value term);
   Value addProductTo(Value sum, Value a, Value b);
-  /// NaN where a is; b is a number.
+  /// NaN where a is; b is a number. a where both are zeros: as x86 has it.
   Value maxf(Value a, Value b);
   Value absf(Value a);
   Value select(Value condition, Value a, Value b);
@@ -142,6 +142,8 @@ public:
   Value notNan(Value a);
   Value notZero(Value a);
   Value isFinite(Value a);
+  /// Whether a is a number from +0 on, and finite: one comparison of integers.
+  Value isFiniteFromZero(Value a);
   /// The lower half of the lanes plus the upper, of floats or integers.
   Value addHalves(Value vector);
   /// The sum of all lanes, as a tree; plus `start` where there is one.

@@ -213,8 +213,10 @@ void MomentsLoops::emitPivots(Value pivots) {
   // Runs that are read once have their pivots made then, when they are in the first level.
   if (runsAreAlone())
     return walkKept(wideLanes, [&](ValueRange k, Value) { clear(totals, k); });
+  // Those that are gone through as lines are few, and a mask makes for less code.
+  const bool masksLast = schedule.getTraversal() == Traversal::Flat;
   Values indices(dataType.getRank(), e.index(0));
-  walkKept(rows ? e.width : 1, [&](ValueRange k, Value tail) {
+  auto emitPivot = [&](ValueRange k, Value tail) {
     for (auto [axis, index] : llvm::zip(kept, k))
       indices[axis] = index;
     if (rows)
@@ -222,7 +224,8 @@ void MomentsLoops::emitPivots(Value pivots) {
     else
       e.withWidth(schedule.getVector(), [&] { emitPivotOfRun(indices, pivots); });
     clear(totals, k);
-  });
+  };
+  walkKept(rows ? e.width : 1, emitPivot, masksLast);
 }
 
 /// The pivot of the kept index at `indices`, of which entries of reduced axes are not used.

@@ -153,22 +153,26 @@ void MomentsLoops::emitFinish(Value pivots, bool marks) {
   });
 }
 
-/// The squares, or what marks them. `counted` is null where all kept indices are.
+/// The squares, or what marks them. `counted` is null where all kept indices are. Comparisons are
+/// what takes longest of the finish, so there are few.
 Value MomentsLoops::marked(Value n, Value counted, Value pivot, Value correction, Value squares) {
   Type type = squares.getType();
+  const bool mayLeaveRange = accumulate.isF32() && isa<FloatType>(dataType.getElementType());
   // (pivot - mean)^2 is at most so many variances; false for NaN, too. What is rounded in f32 evens
   // out over many elements; of few it may not, and they are soon done again.
   Value most = e.constant(4, type);
   if (accumulate.isF32())
     most = e.select(e.lessEqual(n, e.constant(512, type)), e.constant(2, type), most);
-  Value good = e.lessEqual(correction, e.mulf(most, squares)), fits;
-  if (accumulate.isF32() && isa<FloatType>(dataType.getElementType())) {
+  Value good, fits;
+  if (mayLeaveRange) {
     // Overflow has made m2 infinite or NaN.
-    good = e.both(good, e.lessEqual(squares, e.constant(std::numeric_limits<double>::max(), type)));
-    // Squares far from where f32 underflows, or deviations that cannot be that small next to the
-    // pivot.
-    Value large = e.lessEqual(e.mulf(n, e.constant(1e-30, type)), squares);
-    fits = e.either(large, e.lessEqual(e.constant(1e-8, type), e.absf(pivot)));
+    good = e.isFiniteFromZero(e.fma(most, squares, e.subf(e.constant(-0.0, type), correction)));
+    // The mean square is at least 1e-30, far from where f32 underflows, or the pivot is at least
+    // 1e-8: deviations cannot be that small next to it.
+    Value meanSquare = e.mulf(squares, e.constant(1e22, type)), near = e.mulf(n, e.absf(pivot));
+    fits = e.lessEqual(e.mulf(n, e.constant(1e-8, type)), e.maxf(meanSquare, near));
+  } else {
+    good = e.lessEqual(correction, e.mulf(most, squares));
   }
   auto orNotCounted = [&](Value condition) {
     return counted ? e.either(condition, e.negate(counted)) : condition;

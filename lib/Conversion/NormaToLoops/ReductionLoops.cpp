@@ -39,13 +39,21 @@ Value ReductionLoops::withAxis(Value memref) {
                                        ArrayRef<ReassociationIndices>{});
 }
 
-void ReductionLoops::walkKept(int64_t lanes, function_ref<void(ValueRange, Value)> body) {
+void ReductionLoops::walkKept(int64_t lanes, function_ref<void(ValueRange, Value)> body,
+                              bool masksLast) {
   auto outer = llvm::to_vector(llvm::seq<int64_t>(0, keptRank - 1));
   e.nest(keptLike, outer, [&](Values indices) {
+    Value extent = e.extent(keptLike, keptRank - 1);
+    std::optional<int64_t> known = getConstantIntValue(extent);
     e.withWidth(lanes, [&] {
-      e.walkMasked(e.index(0), e.extent(keptLike, keptRank - 1), [&](Value i, Value tail) {
-        indices.back() = i;
-        body(indices, tail);
+      if (masksLast || !known || *known < lanes || *known % lanes == 0)
+        return e.walkMasked(e.index(0), extent, [&](Value i, Value tail) {
+          indices.back() = i;
+          body(indices, tail);
+        });
+      e.forEach(e.index(0), extent, lanes, [&](Value i) {
+        indices.back() = e.min(i, e.index(*known - lanes));
+        body(indices, {});
       });
     });
   });
@@ -156,9 +164,14 @@ Values ReductionLoops::addColumn(const Rows &rows, MutableArrayRef<Values> at, V
   return range.end ? e.carry(range.begin, range.end, 1, none, addRows) : addRows(range.begin, none);
 }
 
-void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ValueRange sums) {
-  for (auto [sum, total] : llvm::zip(sums, rows.totals))
-    e.store(e.addf(e.load(total, k, f64), e.convert(sum, f64)), total, k);
+/// Adds sets of sums, one after the other.
+void ReductionLoops::addToTotals(const Rows &rows, ValueRange k, ArrayRef<Values> sets) {
+  for (auto [i, total] : llvm::enumerate(rows.totals)) {
+    Value sum = e.load(total, k, f64);
+    for (const Values &set : sets)
+      sum = e.addf(sum, e.convert(set[i], f64));
+    e.store(sum, total, k);
+  }
 }
 
 /// Whether the last of the steps along a row begins early, so that it is whole, too: the loop has
@@ -218,7 +231,10 @@ void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
   Value columns = columnsOf(rows);
   eachStretch(rows, [&](Values indices, Value count) {
     Value part = streams > 1 ? e.floorDiv(count, e.index(streams)) : count;
-    eachPiece(e.index(0), part, most, [&](Value first, Value last) {
+    // What the streams leave over goes with the last sums, even where these are none.
+    Value one = e.index(1), some = streams > 1 ? e.select(e.less(part, one), one, part) : part;
+    e.forEach(e.index(0), some, most, [&](Value first) {
+      Value last = e.min(e.add(first, e.index(most)), part);
       eachPiece(first, last, ofGroup, [&](Value begin, Value end) {
         const RowRange range{begin, ofGroup > 1 ? end : Value(), part, streams};
         emitSteps(columns, [&](Value from, int64_t vectors, Value tail, Value offset) {
@@ -233,28 +249,37 @@ void ReductionLoops::emitRows(const Rows &rows, ValueRange rowSums) {
           }
         });
       });
-      addRowSums(rows, indices, rowSums);
+      RowRange rest;
+      if (streams > 1) {
+        Value isNotLast = e.less(last, part), left = e.mul(part, e.index(streams));
+        rest = {e.select(isNotLast, count, left), count};
+      }
+      addRowSums(rows, indices, rowSums, rest);
     });
-    if (streams > 1)
-      e.withWidth(wideLanes, [&] {
-        emitPlainRows(rows, indices, {e.mul(part, e.index(streams)), count}, accumulate);
-      });
   });
 }
 
-/// Adds the sums of every column to its totals, and makes them zeros.
-void ReductionLoops::addRowSums(const Rows &rows, Values indices, ValueRange rowSums) {
+/// Adds the sums of every column to its totals, and makes them zeros; then those of the rows in
+/// `rest`, if that has an end: for few rows, to go through the totals takes longer than the sums.
+void ReductionLoops::addRowSums(const Rows &rows, Values indices, ValueRange rowSums,
+                                const RowRange &rest) {
   Value columns = columnsOf(rows);
+  auto add = [&](Value i, Value tail) {
+    Value offset = offsetOf(i, columns);
+    SmallVector<Values> sums(1);
+    for (Value buffer : rowSums)
+      sums.front().push_back(e.load(buffer, offset, f64));
+    clear(rowSums, offset);
+    indices.back() = i;
+    if (rest.end)
+      sums.push_back(addColumn(rows, indices, tail, rest, accumulate));
+    addToTotals(rows, rows.keptIndices(indices), sums);
+  };
   e.withWidth(wideLanes, [&] {
-    e.forEach(e.index(0), columns, e.width, [&](Value i) {
-      Value offset = offsetOf(i, columns);
-      Values sums;
-      for (Value buffer : rowSums)
-        sums.push_back(e.load(buffer, offset, f64));
-      clear(rowSums, offset);
-      indices.back() = i;
-      addToTotals(rows, rows.keptIndices(indices), sums);
-    });
+    if (rest.end)
+      e.walkMasked(e.index(0), columns, add);
+    else
+      e.forEach(e.index(0), columns, e.width, [&](Value i) { add(i, {}); });
   });
 }
 

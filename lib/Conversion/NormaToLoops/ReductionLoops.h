@@ -69,8 +69,10 @@ protected:
   /// The same in f64 throughout, in little code.
   void emitWideTotals(mlir::Value pivots);
 
-  /// Every kept index, in vectors of `lanes` along the innermost kept axis.
-  void walkKept(int64_t lanes, llvm::function_ref<void(mlir::ValueRange, mlir::Value)> body);
+  /// Every kept index, in vectors of `lanes` along the innermost kept axis. The last of them begins
+  /// early where it can, so that some go twice, or has a mask.
+  void walkKept(int64_t lanes, llvm::function_ref<void(mlir::ValueRange, mlir::Value)> body,
+                bool masksLast = false);
   /// Scratch memory over the kept indices, padded to whole vectors along the innermost: no
   /// access needs a mask.
   mlir::Value keptScratch(mlir::Type element);
@@ -163,7 +165,7 @@ private:
     mlir::Value begin, end, apart = {};
     int64_t streams = 1;
   };
-  void addRowSums(const Rows &rows, Values indices, mlir::ValueRange rowSums);
+  void addRowSums(const Rows &rows, Values indices, mlir::ValueRange rowSums, const RowRange &rest);
   void emitPlainRows(const Rows &rows, mlir::Type type);
   void emitPlainRows(const Rows &rows, Values indices, const RowRange &range, mlir::Type type);
   void eachStretch(const Rows &rows, llvm::function_ref<void(Values, mlir::Value)> body);
@@ -171,7 +173,7 @@ private:
                  llvm::function_ref<void(mlir::Value, mlir::Value)> body);
   Values addColumn(const Rows &rows, llvm::MutableArrayRef<Values> at, mlir::Value tail,
                    const RowRange &range, mlir::Type type);
-  void addToTotals(const Rows &rows, mlir::ValueRange k, mlir::ValueRange sums);
+  void addToTotals(const Rows &rows, mlir::ValueRange k, llvm::ArrayRef<Values> sets);
   mlir::Value padded(mlir::Value extent);
   Rows rowsOfInputs(llvm::function_ref<Values(mlir::ValueRange)> keptIndices, mlir::Value pivots);
 

@@ -42,6 +42,7 @@ static std::optional<llvm::Instruction::CastOps> castOf(Operation *op) {
       .Case([](arith::ExtSIOp) { return Instruction::SExt; })
       .Case([](arith::ExtFOp) { return Instruction::FPExt; })
       .Case([](arith::TruncFOp) { return Instruction::FPTrunc; })
+      .Case([](arith::BitcastOp) { return Instruction::BitCast; })
       .Case([](arith::SIToFPOp) { return Instruction::SIToFP; })
       .Case([](arith::UIToFPOp) { return Instruction::UIToFP; })
       .Default([](Operation *) { return std::nullopt; });

@@ -119,8 +119,11 @@ func.func @runs(%x: memref<?x3x100xf16>, %dy: memref<?x3x100xbf16>, %c: memref<3
 // CHECK:         scf.for %{{.*}} = %c0 to %c208 step %c13
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c13 step %c8
 // CHECK:             vector.store %{{.*}}[%[[K]]] : memref<28xf64>, vector<8xf64>
-// CHECK:         vector.maskedstore %arg3
-// CHECK:         vector.maskedstore %arg4
+// The last vector begins early.
+// CHECK:         scf.for %[[K:.*]] = %c0 to %c13 step %c8
+// CHECK:           %[[EARLY:.*]] = arith.minui %[[K]], %c5
+// CHECK:           vector.store %{{.*}}, %arg3[%[[EARLY]]]
+// CHECK:           vector.store %{{.*}}, %arg4[%[[EARLY]]]
 func.func @flat(%x: memref<?x13xf32>, %dy: memref<?x13xf32>, %c: memref<13xf64>, %s: memref<13xf64>,
                 %d: memref<13xf64>) {
   norma.grad_sums kept [1] ins(%x, %dy : memref<?x13xf32>, memref<?x13xf32>)

@@ -2,16 +2,19 @@
 
 // What goes side by side in a reduction, and lies apart: rows, lines, runs, samples and parts of a run.
 
-// Four rows side by side, each with loads of its own, of as many parts of the data; what is left over goes one vector
-// at a time. Sums of 24 such groups, so that no more than 28 additions of f32 follow each other, are added up before
-// they are added to the totals.
+// Four rows side by side, each with loads of its own, of as many parts of the data. Sums of 24 such groups, so that no
+// more than 28 additions of f32 follow each other, are added up before they are added to the totals; with the last of
+// them, even where there are none, go the rows that are left over.
 
 // CHECK-LABEL: func @streams_of_rows
 // CHECK-NOT:     norma.loads_early
 // CHECK:         %[[ROWS:.*]] = memref.dim %arg0, %c0
 // CHECK:         %[[PART:.*]] = arith.divui %[[ROWS]], %c4
-// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c24
-// CHECK:           scf.for %[[R0:.*]] = %[[MOST]] to %{{.*}} step %c1 {
+// CHECK:         %[[IS_NONE:.*]] = arith.cmpi ult, %[[PART]], %c1
+// CHECK:         %[[SOME:.*]] = arith.select %[[IS_NONE]], %c1, %[[PART]]
+// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[SOME]] step %c24
+// CHECK:           %[[END:.*]] = arith.minui %{{.*}}, %[[PART]]
+// CHECK:           scf.for %[[R0:.*]] = %[[MOST]] to %[[END]] step %c1 {
 // CHECK:             scf.for %[[J:.*]] = %c0 to %c64 step %c32 {
 // CHECK:               %[[K:.*]] = arith.addi %[[J]], %c16
 // CHECK:               vector.load %arg0[%[[R0]], %[[J]]]
@@ -29,11 +32,18 @@
 // CHECK:               vector.load %arg0[%[[R3]], %[[K]]]
 // CHECK-NOT:           vector.load %arg0
 // CHECK-COUNT-4:       vector.store {{.*}} vector<16xf32>
-// CHECK:           arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
-// CHECK:         %[[LEFT:.*]] = arith.muli %[[PART]], %c4
-// CHECK:         scf.for %[[J:.*]] = %c0 to %c64 step %c8 {
-// CHECK:           scf.for %[[R:.*]] = %[[LEFT]] to %[[ROWS]] step %c1 iter_args
-// CHECK:             vector.load %arg0[%[[R]], %[[J]]] : {{.*}}, vector<8xf32>
+// CHECK:           %[[IS_NOT_LAST:.*]] = arith.cmpi ult, %[[END]], %[[PART]]
+// CHECK:           %[[REST:.*]] = arith.muli %[[PART]], %c4
+// CHECK:           %[[LEFT:.*]] = arith.select %[[IS_NOT_LAST]], %[[ROWS]], %[[REST]]
+// CHECK:           scf.for %[[J:.*]] = %c0 to %c64 step %c8 {
+// CHECK:             %[[SUM:.*]] = arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:             scf.for %[[R:.*]] = %[[LEFT]] to %[[ROWS]] step %c1 iter_args
+// CHECK:               vector.load %arg0[%[[R]], %[[J]]] : {{.*}}, vector<8xf32>
+// CHECK:             %[[TOTAL:.*]] = vector.load %[[TOTALS:.*]][%[[J]]]
+// CHECK:             %[[MORE:.*]] = arith.addf %[[TOTAL]], %[[SUM]]
+// CHECK:             %[[RESTS:.*]] = arith.extf {{.*}} : vector<8xf32> to vector<8xf64>
+// CHECK:             %[[ALL:.*]] = arith.addf %[[MORE]], %[[RESTS]]
+// CHECK:             vector.store %[[ALL]], %[[TOTALS]][%[[J]]]
 func.func @streams_of_rows(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf64>, %s: memref<64xf64>) {
   norma.moments kept [1] ins(%x : memref<?x64xf32>)
       outs(%n, %m, %s : memref<64xf64>, memref<64xf64>, memref<64xf64>)
@@ -60,7 +70,7 @@ func.func @long_loops(%x: memref<?x64xf32>, %n: memref<64xf64>, %m: memref<64xf6
 
 // CHECK-LABEL: func @groups_of_streams
 // CHECK:         %[[PART:.*]] = arith.divui %{{.*}}, %c2
-// CHECK:         scf.for %[[MOST:.*]] = %c0 to %[[PART]] step %c128
+// CHECK:         scf.for %[[MOST:.*]] = %c0 to %{{.*}} step %c128
 // CHECK:           scf.for %[[G:.*]] = %[[MOST]] to %{{.*}} step %c16 {
 // CHECK:             scf.for %[[R:.*]] = %[[G]] to %{{.*}} step %c1 iter_args
 // CHECK:               vector.load %arg0[%[[R]], %c0]
@@ -82,7 +92,7 @@ func.func @groups_of_streams(%x: memref<?x16xf32>, %n: memref<16xf64>, %m: memre
 // CHECK-LABEL: func @streams_of_lines
 // CHECK:         %[[LINES:.*]] = arith.divui %{{.*}}, %c48
 // CHECK:         %[[PART:.*]] = arith.divui %[[LINES]], %c2
-// CHECK:         scf.for %{{.*}} = %c0 to %[[PART]] step %c26
+// CHECK:         scf.for %{{.*}} = %c0 to %{{.*}} step %c26
 // CHECK:           scf.for %[[L:.*]] =
 // CHECK:             vector.load %[[FLAT:reinterpret_cast.*]][%[[L]], %c0]
 // CHECK:             vector.load %[[FLAT]][%[[L]], %c16]

@@ -71,16 +71,23 @@
 // CHECK:               %[[NEAR:.*]] = arith.mulf %[[SUM:.*]], %[[EACH]]
 // CHECK:               %[[REST:.*]] = vector.fma %[[NEAR]], %{{.*}}, %[[SUM]]
 // CHECK:               %[[SHIFT:.*]] = vector.fma %[[REST]], %[[EACH]], %[[NEAR]]
-// CHECK:               arith.mulf %[[SUM]], %[[SHIFT]]
-// CHECK:               %[[POSITIVE:.*]] = arith.cmpf ugt, %[[M2:.*]], %{{.*}} : vector<8xf64>
-// CHECK:               %[[SQUARES:.*]] = arith.select %[[POSITIVE]], %[[M2]], %{{.*}}
+// CHECK:               %[[CORRECTION:.*]] = arith.mulf %[[SUM]], %[[SHIFT]]
+// CHECK:               %[[M2:.*]] = arith.subf %{{.*}}, %[[CORRECTION]]
+// CHECK:               %[[NEGATIVE:.*]] = arith.cmpf ogt, %[[NONE:.*]], %[[M2]] : vector<8xf64>
+// CHECK:               %[[SQUARES:.*]] = arith.select %[[NEGATIVE]], %[[NONE]], %[[M2]]
 // Small squares are marked by their sign, inaccurate ones by -1: of few elements, from a pivot two variances off.
 // CHECK:               %[[FEW:.*]] = arith.cmpf ole, %{{.*}}, %cst{{.*}} : vector<8xf64>
 // CHECK:               %[[MOST:.*]] = arith.select %[[FEW]], %cst{{.*}}, %cst{{.*}} : vector<8xi1>, vector<8xf64>
-// CHECK:               arith.mulf %[[MOST]], %[[SQUARES]]
+// CHECK:               %[[MINUS_CORRECTION:.*]] = arith.subf %cst{{.*}}, %[[CORRECTION]]
+// CHECK:               %[[MARGIN:.*]] = vector.fma %[[MOST]], %[[SQUARES]], %[[MINUS_CORRECTION]]
+// A number that is not negative, as one comparison of bits.
+// CHECK:               %[[BITS:.*]] = arith.bitcast %[[MARGIN]] : vector<8xf64> to vector<8xi64>
+// CHECK:               %[[GOOD:.*]] = arith.cmpi ult, %[[BITS]], %cst{{.*}} : vector<8xi64>
+// CHECK:               arith.cmpf ogt
+// CHECK:               arith.cmpf ole
 // CHECK:               %[[MINUS:.*]] = arith.subf %cst{{.*}}, %[[SQUARES]]
 // CHECK:               %[[SIGNED:.*]] = arith.select %{{.*}}, %[[SQUARES]], %[[MINUS]]
-// CHECK:               %[[MARKED:.*]] = arith.select %{{.*}}, %[[SIGNED]], %cst{{.*}}
+// CHECK:               %[[MARKED:.*]] = arith.select %[[GOOD]], %[[SIGNED]], %cst{{.*}}
 // CHECK:               vector.store %{{.*}}, %[[N]][%[[K]]]
 // CHECK:               vector.store %{{.*}}, %[[M]][%[[K]]]
 // CHECK:               vector.store %[[MARKED]], %[[S]][%[[K]]]
