@@ -396,7 +396,7 @@ Value LoopEmitter::isFinite(Value a) {
   return arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, absf(a), infinity);
 }
 
-Value LoopEmitter::isFiniteFromZero(Value a) {
+Value LoopEmitter::isFiniteNonNegative(Value a) {
   auto type = cast<FloatType>(getElementTypeOrSelf(a));
   Type bits = getIntegerType(type.getWidth());
   if (auto vector = dyn_cast<VectorType>(a.getType()))

@@ -142,8 +142,8 @@ public:
   Value notNan(Value a);
   Value notZero(Value a);
   Value isFinite(Value a);
-  /// Whether a is a number from +0 on, and finite: one comparison of integers.
-  Value isFiniteFromZero(Value a);
+  /// One comparison, of integers, to which -0 is negative.
+  Value isFiniteNonNegative(Value a);
   /// The lower half of the lanes plus the upper, of floats or integers.
   Value addHalves(Value vector);
   /// The sum of all lanes, as a tree; plus `start` where there is one.

@@ -13,8 +13,8 @@
 // 3. finish    mean = c + s1/n, m2 = s2 - s1^2/n.
 //
 // Step 3 loses digits by the factor 1 + (c - mean)^2/variance. The factor is
-// known then: where it exceeds 5, or where squares may have left the range of
-// f32, m2 is marked, and steps 2 and 3 are done again in f64 with c = mean (corrected
+// known then: where it exceeds 5 (of up to 512 elements 3), or where squares may have left the
+// range of f32, m2 is marked, and steps 2 and 3 are done again in f64 with c = mean (corrected
 // two-pass; Chan, Golub, LeVeque 1983), by this op or another: see MomentsPart. So the
 // common case reads the data once, and every case is accurate. A constant kept index
 // has x - c = 0 and m2 = 0 exactly; so has one whose squares underflow, which is why

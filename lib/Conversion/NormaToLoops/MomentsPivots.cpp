@@ -35,13 +35,12 @@ MomentsLoops::Spread MomentsLoops::spreadOf(Value extent, int64_t samples) {
   return {e.select(e.less(extent, e.index(samples)), e.index(1), step), further};
 }
 
-/// A place along `extent`, of fewer elements than samples from their begin again, so that all have
-/// about as many samples: the first one alone may be a pivot as far from the mean as any.
+/// A place along `extent`, behind the last of fewer elements than samples from the first one on
+/// again: that one alone may be a pivot as far from the mean as any.
 Value MomentsLoops::wrapped(Value place, Value extent, int64_t samples) {
   if (isConstantIntValue(place, 0) || getConstantIntValue(extent).value_or(0) >= samples)
     return place;
-  Value again = e.select(e.less(place, extent), place, e.sub(place, extent));
-  return e.min(again, e.sub(extent, e.index(1)));
+  return e.rem(place, extent);
 }
 
 /// Where sample s of so many is.

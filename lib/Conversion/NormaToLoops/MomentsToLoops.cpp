@@ -166,11 +166,12 @@ Value MomentsLoops::marked(Value n, Value counted, Value pivot, Value correction
   Value good, fits;
   if (mayLeaveRange) {
     // Overflow has made m2 infinite or NaN.
-    good = e.isFiniteFromZero(e.fma(most, squares, e.subf(e.constant(-0.0, type), correction)));
+    good = e.isFiniteNonNegative(e.fma(most, squares, e.subf(e.constant(-0.0, type), correction)));
     // The mean square is at least 1e-30, far from where f32 underflows, or the pivot is at least
     // 1e-8: deviations cannot be that small next to it.
-    Value meanSquare = e.mulf(squares, e.constant(1e22, type)), near = e.mulf(n, e.absf(pivot));
-    fits = e.lessEqual(e.mulf(n, e.constant(1e-8, type)), e.maxf(meanSquare, near));
+    Value scaledSquares = e.mulf(squares, e.constant(1e22, type));
+    Value scaledPivot = e.mulf(n, e.absf(pivot));
+    fits = e.lessEqual(e.mulf(n, e.constant(1e-8, type)), e.maxf(scaledSquares, scaledPivot));
   } else {
     good = e.lessEqual(correction, e.mulf(most, squares));
   }

@@ -275,12 +275,7 @@ void ReductionLoops::addRowSums(const Rows &rows, Values indices, ValueRange row
       sums.push_back(addColumn(rows, indices, tail, rest, accumulate));
     addToTotals(rows, rows.keptIndices(indices), sums);
   };
-  e.withWidth(wideLanes, [&] {
-    if (rest.end)
-      e.walkMasked(e.index(0), columns, add);
-    else
-      e.forEach(e.index(0), columns, e.width, [&](Value i) { add(i, {}); });
-  });
+  e.withWidth(wideLanes, [&] { e.walkMasked(e.index(0), columns, add); });
 }
 
 /// Some rows one vector at a time, in `type`: short code rather than fast code.
