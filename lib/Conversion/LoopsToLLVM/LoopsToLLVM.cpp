@@ -87,7 +87,7 @@ bool isConvertedAtOnce(Operation *op) {
                arith::RemUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp, arith::XOrIOp,
                arith::ExtUIOp, arith::IndexCastOp, arith::CmpIOp, arith::CmpFOp, arith::SelectOp,
                arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::ExtFOp,
-               arith::TruncFOp, arith::SIToFPOp, arith::UIToFPOp>(op);
+               arith::TruncFOp, arith::SIToFPOp, arith::UIToFPOp, arith::BitcastOp>(op);
   return !isa_and_nonnull<affine::AffineDialect>(dialect);
 }
 

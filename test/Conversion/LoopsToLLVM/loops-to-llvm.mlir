@@ -34,6 +34,16 @@ func.func @extent(%x: memref<?x13xf32>) -> index {
   return %n : index
 }
 
+// The end of statistics compares numbers as integers.
+// CHECK-LABEL: llvm.func @bits(
+// CHECK: %[[BITS:.*]] = llvm.bitcast %{{.*}} : vector<8xf64> to vector<8xi64>
+// CHECK: llvm.icmp "ult" %[[BITS]]
+func.func @bits(%a: vector<8xf64>, %end: vector<8xi64>) -> vector<8xi1> {
+  %bits = arith.bitcast %a : vector<8xf64> to vector<8xi64>
+  %less = arith.cmpi ult, %bits, %end : vector<8xi64>
+  return %less : vector<8xi1>
+}
+
 // Alignment that is given stays.
 // CHECK-LABEL: llvm.func @aligned(
 // CHECK: llvm.store {{.*}} {alignment = 64 : i64, nontemporal}
